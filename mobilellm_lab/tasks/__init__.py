@@ -1,0 +1,69 @@
+"""What the models learn: three small tasks that need no download, behind one protocol."""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from jaxtyping import Int
+from torch import Tensor
+
+IGNORE = -100  # a target that asks nothing; the value that `torch.nn.functional.cross_entropy` skips
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Token ids, and what the model should answer at each position (`IGNORE` where nothing is asked)."""
+
+    tokens: Int[Tensor, "B T"]
+    targets: Int[Tensor, "B T"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """How well a model does on held-out sequences."""
+
+    loss_nats: float  # mean cross-entropy per asked position
+    floor_nats: float | None = None  # the lowest loss any model can have, where it is known exactly
+    scores: dict[str, float] = field(default_factory=dict)  # by name; a unit in the name, otherwise 0 .. 1, higher better
+
+
+class Task(Protocol):
+    """What `training.train` needs of a task."""
+
+    name: str
+    vocab_size: int
+    seq_len: int  # positions of one sequence
+    headline: str  # the score that plots show
+
+    def batch(
+        self, index: int, batch_size: int, *, split: str = "train", seed: int = 0, seq_len: int | None = None
+    ) -> Batch:
+        """Batch number `index`: the same arguments give the same tensors; a shorter `seq_len` cuts every sequence."""
+
+    def evaluate(self, model, *, split: str = "validation", batches: int = 4, batch_size: int = 64) -> Evaluation:
+        """The model on `batches` held-out batches, without gradients."""
+
+    def show(self, model) -> str:
+        """A few lines of what the model answers now, on held-out input."""
+
+
+NAMES = ("shells", "stories", "text")
+
+
+def make(name: str, **options) -> Task:
+    """The task called `name`; `options` are the fields of its class.
+
+    Raises:
+        ValueError: an unknown name, or an option the task refuses.
+    """
+    if name == "shells":
+        from mobilellm_lab.tasks.shells import Shells as task
+    elif name == "stories":
+        from mobilellm_lab.tasks.stories import Stories as task
+    elif name == "text":
+        from mobilellm_lab.tasks.text import Text as task
+    else:
+        raise ValueError(f"task={name!r}: choose one of {', '.join(NAMES)}")
+    return task(**options)
+
+
+__all__ = ["IGNORE", "NAMES", "Batch", "Evaluation", "Task", "make"]
