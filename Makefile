@@ -1,0 +1,91 @@
+# MobileLLM Lab: `make lab` opens the course, `make test` proves it. Each target prepares what it needs.
+# On Windows use the pip commands in README.md.
+
+PYTHON ?= python3
+# One thread: on a shared machine more threads wait for each other (5 to 50 times slower, measured on two cores).
+export OMP_NUM_THREADS ?= 1
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --quiet
+READY := .venv/ready
+TORCH := $(shell sed -n 's/^\(torch==[0-9.]*\).*/\1/p' requirements.txt)
+LABS = $(sort $(wildcard labs/*.ipynb))
+ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+
+.PHONY: help lab site test bench tree lock clean
+.DEFAULT_GOAL := help
+
+help:  ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1	\2/p' $(MAKEFILE_LIST)
+
+lab: $(READY)  ## open the course in JupyterLab
+	@echo "lab: starting JupyterLab, stop it with Ctrl-C"
+	@$(BIN)/jupyter lab $(ROOT) --ServerApp.root_dir="$(CURDIR)" \
+		--LabApp.default_url=/lab/tree/$(or $(firstword $(LABS)),README.md)
+
+site: $(READY)  ## build the website into _build/html
+	@echo "site: building, a cell that fails or a warning stops it"
+	@$(BIN)/jupyter-book build --quiet -n -W --keep-going .
+	@echo "site: open _build/html/index.html"
+
+test: $(READY)  ## run every test: package, labs, website in a real browser
+	@echo "test: browser"
+	@$(BIN)/python tests/browser.py
+	@echo "test: style"
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@echo "test: package"
+	@$(BIN)/python -m pytest -q -n 2 --ignore=tests/site
+	@if [ -n "$(LABS)" ]; then echo "test: labs, each run from top to bottom" && \
+		$(BIN)/python -m pytest -q -n 2 --dist loadfile --nbval-lax --nbval-current-env --nbval-cell-timeout=120 $(LABS); fi
+	@echo "test: website"
+	@$(BIN)/python -m pytest -q tests/site
+
+bench: $(READY)  ## measure this machine beside the peers
+	@echo "bench: one thread, please leave the machine alone"
+	@$(BIN)/python -m benchmarks
+
+tree: $(READY)  ## write the file tree into README.md
+	@$(BIN)/python tests/layout/tree.py
+
+lock: $(READY)  ## resolve pyproject.toml into requirements.txt (UPGRADE=--upgrade for the newest)
+	@echo "lock: resolving for Linux, macOS and Windows, Python 3.11 and newer"
+	@$(PIP) install uv
+	@$(BIN)/uv pip compile $(UPGRADE) --quiet --universal --python-version 3.11 \
+		--extra lab --extra book --extra test --annotation-style line \
+		--custom-compile-command "make lock" --output-file requirements.txt pyproject.toml
+	@! grep -iE '^(nvidia|cuda|triton)' requirements.txt
+
+clean:  ## remove the environment and all that was built
+	@echo "clean: removing .venv, _build and caches"
+	@rm -rf .venv _build .pytest_cache .ruff_cache *.egg-info
+	@find . -name __pycache__ -prune -exec rm -rf {} +
+
+# The environment is rebuilt when it is missing and brought up to date when the lock or the ranges change.
+$(READY): requirements.txt pyproject.toml | $(BIN)/python
+	@echo "environment: torch for the CPU, about 200 MB (1 of 3)"
+	@$(PIP) install --no-deps --retries 0 --extra-index-url https://download.pytorch.org/whl/cpu $(TORCH)
+	@echo "environment: requirements.txt, about 400 MB (2 of 3)"
+	@$(PIP) install --no-deps -r requirements.txt
+	@echo "environment: this package (3 of 3)"
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@$(PIP) check
+	@$(BIN)/jupyter labextension disable --level=sys_prefix @jupyterlab/apputils-extension:announcements
+	@touch $@
+
+$(BIN)/python:
+	@command -v $(PYTHON) >/dev/null || { \
+		echo "There is no $(PYTHON) here. Install Python 3.11 or newer, or name one: make PYTHON=/path/to/python"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "$$($(PYTHON) --version) is too old: 3.11 or newer is needed. Name one: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
+		package=$$($(PYTHON) -c 'import sys; print("python3.%d-venv" % sys.version_info[1])'); \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			echo "environment: installing $$package"; \
+			apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y $$package >/dev/null; \
+		else \
+			echo "$(PYTHON) cannot make environments. On Debian or Ubuntu type: sudo apt-get install $$package"; exit 1; \
+		fi; }
+	@echo "environment: .venv with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv --clear .venv || { rm -rf .venv; exit 1; }

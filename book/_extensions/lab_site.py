@@ -1,0 +1,81 @@
+"""Sphinx extension: what the site needs beyond Jupyter Book.
+
+- Executed notebooks are cached until a notebook, the package or its data changes; Jupyter Book alone looks at the
+  notebook only.
+- Links to the repository and to Binder appear where the repository's address is known, so none is ever dead.
+- Kernels see MOBILELLM_LAB_SITE=1: there a panel shows its replay, for no kernel answers behind the page.
+- GitHub Pages is told to serve folders whose names start with an underscore.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from sphinx.application import Sphinx
+from sphinx.config import Config
+
+ROOT = Path(__file__).parents[2]
+INPUTS = ("mobilellm_lab", "requirements.txt", "book/_extensions/lab_site.py")
+
+
+def fingerprint(root: Path = ROOT) -> str:
+    """16 hex digits that change when anything changes that an executed page depends on, except the page itself."""
+    digest = hashlib.sha256()
+    for name in INPUTS:
+        path = root / name
+        files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
+        for file in files:
+            if "__pycache__" not in file.parts:
+                digest.update(f"{file.relative_to(root).as_posix()}\0".encode())
+                digest.update(hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+def repository_url() -> str | None:
+    """Address of the repository on GitHub, from the workflow's environment or the git remote; None if neither says."""
+    if name := os.environ.get("GITHUB_REPOSITORY"):
+        return f"https://github.com/{name}"
+    if not shutil.which("git"):
+        return None
+    command = ["git", "-C", str(ROOT), "remote", "get-url", "origin"]
+    remote = subprocess.run(command, capture_output=True, text=True).stdout.strip()
+    found = re.fullmatch(r"(?:https://github\.com/|git@github\.com:)([\w.-]+/[\w.-]+?)(?:\.git)?/?", remote)
+    return found and f"https://github.com/{found[1]}"
+
+
+def _configure(app: Sphinx, config: Config) -> None:
+    key = fingerprint()
+    config.lab_fingerprint = key  # another key than last time: Sphinx reads every page again
+    caches = Path(app.outdir).parent / "executed"
+    config.nb_execution_cache_path = str(caches / key)
+    for old in caches.glob("*"):
+        if old.name != key:
+            shutil.rmtree(old)
+
+    options = config.html_theme_options
+    for name in ("repository_url", "repository_branch", "path_to_docs", "launch_buttons"):
+        options.pop(name, None)  # Jupyter Book's defaults point to its own repository
+    options["navbar_persistent"] = []  # the sidebar has the search already
+    if url := repository_url():
+        options |= {
+            "repository_url": url,
+            "repository_branch": os.environ.get("GITHUB_REF_NAME", "main"),
+            "use_repository_button": True,
+            "launch_buttons": {"binderhub_url": "https://mybinder.org", "notebook_interface": "jupyterlab"},
+        }
+
+
+def _finish(app: Sphinx, error: Exception | None) -> None:
+    if error is None:
+        (Path(app.outdir) / ".nojekyll").touch()
+
+
+def setup(app: Sphinx) -> dict:
+    os.environ["MOBILELLM_LAB_SITE"] = "1"  # every kernel that the build starts inherits it
+    app.add_config_value("lab_fingerprint", "", "env")
+    app.connect("config-inited", _configure)
+    app.connect("build-finished", _finish)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
