@@ -39,6 +39,7 @@ class Shells:
     n_cups: int = 3  # 2 .. 5
     even_only: bool = False  # only even permutations: A3, A4, A5
     seq_len: int = 12  # moves in one sequence
+    hold_out: bool = False  # in training, move m is never followed by move m + 1
     name: str = "shells"
     headline: str = "accuracy"
 
@@ -61,7 +62,11 @@ class Shells:
         """Moves and the states after each of them; `draw` of the hash is the position."""
         T = self.seq_len if seq_len is None else seq_len
         sequence = np.arange(index * batch_size, (index + 1) * batch_size)[:, None]
-        moves = integers(self.vocab_size, split_seed(seed, split), sequence, np.arange(T))  # (B, T)
+        n, seed = self.vocab_size, split_seed(seed, split)
+        moves = integers(n, seed, sequence, np.arange(T))  # (B, T)
+        if self.hold_out and split == "train":  # a first move, then steps of 2 .. n: never m + 1
+            steps = 2 + integers(n - 1, seed, sequence, np.arange(1, T))
+            moves = np.concatenate((moves[:, :1], steps), 1).cumsum(1) % n
         states = np.empty_like(moves)
         state = np.zeros(batch_size, dtype=np.int64)
         for t in range(T):
@@ -70,18 +75,32 @@ class Shells:
 
     @torch.inference_mode()
     def evaluate(
-        self, model, *, split="validation", batches: int = 4, batch_size: int = 256, seq_len: int | None = None
+        self,
+        model,
+        *,
+        split="validation",
+        batches: int = 4,
+        batch_size: int = 256,
+        seq_len: int | None = None,
+        skip: int = 0,
     ) -> Evaluation:
-        """Accuracy over all positions and at the last one; the floor is 0 because the answer is determined."""
+        """Accuracy over the positions from `skip` on, and at the last; the floor is 0: the answer is determined."""
         if batches < 1:
             raise ValueError(f"batches={batches}: an evaluation needs at least 1 batch")
-        device, loss, right = model.embed.weight.device, 0.0, 0.0
+        device, loss, right, at_unseen = model.embed.weight.device, 0.0, [], []
         for i in range(batches):
             batch = self.batch(i, batch_size, split=split, seq_len=seq_len)
-            logits, targets = model(batch.tokens.to(device)).float(), batch.targets.to(device)  # (B, T, V)
+            logits = model(batch.tokens.to(device))[:, skip:].float().cpu()  # (B, T, V)
+            targets = batch.targets[:, skip:]
             loss += torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten()).item() / batches
-            right = right + (logits.argmax(-1) == targets).float().mean(0) / batches  # (T,)
-        scores = {"accuracy": right.mean().item(), "accuracy at the last position": right[-1].item()}
+            right.append((logits.argmax(-1) == targets).float())
+            unseen = torch.zeros_like(batch.tokens, dtype=torch.bool)
+            unseen[:, 1:] = (batch.tokens[:, 1:] - batch.tokens[:, :-1]) % self.vocab_size == 1
+            at_unseen.append(right[-1][unseen[:, skip:]])
+        right = torch.cat(right)  # (batches * B, T)
+        scores = {"accuracy": right.mean().item(), "accuracy at the last position": right[:, -1].mean().item()}
+        if self.hold_out:
+            scores["accuracy at unseen pairs"] = torch.cat(at_unseen).mean().item()
         return Evaluation(loss_nats=loss, floor_nats=0.0, scores=scores)
 
     @torch.inference_mode()

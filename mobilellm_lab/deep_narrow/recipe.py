@@ -1,0 +1,204 @@
+"""A recipe in, a trained and measured model out: what every slider of chapter 2 turns."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import torch
+
+from mobilellm_lab import footprint, zoo
+from mobilellm_lab.metrics import Throughput, throughput
+from mobilellm_lab.model import ModelConfig, Transformer, generate
+from mobilellm_lab.tasks import NAMES, Task, make
+from mobilellm_lab.training import Step, TrainConfig, train
+
+HOLD = ("budget", "width")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskDefaults:
+    """What a task is trained with unless the recipe says otherwise; chosen by `benchmarks/recipes.py`."""
+
+    options: dict  # of `tasks.make`
+    steps: int  # updates
+    batch_size: int  # sequences per update
+    lr: float  # AdamW's peak
+    start_length: float  # curriculum: the fraction of the sequence length at the start ...
+    full_length_at: float  # ... and the progress at which the length is full
+
+
+DEFAULTS = {
+    "shells": TaskDefaults(
+        options={}, steps=500, batch_size=64, lr=4e-3, start_length=0.2, full_length_at=0.8
+    ),
+    "stories": TaskDefaults(options={}, steps=400, batch_size=32, lr=3e-3, start_length=1.0, full_length_at=1.0),
+    "text": TaskDefaults(
+        options={"seq_len": 128}, steps=300, batch_size=16, lr=3e-3, start_length=1.0, full_length_at=1.0
+    ),
+}
+LONGER = 2  # the generalisation test is this many times longer than what was trained on
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """One setting of the sliders.
+
+    Raises:
+        ValueError: a field out of range, or a shape that cannot be built; before any time is spent.
+    """
+
+    task: str = "shells"  # "shells", "stories" or "text"
+    depth: int = 4  # stored layers
+    hold: str = "budget"  # "budget": the width is solved for; "width": the parameter count moves
+    budget: int = 60_000  # parameters, within 2 %; read when `hold` is "budget"
+    width: int = 32  # dim; read when `hold` is "width"
+    n_heads: int = 4  # query heads
+    n_kv_heads: int = 4  # key/value heads
+    embed_dim: int = 0  # factorised embedding table; 0 means not factorised
+    tie_embeddings: bool = True  # one table for input and output
+    sharing: str = "none"  # which layers run twice
+    ffn: str = "swiglu"  # or "relu"
+    steps: int = 0  # updates; 0 means the task's default
+    seconds: float = math.inf  # wall-clock limit of the training
+    lr: float = 0.0  # peak learning rate; 0 means the task's default
+    hold_out: bool = False  # shells: one in six pairs of moves never occurs in training
+    seed: int = 0  # of the weights and of the training data
+
+    def __post_init__(self) -> None:
+        if self.task not in NAMES:
+            raise ValueError(f"task={self.task!r}: choose one of {', '.join(NAMES)}")
+        if self.hold not in HOLD:
+            raise ValueError(f"hold={self.hold!r}: choose one of {', '.join(HOLD)}")
+        for name in ("steps", "lr"):
+            if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
+                raise ValueError(f"{name}={getattr(self, name)}: must be positive, or 0 for the task's default")
+        if self.hold_out and self.task != "shells":
+            raise ValueError(f"hold_out=True: only shells has pairs of moves, task={self.task!r} does not")
+
+    @property
+    def defaults(self) -> TaskDefaults:
+        return DEFAULTS[self.task]
+
+    def make_task(self) -> Task:
+        hold_out = {"hold_out": True} if self.hold_out else {}
+        return make(self.task, **self.defaults.options, **hold_out)
+
+    def model_config(self, task: Task) -> ModelConfig:
+        """The shape that these sliders stand for."""
+        shape = dict(
+            vocab_size=task.vocab_size,
+            n_heads=self.n_heads,
+            n_kv_heads=self.n_kv_heads,
+            embed_dim=self.embed_dim,
+            tie_embeddings=self.tie_embeddings,
+            sharing=self.sharing,
+            ffn=self.ffn,
+            max_seq_len=LONGER * task.seq_len,
+        )
+        if self.hold == "budget":
+            return zoo.solve(self.budget, self.depth, **shape)
+        hidden_dim = 8 * round(zoo.FFN_RATIO[self.ffn] * self.width / 8)
+        return ModelConfig(dim=self.width, n_layers=self.depth, hidden_dim=hidden_dim, **shape)
+
+    def train_config(self) -> TrainConfig:
+        d = self.defaults
+        return TrainConfig(
+            steps=self.steps or d.steps,
+            seconds=self.seconds,
+            batch_size=d.batch_size,
+            optimizer="adamw",
+            lr=self.lr or d.lr,
+            length=lambda progress: min(1.0, d.start_length + (1 - d.start_length) * progress / d.full_length_at),
+            seed=self.seed,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a recipe gave: theory, measurement and quality side by side, never one in place of another."""
+
+    recipe: Recipe
+    config: ModelConfig
+    parameters: int  # counted on the built model
+    flops_per_token: int  # by formula, at full context
+    kv_bytes_per_token: float  # by formula, 16-bit values
+    steps: int  # updates done
+    train_s: float  # seconds of training
+    train_tokens_per_s: float  # over the whole run
+    decode_per_s: Throughput | None  # measured tokens/s of cached decoding at batch 1; None where it was not asked for
+    loss_nats: float  # on test sequences
+    floor_nats: float | None  # the lowest loss possible
+    headline: str  # the score that plots show
+    scores: dict[str, float]  # on test sequences
+
+    @property
+    def score(self) -> float:
+        return self.scores[self.headline]
+
+
+@dataclass
+class Run:
+    """A recipe being cooked. Iterate for the steps, stop whenever you like, then ask for `result()`."""
+
+    recipe: Recipe
+    eval_every: int = 0  # steps between evaluations while training; 0 for none before the end
+    task: Task = field(init=False)
+    model: Transformer = field(init=False)
+    last: Step | None = field(init=False, default=None)  # the newest step
+
+    def __post_init__(self) -> None:
+        self.task = self.recipe.make_task()
+        self.model = Transformer(self.recipe.model_config(self.task), seed=self.recipe.seed)
+
+    def __iter__(self) -> Iterator[Step]:
+        config = self.recipe.train_config()
+        if self.eval_every:
+            config = replace(config, eval_every=self.eval_every)
+        for self.last in train(self.model, self.task, config):
+            yield self.last
+
+    def result(self, *, measure_decode: bool = True) -> Result:
+        """The model as it stands, on test sequences.
+
+        Raises:
+            ValueError: not a single step was made.
+        """
+        if self.last is None:
+            raise ValueError("steps=0 done: iterate over the run before asking for its result")
+        config = self.model.config
+        evaluation = self.task.evaluate(self.model, split="test")
+        scores = dict(evaluation.scores)
+        if self.recipe.task == "shells":
+            trained = self.task.seq_len
+            longer = self.task.evaluate(self.model, split="test", seq_len=LONGER * trained, skip=trained)
+            scores["accuracy beyond the trained length"] = longer.scores["accuracy"]
+        return Result(
+            recipe=self.recipe,
+            config=config,
+            parameters=sum(p.numel() for p in self.model.parameters()),
+            flops_per_token=footprint.flops_per_token(config, context=self.task.seq_len),
+            kv_bytes_per_token=footprint.kv_bytes_per_token(config),
+            steps=self.last.step,
+            train_s=self.last.elapsed_s,
+            train_tokens_per_s=self.last.tokens_per_s,
+            decode_per_s=decode_throughput(self.model, length=self.task.seq_len) if measure_decode else None,
+            loss_nats=evaluation.loss_nats,
+            floor_nats=evaluation.floor_nats,
+            headline=self.task.headline,
+            scores=scores,
+        )
+
+    def answers(self) -> str:
+        """What the model says now, on held-out input."""
+        return self.task.show(self.model)
+
+
+def decode_throughput(model: Transformer, *, length: int) -> Throughput:
+    """Tokens per second of cached greedy decoding: one sequence of `length` tokens after a prompt of one."""
+    prompt = torch.zeros((1, 1), dtype=torch.long, device=model.embed.weight.device)
+
+    def decode() -> None:
+        for _ in generate(model, prompt, length):
+            pass
+
+    return throughput(decode, items=length, unit="tokens", warmup=1, repeats=5, min_time_s=0.1)

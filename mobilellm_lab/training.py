@@ -1,0 +1,149 @@
+"""Training as a stream: one `Step` per update, consumed alike by notebook, panel, benchmark, command line and test."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+from mobilellm_lab.model import Transformer
+from mobilellm_lab.tasks import IGNORE, Evaluation, Task
+
+Schedule = Callable[[float], float]  # progress of the run, 0 .. 1, to a value
+
+
+def warmup_cosine(peak: float, *, warmup: float = 0.05, floor: float = 0.1) -> Schedule:
+    """`peak`, reached linearly over the fraction `warmup` of the run, then a half cosine down to `floor * peak`."""
+
+    def value(progress: float) -> float:
+        if progress < warmup:
+            return peak * max(progress / warmup, 0.02)  # the first update must move
+        fall = 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
+        return peak * (floor + (1 - floor) * fall)
+
+    return value
+
+
+def constant(value: float) -> Schedule:
+    """The same `value` throughout."""
+    return lambda progress: value
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """How to train. Every field is checked before time is spent.
+
+    Raises:
+        ValueError: a field out of range; names it, its value and a remedy.
+    """
+
+    steps: int = 500  # updates; with `seconds`, at most this many
+    seconds: float = math.inf  # stop after this much wall clock; a finite value gives up bit-for-bit repeatability
+    batch_size: int = 64  # sequences per update
+    optimizer: str = "muon"  # "muon" (matrices of the blocks; AdamW for the rest) or "adamw"
+    lr: Schedule | float = 0.02  # peak of warmup_cosine, or a schedule of your own
+    weight_decay: float = 0.0  # decoupled, on matrices only
+    clip: float = 1.0  # the gradient's norm is cut to this
+    length: Schedule = constant(1.0)  # curriculum: the fraction of the sequence length in use
+    eval_every: int = 0  # steps between evaluations; 0 evaluates only after the last one
+    seed: int = 0  # picks the training sequences; the model has its own
+    device: str = "cpu"  # "cpu", "cuda" or "mps"
+
+    def __post_init__(self) -> None:
+        for field in ("steps", "batch_size"):
+            if getattr(self, field) < 1:
+                raise ValueError(f"{field}={getattr(self, field)}: must be at least 1")
+        if not self.seconds > 0:
+            raise ValueError(f"seconds={self.seconds}: must be positive")
+        if self.optimizer not in ("muon", "adamw"):
+            raise ValueError(f"optimizer={self.optimizer!r}: choose muon or adamw")
+        if not callable(self.lr):
+            if not (math.isfinite(self.lr) and self.lr > 0):
+                raise ValueError(f"lr={self.lr}: must be a positive number, or a schedule")
+            object.__setattr__(self, "lr", warmup_cosine(self.lr))
+        if self.weight_decay < 0 or not self.clip > 0 or self.eval_every < 0:
+            raise ValueError(
+                f"weight_decay={self.weight_decay}, clip={self.clip}, eval_every={self.eval_every}: "
+                "weight_decay and eval_every cannot be negative, clip must be positive"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Step:
+    """What one update did."""
+
+    step: int  # 1 for the first
+    loss_nats: float  # mean cross-entropy of the batch, before the update
+    lr: float  # learning rate of the update
+    grad_norm: float  # before clipping
+    tokens: int  # seen so far
+    elapsed_s: float  # training time so far, evaluations left out
+    progress: float  # 0 .. 1
+    evaluation: Evaluation | None = None  # on held-out data, when it was due
+
+    @property
+    def tokens_per_s(self) -> float:
+        return self.tokens / self.elapsed_s
+
+
+def _optimizers(model: Transformer, config: TrainConfig) -> list[torch.optim.Optimizer]:
+    matrices = [p for p in model.blocks.parameters() if p.ndim == 2]
+    chosen = {id(p) for p in matrices}
+    rest = [p for p in model.parameters() if id(p) not in chosen]
+    if config.optimizer == "muon":
+        return [
+            torch.optim.Muon(matrices, weight_decay=config.weight_decay),
+            torch.optim.AdamW(rest, betas=(0.9, 0.95), weight_decay=0.0, fused=True),
+        ]
+    groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": rest, "weight_decay": 0.0}]
+    return [torch.optim.AdamW(groups, betas=(0.9, 0.95), fused=True)]
+
+
+def train(model: Transformer, task: Task, config: TrainConfig) -> Iterator[Step]:
+    """Yields one `Step` per update; the model is usable whenever the caller stops asking.
+
+    Raises:
+        ValueError: the vocabulary or the sequence does not fit the model, or the loss stops being finite.
+    """
+    if task.vocab_size != model.config.vocab_size:
+        raise ValueError(f"vocab_size={model.config.vocab_size}: task {task.name} has {task.vocab_size} tokens")
+    if task.seq_len > model.config.max_seq_len:
+        raise ValueError(f"max_seq_len={model.config.max_seq_len}: task {task.name} has {task.seq_len} positions")
+    model.to(config.device)
+    optimizers = _optimizers(model, config)
+    tokens, elapsed = 0, 0.0
+    for i in range(config.steps):
+        start = time.perf_counter()
+        progress = max(i / config.steps, elapsed / config.seconds)
+        length = max(1, round(task.seq_len * min(1.0, config.length(progress))))
+        batch = task.batch(i, config.batch_size, seed=config.seed, seq_len=length)
+        logits = model(batch.tokens.to(config.device))  # (B, T, V)
+        loss = F.cross_entropy(logits.flatten(0, 1), batch.targets.to(config.device).flatten(), ignore_index=IGNORE)
+        loss_nats, lr = loss.item(), config.lr(progress)
+        if not math.isfinite(loss_nats):
+            raise ValueError(f"loss_nats={loss_nats} at step {i + 1} with lr={lr:.2g}: start again with a lower lr")
+        model.zero_grad()
+        loss.backward()
+        grad_norm = torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = lr
+            optimizer.step()
+        tokens += batch.tokens.numel()
+        elapsed += time.perf_counter() - start
+        done = i + 1 == config.steps or elapsed >= config.seconds
+        due = done or (config.eval_every and (i + 1) % config.eval_every == 0)
+        yield Step(
+            step=i + 1,
+            loss_nats=loss_nats,
+            lr=lr,
+            grad_norm=float(grad_norm),
+            tokens=tokens,
+            elapsed_s=elapsed,
+            progress=1.0 if done else progress,
+            evaluation=task.evaluate(model) if due else None,
+        )
+        if done:
+            return
