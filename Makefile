@@ -71,7 +71,7 @@ $(READY): requirements.txt pyproject.toml | $(BIN)/python
 	@echo "environment: this package (3 of 3)"
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@$(PIP) check
-	@$(BIN)/jupyter labextension disable --level=sys_prefix @jupyterlab/apputils-extension:announcements
+	@$(BIN)/jupyter labextension disable --level=sys_prefix @jupyterlab/apputils-extension:announcements >/dev/null 2>&1
 	@touch $@
 
 $(BIN)/python:

@@ -26,7 +26,7 @@ if IS_ROOT:
 
 
 def find() -> str | None:
-    """Path of a Chromium that starts: the system's, or one that Playwright downloaded earlier; None if there is none."""
+    """Path of a Chromium that starts: the system's, or one that Playwright downloaded earlier; None if neither."""
     for path in (*(shutil.which(name) for name in NAMES), *PLACES):
         if path and _starts(path):
             return path
@@ -52,7 +52,7 @@ def find_or_install() -> str:
         _run("apt-get install chromium", ["apt-get", "-qq", "install", "-y", "chromium"])
         if path := find():
             return path
-    raise RuntimeError(f"The tests need Chromium or Chrome, and none starts here. {_remedy()}, then run make test again.")
+    raise RuntimeError(f"The tests need Chromium or Chrome, and none starts here. {_remedy()}, then make test again.")
 
 
 def _starts(path: str) -> bool:

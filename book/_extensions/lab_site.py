@@ -38,12 +38,15 @@ def repository_url() -> str | None:
     """Address of the repository on GitHub, from the workflow's environment or the git remote; None if neither says."""
     if name := os.environ.get("GITHUB_REPOSITORY"):
         return f"https://github.com/{name}"
+    found = re.fullmatch(r"(?:https://github\.com/|git@github\.com:)([\w.-]+/[\w.-]+?)(?:\.git)?/?", _origin())
+    return f"https://github.com/{found[1]}" if found else None
+
+
+def _origin() -> str:
     if not shutil.which("git"):
-        return None
+        return ""
     command = ["git", "-C", str(ROOT), "remote", "get-url", "origin"]
-    remote = subprocess.run(command, capture_output=True, text=True).stdout.strip()
-    found = re.fullmatch(r"(?:https://github\.com/|git@github\.com:)([\w.-]+/[\w.-]+?)(?:\.git)?/?", remote)
-    return found and f"https://github.com/{found[1]}"
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
 
 
 def _configure(app: Sphinx, config: Config) -> None:

@@ -1,0 +1,64 @@
+"""The lock, the README and the licences say what the repository does."""
+
+import re
+import tomllib
+from pathlib import Path
+
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[2]
+
+
+def lock() -> list[Requirement]:
+    lines = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    return [Requirement(line.split("#")[0]) for line in lines if line.split("#")[0].strip()]
+
+
+def ranges() -> list[Requirement]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    return [Requirement(text) for text in project["dependencies"] + extras["lab"] + extras["book"] + extras["test"]]
+
+
+def plain(name: str) -> str:
+    return re.sub("[-_.]+", "-", name).lower()
+
+
+def test_the_lock_pins_everything_and_brings_no_cuda():
+    for requirement in lock():
+        assert re.fullmatch(r"==[\w.]+", str(requirement.specifier)), f"{requirement} is not pinned"
+        assert not re.match("nvidia|cuda|triton", requirement.name), f"{requirement} is for CUDA"
+
+
+def test_the_lock_satisfies_the_ranges():
+    for version in ("3.11", "3.12", "3.13"):
+        for system in ("linux", "darwin", "win32"):
+            environment = default_environment() | {
+                "python_version": version,
+                "python_full_version": f"{version}.9",
+                "sys_platform": system,
+                "os_name": "nt" if system == "win32" else "posix",
+            }
+            chosen = {
+                plain(r.name): str(r.specifier)[2:] for r in lock() if not r.marker or r.marker.evaluate(environment)
+            }
+            for wanted in ranges():
+                assert wanted.specifier.contains(chosen[plain(wanted.name)], prereleases=True), wanted
+
+
+def test_readme_shows_both_commands_and_installs_the_locked_torch():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "make lab" in readme
+    assert "make test" in readme
+    torch = next(str(requirement) for requirement in lock() if requirement.name == "torch")
+    assert torch in readme
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"(?:^|`)make ([a-z]+)", readme, flags=re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), f"make {target}"
+
+
+def test_links_in_readme_lead_somewhere():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#:]+)\)", readme):
+        assert (ROOT / target).exists(), target

@@ -1,0 +1,27 @@
+"""The file tree in README.md equals the disk."""
+
+import pytest
+from layout import tree
+
+
+def test_readme_shows_the_disk():
+    readme = (tree.ROOT / "README.md").read_text(encoding="utf-8")
+    assert readme == tree.replace(readme, tree.draw()), "README's file tree is not what is on the disk: type make tree"
+
+
+def test_a_new_file_changes_the_tree_and_an_ignored_one_does_not(tmp_path):
+    (tmp_path / ".gitignore").write_text("__pycache__\n*.pyc\n")
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "__init__.py").write_text('"""A package."""\n')
+    before = tree.draw(tmp_path)
+    (tmp_path / "package" / "junk.pyc").write_text("")
+    assert tree.draw(tmp_path) == before
+    (tmp_path / "package" / "module.py").write_text('"""One idea."""\n')
+    assert tree.draw(tmp_path).splitlines()[1].split(maxsplit=1) == ["module.py", "One idea"]
+
+
+def test_a_file_without_a_caption_is_refused(tmp_path):
+    (tmp_path / ".gitignore").write_text("")
+    (tmp_path / "module.py").write_text("x = 1\n")
+    with pytest.raises(ValueError, match=r"module\.py has no caption"):
+        tree.draw(tmp_path)

@@ -1,0 +1,97 @@
+"""The file tree in README.md, drawn from the disk: `make tree` writes it, a test compares it.
+
+A file's caption is its own first line: the docstring of a module, the title of a page or notebook. What cannot carry
+one is captioned here.
+"""
+
+import ast
+import json
+import re
+from fnmatch import fnmatch
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+START, END = "<!-- tree: written by `make tree` -->\n```\n", "```\n<!-- end of tree -->"
+
+CAPTIONS = {
+    ".ci": "what runs before a change lands: make test, timed",
+    ".github": "the same on GitHub, and the website to Pages",
+    ".gitignore": "what is made here and not kept",
+    "CITATION.cff": "how to cite",
+    "LICENSE": "Apache 2.0, for the code",
+    "LICENSE-text": "CC BY 4.0, for the text",
+    "Makefile": "make lab, test, site, bench: each sets up what it needs",
+    "README.md": "this page",
+    "_config.yml": "the book: Jupyter Book 1, a warning is an error",
+    "_toc.yml": "the book's table of contents",
+    "benchmarks": "side by side with peers, in one run",
+    "binder": "the same environment on Binder",
+    "book": "pages to read, one per chapter",
+    "book/_extensions": "what the website needs beyond Jupyter Book",
+    "book/images": "pictures",
+    "labs": "notebooks to run, same stems",
+    "pyproject.toml": "the package, its ranges and extras; settings of ruff and pytest",
+    "requirements.txt": "the locked environment",
+    "tests": "mirrors mobilellm_lab; plus the labs, the website in a browser, and the rules of the house",
+}
+CLOSED = (".ci", ".github", "binder", "book/_extensions", "book/images", "tests")  # one line each, not one per file
+
+
+def draw(root: Path = ROOT) -> str:
+    """The tree as text, one line per file or folder with its caption.
+
+    Raises:
+        ValueError: a file has no caption.
+    """
+    rows = list(_rows(root, root))
+    width = max(len(name) for name, _ in rows) + 2
+    return "".join(f"{name:<{width}}{caption}\n" for name, caption in rows)
+
+
+def replace(readme: str, tree: str) -> str:
+    """README's text with this tree between its two marks."""
+    before, rest = readme.split(START)
+    return before + START + tree + END + rest.split(END)[1]
+
+
+def _rows(folder: Path, root: Path):
+    ignored = [line.strip() for line in (root / ".gitignore").read_text().splitlines() if not line.startswith("#")]
+    ignored.append(".git")
+    indent = "  " * len(folder.relative_to(root).parts)
+    entries = (p for p in folder.iterdir() if not any(fnmatch(p.name, pattern) for pattern in ignored))
+    for path in sorted(entries, key=lambda p: (p.is_file(), p.name)):
+        name = path.relative_to(root).as_posix()
+        if path.is_dir():
+            if any(p.is_file() for p in path.rglob("*")):
+                yield f"{indent}{path.name}/", _caption(path, name)
+                if name not in CLOSED:
+                    yield from _rows(path, root)
+        elif path.name != "__init__.py":  # its first line is the folder's
+            yield f"{indent}{path.name}", _caption(path, name)
+
+
+def _caption(path: Path, name: str) -> str:
+    caption = CAPTIONS.get(name)
+    if caption is None and path.is_dir() and (path / "__init__.py").exists():
+        caption = _docstring(path / "__init__.py")
+    elif caption is None and path.suffix == ".py":
+        caption = _docstring(path)
+    elif caption is None and path.suffix in (".md", ".ipynb"):
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".ipynb":
+            text = "".join(json.loads(text)["cells"][0]["source"])
+        title = re.search(r"^# (.+)$", text, flags=re.MULTILINE)
+        caption = title and title[1].strip()
+    if not caption:
+        raise ValueError(f"{name} has no caption: give it a docstring or title, or an entry in tests/layout/tree.py")
+    return caption
+
+
+def _docstring(path: Path) -> str:
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    return text.splitlines()[0].rstrip(".") if text else ""
+
+
+if __name__ == "__main__":
+    readme = ROOT / "README.md"
+    readme.write_text(replace(readme.read_text(encoding="utf-8"), draw()), encoding="utf-8")
