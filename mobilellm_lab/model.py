@@ -199,14 +199,15 @@ class Transformer(nn.Module):
         super().__init__()
         self.config = config
         self.order = execution_order(config)
-        self.embed = nn.Embedding(config.vocab_size, config.embed_dim)
-        if config.embed_dim != config.dim:  # a factorised table: V x E, then E x D and back
-            self.embed_in = nn.Linear(config.embed_dim, config.dim, bias=False)
-            self.embed_out = nn.Linear(config.dim, config.embed_dim, bias=False)
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
-        self.norm = RMSNorm(config.dim, config.norm_eps)
-        if not config.tie_embeddings:
-            self.head = nn.Linear(config.embed_dim, config.vocab_size, bias=False)
+        with torch.random.fork_rng(devices=[]):  # torch's layers draw their own first weights; ours replace them
+            self.embed = nn.Embedding(config.vocab_size, config.embed_dim)
+            if config.embed_dim != config.dim:  # a factorised table: V x E, then E x D and back
+                self.embed_in = nn.Linear(config.embed_dim, config.dim, bias=False)
+                self.embed_out = nn.Linear(config.dim, config.embed_dim, bias=False)
+            self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
+            self.norm = RMSNorm(config.dim, config.norm_eps)
+            if not config.tie_embeddings:
+                self.head = nn.Linear(config.embed_dim, config.vocab_size, bias=False)
         cos, sin = rope_tables(config)
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
