@@ -1,0 +1,122 @@
+"""The measured sweeps of chapter 2: depths x budgets x seeds, each arm at its own best learning rate."""
+
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from dataclasses import asdict, dataclass, replace
+from itertools import groupby
+
+import torch
+
+from mobilellm_lab.deep_narrow.recipe import Recipe, Run
+from mobilellm_lab.sweeps import Store, provenance, sweep
+
+SEEDS = (0, 1, 2)  # of the runs that are reported
+VALIDATION_SEED = 1000  # of the runs that choose the learning rate; never reported
+EVALUATIONS = 10  # points on each learning curve
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arm:
+    """One line of the comparison: a recipe, and the learning rates it may choose from."""
+
+    study: str  # what the arm belongs to
+    recipe: Recipe
+    rates: tuple[float, ...]
+
+    def candidates(self) -> list[Recipe]:
+        """The runs that choose the rate."""
+        return [replace(self.recipe, lr=rate, seed=VALIDATION_SEED) for rate in self.rates]
+
+    def best_rate(self, store: Store) -> float:
+        """The rate with the lowest validation loss on the validation seed."""
+        return min(self.candidates(), key=lambda recipe: store[recipe]["validation_loss_nats"]).lr
+
+    def reported(self, store: Store) -> list[Recipe]:
+        """The runs over `SEEDS` at the best rate."""
+        return [replace(self.recipe, lr=self.best_rate(store), seed=seed) for seed in SEEDS]
+
+
+def roadmap(start: Recipe, *, deep: int, n_kv_heads: int) -> dict[str, Recipe]:
+    """The paper's steps, each on top of the one before, all at the same parameter budget. Source: 2402.14905, Fig. 3."""
+    steps = {"baseline": replace(start, ffn="relu", tie_embeddings=False)}
+    for name, change in {
+        "SwiGLU": {"ffn": "swiglu"},
+        "deep and narrow": {"depth": deep},
+        "tied embeddings": {"tie_embeddings": True},
+        "GQA": {"n_kv_heads": n_kv_heads},
+        "layer sharing": {"sharing": "immediate"},
+    }.items():
+        steps[name] = replace(list(steps.values())[-1], **change)
+    return steps
+
+
+def arms() -> list[Arm]:
+    """Everything that chapter 2 reports, the cheap studies first."""
+    shells, language = (2e-3, 4e-3, 8e-3), (1.5e-3, 3e-3, 6e-3)
+    depths = (1, 2, 3, 4, 6, 8, 12, 16)
+    plan = [Arm(study="depth", recipe=Recipe(depth=d), rates=shells) for d in depths]
+    plan += [Arm(study="unseen", recipe=Recipe(depth=d, hold_out=True), rates=shells) for d in (1, 2, 4, 8)]
+    plan += [Arm(study="longer", recipe=Recipe(depth=d, steps=2000), rates=shells) for d in (1, 2, 4, 8)]
+    start = Recipe(task="text", depth=2, budget=200_000)
+    plan += [
+        Arm(study=f"roadmap: {name}", recipe=recipe, rates=language)
+        for name, recipe in roadmap(start, deep=8, n_kv_heads=2).items()
+    ]
+    plan += [Arm(study="depth", recipe=replace(start, depth=d), rates=language) for d in (1, 2, 4, 8)]
+    plan += [
+        Arm(study="depth", recipe=Recipe(task="stories", depth=d, budget=200_000), rates=language) for d in (1, 2, 4, 8)
+    ]
+    plan += [Arm(study="depth", recipe=Recipe(depth=d, budget=200_000), rates=shells) for d in depths]
+    plan += [Arm(study="depth", recipe=replace(start, depth=d, budget=1_000_000), rates=language) for d in (2, 6, 12)]
+    return plan
+
+
+def train_row(recipe: Recipe) -> dict:
+    """One run as a row of plain values: shape, quality on test sequences, learning curve."""
+    torch.set_num_threads(1)
+    steps = recipe.steps or recipe.defaults.steps
+    run = Run(recipe, eval_every=max(1, steps // EVALUATIONS))
+    curve = [
+        [step.step, step.evaluation.loss_nats, step.evaluation.scores[run.task.headline]]
+        for step in run
+        if step.evaluation is not None
+    ]
+    result = run.result(measure_decode=False)
+    return {
+        "shape": {name: getattr(result.config, name) for name in ("dim", "hidden_dim", "n_layers", "head_dim")},
+        "parameters": result.parameters,
+        "flops_per_token": result.flops_per_token,
+        "kv_bytes_per_token": result.kv_bytes_per_token,
+        "train_s": round(result.train_s, 2),
+        "tokens": run.last.tokens,
+        "loss_nats": result.loss_nats,
+        "floor_nats": result.floor_nats,
+        "headline": result.headline,
+        "scores": result.scores,
+        "validation_loss_nats": curve[-1][1],
+        "curve": [[step, round(loss, 5), round(score, 5)] for step, loss, score in curve],
+        "training": asdict(recipe.defaults),
+        "provenance": provenance(
+            "mobilellm-lab sweep deep_narrow", corpus_sha256=getattr(run.task, "corpus_sha256", "no corpus")
+        ),
+    }
+
+
+def run_arms(plan: list[Arm], *, store: Store, executor: Executor) -> Iterator[Recipe]:
+    """Yields every recipe as it is stored, study by study: all rates on the validation seed, then the best on `SEEDS`."""
+    for _, group in groupby(plan, key=lambda arm: (arm.study.split(":")[0], arm.recipe.task, arm.recipe.budget)):
+        group = list(group)
+        yield from sweep(train_row, [r for arm in group for r in arm.candidates()], store=store, executor=executor)
+        yield from sweep(train_row, [r for arm in group for r in arm.reported(store)], store=store, executor=executor)
+
+
+def missing(plan: list[Arm], store: Store) -> int:
+    """How many runs are still to be made; an arm whose rate is not chosen yet counts all of its seeds."""
+    candidates = {r for arm in plan for r in arm.candidates()}
+    reported, undecided = set(), set()
+    for arm in plan:
+        if all(r in store for r in arm.candidates()):
+            reported.update(arm.reported(store))
+        else:
+            undecided.update(replace(arm.recipe, seed=seed) for seed in SEEDS)
+    return sum(r not in store for r in candidates | reported) + len(undecided)

@@ -1,0 +1,115 @@
+"""A grid of recipes, run on any `concurrent.futures` executor: resumable, in whatever order they finish."""
+
+import hashlib
+import json
+import os
+import platform
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, wait
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+
+R = TypeVar("R")  # a recipe: a frozen dataclass
+
+
+def key(recipe: object) -> str:
+    """Sixteen hex digits that name this recipe (any dataclass): equal recipes have equal keys."""
+    text = json.dumps([type(recipe).__name__, asdict(recipe)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def provenance(command: str, **more: str) -> dict[str, str | int]:
+    """Where a measurement comes from: command, commit, machine, versions, threads, date."""
+    git = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent)
+    return {
+        "command": command,
+        "commit": git.stdout.strip() or "not a git checkout",
+        "machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()}",
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("torch", "numpy")},
+        "threads": torch.get_num_threads(),
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        **more,
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:  # not Linux
+        return platform.processor() or platform.machine()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+class Store:
+    """Rows in a JSON Lines file, one per recipe; a new row is safe on disk before the next one is asked for.
+
+    Raises:
+        ValueError: the file holds something else; names the file and the line.
+    """
+
+    def __init__(self, path: Path):
+        self.path, self.rows = Path(path), {}
+        lines = self.path.read_text().splitlines() if self.path.exists() else []
+        for number, line in enumerate(lines, 1):
+            try:
+                row = json.loads(line)
+                self.rows[row["key"]] = row
+            except (ValueError, TypeError, KeyError) as error:
+                raise ValueError(f"{self.path} line {number} is no row of a sweep: delete the line, or the file") from error
+
+    def __contains__(self, recipe: object) -> bool:
+        return key(recipe) in self.rows
+
+    def __getitem__(self, recipe: object) -> dict:
+        return self.rows[key(recipe)]
+
+    def add(self, recipe: object, row: dict) -> None:
+        """Adds the row and writes the file anew beside the old one, which stays whole until the new one is."""
+        rows = self.rows | {key(recipe): {"key": key(recipe), "recipe": asdict(recipe), **row}}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=self.path.parent, delete=False, suffix=".tmp") as file:
+            try:
+                file.writelines(json.dumps(row, allow_nan=False) + "\n" for row in rows.values())
+                file.flush()
+                os.fsync(file.fileno())
+            except BaseException:
+                os.unlink(file.name)
+                raise
+        os.replace(file.name, self.path)
+        self.rows = rows
+
+
+def sweep(run: Callable[[R], dict], grid: Iterable[R], *, store: Store, executor: Executor) -> Iterator[R]:
+    """Runs what the store does not have yet, stores each row as it comes, and yields its recipe.
+
+    `run` must be importable by the executor's workers. Interrupted at any time, the next call goes on from there. Past
+    one machine, pass the executor of a Dask client: `Client(...).get_executor()`.
+
+    Raises:
+        Exception: whatever `run` raised, after the rows that had finished by then were stored.
+    """
+    waiting = {executor.submit(run, recipe): recipe for recipe in dict.fromkeys(grid) if recipe not in store}
+    try:
+        while waiting:
+            finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
+            failed = None
+            for future in finished:
+                recipe = waiting.pop(future)
+                if future.exception() is None:
+                    store.add(recipe, future.result())
+                    yield recipe
+                else:
+                    failed = future.exception()
+            if failed is not None:
+                raise failed
+    finally:
+        for future in waiting:
+            future.cancel()
