@@ -1,0 +1,207 @@
+"""Checkpoints: a folder with weights, shape, task, vocabulary and fingerprint, written whole or not at all."""
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from mobilellm_lab.model import ModelConfig, Transformer, rope_tables
+
+FORMAT, VERSION = "mobilellm-lab checkpoint", 1
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """What one folder holds."""
+
+    model: Transformer
+    task: dict | None  # name and options of what it was trained on
+    vocabulary: list[str] | None  # the word of each row of the embedding table
+    fingerprint: str  # of the weights
+
+
+def fingerprint(model: Transformer) -> str:
+    """SHA-256 over name, type, shape and bytes of every weight, in the order of their names."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.cpu().contiguous().view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def save(
+    model: Transformer, folder: str | Path, *, task: dict | None = None, vocabulary: list[str] | None = None
+) -> None:
+    """Writes weights, shape, task, vocabulary and fingerprint into `folder`; all of it or nothing.
+
+    An older checkpoint in the same place is replaced in one move, any other folder is left alone.
+
+    Raises:
+        ValueError: a model whose weights are not those of its config, a vocabulary of another size, a task that is
+            not JSON, or a folder with other things in it.
+    """
+    tensors = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
+    compare(shapes(model.config), {name: tuple(tensor.shape) for name, tensor in tensors.items()}, "model")
+    if vocabulary is not None and len(vocabulary) != model.config.vocab_size:
+        raise ValueError(f"vocabulary of {len(vocabulary)} words for vocab_size={model.config.vocab_size}: give all")
+    config = {
+        "format": FORMAT,
+        "version": VERSION,
+        "model": asdict(model.config),
+        "task": task,
+        "vocabulary": vocabulary,
+        "fingerprint": fingerprint(model),
+    }
+    write_folder(Path(folder), config, tensors)
+
+
+def load(folder: str | Path) -> Checkpoint:
+    """The checkpoint that `save` wrote, verified to the last bit.
+
+    Raises:
+        ValueError: missing, damaged, cut short or foreign; names the file and a remedy, or the tensor and both
+            shapes.
+    """
+    path = Path(folder) / CONFIG
+    raw = read_json(path)
+    if raw.get("format") != FORMAT:
+        hint = ": it is a Hugging Face folder, use from_pretrained" if "model_type" in raw else ""
+        raise ValueError(f"{path} is not a {FORMAT}{hint}")
+    if raw.get("version") != VERSION:
+        raise ValueError(
+            f"{path}: version={raw.get('version')!r}, this package reads {VERSION}: install the matching one"
+        )
+    wanted = {field.name: field.type for field in fields(ModelConfig)}
+    shape = raw.get("model")
+    if not isinstance(shape, dict) or shape.keys() != wanted.keys():
+        raise ValueError(f"{path}: model must hold exactly {', '.join(wanted)}: save it again")
+    for name, kind in wanted.items():
+        if type(shape[name]) not in ((int, float) if kind is float else (kind,)):
+            raise ValueError(f"{path}: {name}={shape[name]!r} must be of type {kind.__name__}: save it again")
+    try:
+        config = ModelConfig(**shape)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    weights = Path(folder) / WEIGHTS
+    with TensorFiles([weights]) as files:
+        compare(shapes(config), files.shapes, weights)
+        model = assemble(config, {name: files.read(name) for name in files.shapes})
+    if fingerprint(model) != raw.get("fingerprint"):
+        raise ValueError(f"{weights}: not the weights whose fingerprint is in {path}: copy both files again")
+    return Checkpoint(
+        model=model, task=raw.get("task"), vocabulary=raw.get("vocabulary"), fingerprint=raw["fingerprint"]
+    )
+
+
+def shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+    """Name -> shape of every weight that a model of this config stores."""
+    with torch.device("meta"):
+        return {name: tuple(tensor.shape) for name, tensor in Transformer(config).state_dict().items()}
+
+
+def compare(wanted: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]], where: str | Path) -> None:
+    """Raises a ValueError that names the first tensor that is missing, unexpected or of another shape."""
+    for name in wanted:
+        if name not in found:
+            raise ValueError(f"{where}: tensor {name} of shape {wanted[name]} is missing")
+        if wanted[name] != found[name]:
+            raise ValueError(f"{where}: tensor {name} has shape {found[name]}, the config asks for {wanted[name]}")
+    for name in found:
+        if name not in wanted:
+            raise ValueError(f"{where}: tensor {name} of shape {found[name]} has no place in this model")
+
+
+def assemble(config: ModelConfig, tensors: dict[str, Tensor]) -> Transformer:
+    """The model of this config made of these tensors, without drawing weights first."""
+    with torch.device("meta"):
+        model = Transformer(config)
+    model.load_state_dict(tensors, assign=True)
+    model.cos, model.sin = (table.to(model.embed.weight.dtype) for table in rope_tables(config))
+    return model
+
+
+class TensorFiles:
+    """Several safetensors files read as one; open only inside `with`."""
+
+    def __init__(self, paths: list[Path]):
+        self.stack, self.shapes, self._files = ExitStack(), {}, {}
+        for path in paths:
+            try:
+                file = self.stack.enter_context(safe_open(path, "pt"))
+            except FileNotFoundError as error:
+                raise ValueError(f"{path} is missing: give the folder that holds it, or copy it again") from error
+            except SafetensorError as error:
+                raise ValueError(f"{path} is damaged or cut short ({error}): copy or download it again") from error
+            for name in file.keys():  # noqa: SIM118 - not a dict, and cannot be iterated
+                if name in self._files:
+                    raise ValueError(f"{path}: tensor {name} is in another file too: download the folder again")
+                self._files[name], self.shapes[name] = file, tuple(file.get_slice(name).get_shape())
+
+    def __enter__(self) -> "TensorFiles":
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self.stack.close()
+
+    def read(self, name: str) -> Tensor:
+        """The tensor in memory of its own, so that the file may change or go."""
+        tensor = self._files[name].get_tensor(name).clone()
+        if not tensor.is_floating_point():
+            raise ValueError(
+                f"tensor {name} is {tensor.dtype}: only float weights are read, give the unquantized model"
+            )
+        return tensor
+
+
+def read_json(path: Path) -> dict:
+    """The object in a JSON file; a ValueError names the file that has none."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ValueError(f"{path} is missing: give the folder that holds it") from error
+    except ValueError as error:  # not JSON, or not even text
+        raise ValueError(f"{path} is damaged ({error}): copy it again") from error
+    if not isinstance(value, dict):
+        raise ValueError(f"{path} holds no JSON object: copy it again")
+    return value
+
+
+def write_folder(folder: Path, config: dict, tensors: dict[str, Tensor]) -> None:
+    """Puts a folder with exactly these two files in place, in one move, when both are complete on the disk."""
+    folder = folder.resolve()
+    if folder.exists() and not (folder.is_dir() and {path.name for path in folder.iterdir()} <= {CONFIG, WEIGHTS}):
+        raise ValueError(f"{folder} holds other things than a checkpoint: choose a new or empty folder")
+    try:
+        text = json.dumps(config, indent=2)
+    except TypeError as error:
+        raise ValueError(f"{CONFIG}: {error}: give names, numbers, lists and dicts only") from error
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
+    old = draft.with_name(draft.name + ".old")
+    try:
+        draft.mkdir()
+        save_file(tensors, draft / WEIGHTS, metadata={"format": "pt"})
+        (draft / CONFIG).write_text(text + "\n", encoding="utf-8")
+        for path in draft.iterdir():
+            with path.open("r+b") as file:
+                os.fsync(file.fileno())
+        if folder.exists():
+            folder.rename(old)
+        draft.rename(folder)
+    except BaseException:
+        if old.exists():
+            old.rename(folder)
+        raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,252 @@
+"""Our checkpoints: bit for bit there and back, replaced whole, and refused by name when anything is wrong."""
+
+import json
+import os
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+import torch
+from llama import UNROLLED, model
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from test_model import config_of, tokens_for
+
+from mobilellm_lab import checkpoints
+from mobilellm_lab.model import Transformer
+
+KINDS = {
+    "plain": {},
+    "untied": {"tie_embeddings": False},
+    "factorised": {"embed_dim": 8},
+    "factorised, untied": {"embed_dim": 8, "tie_embeddings": False},
+    "relu": {"ffn": "relu"},
+    "wide heads": {"head_dim": 24, "rope_theta": 5e5, "norm_eps": 1e-3},
+    **{sharing: {"sharing": sharing} for sharing in UNROLLED},
+}
+TASK = {"name": "shells", "options": {"cups": 3, "seq_len": 12}}
+WORDS = [f"word {i} é" for i in range(61)]
+
+
+@pytest.fixture
+def folder(tmp_path) -> Path:
+    """A checkpoint of the plain model."""
+    checkpoints.save(model(config_of()), tmp_path / "mine", task=TASK, vocabulary=WORDS)
+    return tmp_path / "mine"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@torch.inference_mode()
+def test_what_is_saved_comes_back_bit_for_bit(kind, tmp_path):
+    before = model(config_of(**KINDS[kind]))
+    checkpoints.save(before, tmp_path / "a" / "b", task=TASK, vocabulary=WORDS)
+    back = checkpoints.load(tmp_path / "a" / "b")
+    assert (back.task, back.vocabulary, back.model.config) == (TASK, WORDS, before.config)
+    assert back.fingerprint == checkpoints.fingerprint(before) == checkpoints.fingerprint(back.model)
+    assert all(torch.equal(back.model.state_dict()[name], p) for name, p in before.state_dict().items())
+    tokens = tokens_for(before.config, 2, 20)
+    assert torch.equal(back.model(tokens), before(tokens))
+
+
+def test_a_loaded_model_trains_and_its_file_stays_as_it_was(folder):
+    back = checkpoints.load(folder).model
+    back(tokens_for(back.config, 1, 5)).sum().backward()
+    with torch.no_grad():
+        for p in back.parameters():
+            assert p.grad is not None
+            p.sub_(p.grad)
+    assert checkpoints.load(folder).fingerprint != checkpoints.fingerprint(back)
+
+
+def test_half_precision_stays_half(tmp_path):
+    before = model(config_of()).to(torch.bfloat16)
+    checkpoints.save(before, tmp_path / "half")
+    back = checkpoints.load(tmp_path / "half")
+    assert {p.dtype for p in back.model.parameters()} == {torch.bfloat16}
+    tokens = tokens_for(before.config, 1, 9)
+    assert torch.equal(back.model(tokens), before(tokens))
+    assert (back.task, back.vocabulary) == (None, None)
+
+
+def test_tied_weights_are_stored_once(folder, tmp_path):
+    with safe_open(folder / "model.safetensors", "pt") as file:
+        names = set(file.keys())
+    assert "head.weight" not in names
+    checkpoints.save(model(config_of(tie_embeddings=False)), tmp_path / "untied")
+    sizes = [(path / "model.safetensors").stat().st_size for path in (tmp_path / "untied", folder)]
+    assert sizes[0] - sizes[1] == pytest.approx(61 * 32 * 4, abs=200)  # one table, and a line in the header
+
+
+def test_shared_blocks_are_stored_once(folder, tmp_path):
+    checkpoints.save(model(config_of(sharing="repeat")), tmp_path / "shared", task=TASK, vocabulary=WORDS)
+    assert os.path.getsize(tmp_path / "shared" / "model.safetensors") == os.path.getsize(folder / "model.safetensors")
+
+
+def test_the_fingerprint_sees_every_bit_and_nothing_else():
+    config = config_of()
+    a, b = model(config), model(config)
+    assert checkpoints.fingerprint(a) == checkpoints.fingerprint(b)
+    b.blocks[2].ffn.down.weight.data[3, 4] *= 1 + 2**-23
+    assert checkpoints.fingerprint(a) != checkpoints.fingerprint(b)
+    assert checkpoints.fingerprint(a) != checkpoints.fingerprint(model(config).to(torch.float16))
+
+
+def test_the_folder_holds_two_readable_files(folder):
+    assert sorted(os.listdir(folder)) == ["config.json", "model.safetensors"]
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    assert config["model"] == asdict(config_of())
+    assert config["task"] == TASK
+
+
+def test_an_older_checkpoint_is_replaced_whole(folder):
+    newer = model(config_of(dim=16), seed=7)
+    checkpoints.save(newer, folder)
+    back = checkpoints.load(folder)
+    assert (back.model.config, back.task) == (newer.config, None)
+    assert [path.name for path in folder.parent.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("moment", ["weights", "sync", "first move", "second move"])
+def test_a_crash_leaves_the_older_checkpoint_and_no_rubbish(moment, folder, monkeypatch):
+    def fail(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    rename, calls = Path.rename, []
+
+    def fail_later(self, target):
+        calls.append(target)
+        return fail() if len(calls) == (1 if moment == "first move" else 2) else rename(self, target)
+
+    if moment == "weights":
+        monkeypatch.setattr(checkpoints, "save_file", fail)
+    elif moment == "sync":
+        monkeypatch.setattr(os, "fsync", fail)
+    else:
+        monkeypatch.setattr(Path, "rename", fail_later)
+    before = checkpoints.load(folder).fingerprint
+    with pytest.raises(OSError, match="No space left"):
+        checkpoints.save(model(config_of(), seed=9), folder)
+    monkeypatch.undo()
+    assert checkpoints.load(folder).fingerprint == before
+    assert [path.name for path in folder.parent.iterdir()] == ["mine"]
+
+
+def test_a_folder_with_other_things_is_left_alone(tmp_path):
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(ValueError, match="holds other things"):
+        checkpoints.save(model(config_of()), tmp_path)
+    with pytest.raises(ValueError, match="holds other things"):
+        checkpoints.save(model(config_of()), tmp_path / "thesis.tex")
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_what_cannot_be_read_back_is_not_written(tmp_path):
+    pruned = model(config_of())
+    pruned.blocks[1].ffn.down.weight = torch.nn.Parameter(pruned.blocks[1].ffn.down.weight[:, :80].clone())
+    with pytest.raises(ValueError, match=r"blocks.1.ffn.down.weight has shape \(32, 80\).*asks for \(32, 88\)"):
+        checkpoints.save(pruned, tmp_path / "new")
+    with pytest.raises(ValueError, match="vocabulary of 60 words for vocab_size=61"):
+        checkpoints.save(model(config_of()), tmp_path / "new", vocabulary=WORDS[:-1])
+    with pytest.raises(ValueError, match="config.json.*set"):
+        checkpoints.save(model(config_of()), tmp_path / "new", task={"name": {1, 2}})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("file", ["config.json", "model.safetensors"])
+@pytest.mark.parametrize("keep", [0, 5, 200, -1])
+def test_a_file_that_is_cut_short_is_named(file, keep, folder):
+    path = folder / file
+    path.write_bytes(path.read_bytes()[: keep if keep >= 0 else -3])
+    with pytest.raises(ValueError, match=rf"{file} is damaged.*again"):
+        checkpoints.load(folder)
+
+
+@pytest.mark.parametrize("file", ["config.json", "model.safetensors"])
+def test_a_missing_file_is_named(file, folder):
+    (folder / file).unlink()
+    with pytest.raises(ValueError, match=f"{file} is missing"):
+        checkpoints.load(folder)
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with pytest.raises(ValueError, match="nowhere.*missing"):
+        checkpoints.load(tmp_path / "nowhere")
+
+
+def test_one_flipped_bit_is_noticed(folder):
+    path = folder / "model.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-5] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"model.safetensors: not the weights whose fingerprint"):
+        checkpoints.load(folder)
+
+
+def test_weights_of_another_checkpoint_are_noticed(folder, tmp_path):
+    checkpoints.save(model(config_of(), seed=5), tmp_path / "other")
+    shutil.copy(tmp_path / "other" / "model.safetensors", folder)
+    with pytest.raises(ValueError, match="not the weights whose fingerprint"):
+        checkpoints.load(folder)
+
+
+def change_tensors(folder: Path, change) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    change(tensors)
+    save_file(tensors, folder / "model.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.update({"norm.weight": torch.ones(31)}), r"norm.weight has shape \(31,\).*asks for \(32,\)"),
+        (lambda t: t.pop("blocks.1.ffn.up.weight"), r"blocks.1.ffn.up.weight of shape \(176, 32\) is missing"),
+        (lambda t: t.update({"extra": torch.ones(2, 3)}), r"extra of shape \(2, 3\) has no place"),
+        (lambda t: t.update({"norm.weight": torch.ones(32, dtype=torch.int8)}), "norm.weight is torch.int8"),
+    ],
+)
+def test_a_wrong_tensor_is_named_with_both_shapes(change, message, folder):
+    change_tensors(folder, change)
+    with pytest.raises(ValueError, match=message):
+        checkpoints.load(folder)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda c: c.clear(), "is not a mobilellm-lab checkpoint"),
+        (lambda c: c.update(format=None, model_type="llama"), "Hugging Face folder, use from_pretrained"),
+        (lambda c: c.update(version=2), "version=2, this package reads 1"),
+        (lambda c: c["model"].update(dropout=0.1), "must hold exactly vocab_size"),
+        (lambda c: c["model"].pop("dim"), "must hold exactly vocab_size"),
+        (lambda c: c.update(model=[1]), "must hold exactly vocab_size"),
+        (lambda c: c["model"].update(dim="32"), "dim='32' must be of type int"),
+        (lambda c: c["model"].update(tie_embeddings=1), "tie_embeddings=1 must be of type bool"),
+        (lambda c: c["model"].update(n_heads=5), r"config.json: .*n_kv_heads=2 does not divide n_heads=5"),
+        (lambda c: c["model"].update(n_layers=4), r"blocks.3.\S+ of shape .* is missing"),
+        (lambda c: c["model"].update(vocab_size=62), r"embed.weight has shape \(61, 32\), .* asks for \(62, 32\)"),
+        (lambda c: c.update(fingerprint="0"), "fingerprint"),
+        (lambda c: c.pop("fingerprint"), "fingerprint"),
+    ],
+)
+def test_a_foreign_config_is_refused(change, message, folder):
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    change(config)
+    path.write_text(json.dumps(config))
+    with pytest.raises(ValueError, match=message):
+        checkpoints.load(folder)
+
+
+def test_saving_leaves_the_model_and_loading_the_random_state_alone(folder, tmp_path):
+    ours = model(config_of())
+    before, state = checkpoints.fingerprint(ours), torch.get_rng_state()
+    checkpoints.save(ours, tmp_path / "again")
+    checkpoints.load(tmp_path / "again")
+    assert checkpoints.fingerprint(ours) == before
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_loading_builds_no_random_weights_first(folder, monkeypatch):
+    monkeypatch.setattr(Transformer, "initialise", lambda *_: pytest.fail("weights were drawn for nothing"))
+    checkpoints.load(folder)
