@@ -41,18 +41,22 @@ def find_or_install() -> str:
     Raises:
         RuntimeError: none could be had; says what to type.
     """
+    playwright = [sys.executable, "-m", "playwright"]
+    if not _runs([*playwright, "--version"]):  # a bare Debian lacks one library of its Node.js
+        _apt("libatomic1")
+        if not _runs([*playwright, "--version"]):
+            raise RuntimeError(f"Playwright does not start here. {_remedy('libatomic1')}, then make test again.")
     if path := find():
         return path
-    _run("downloading Playwright's Chromium", [sys.executable, "-m", "playwright", "install", "chromium"])
+    _run("downloading Playwright's Chromium", [*playwright, "install", "chromium"])
     if path := find():
         return path
-    if IS_ROOT and shutil.which("apt-get"):
-        os.environ["DEBIAN_FRONTEND"] = "noninteractive"
-        _run("apt-get update", ["apt-get", "-qq", "update"])
-        _run("apt-get install chromium", ["apt-get", "-qq", "install", "-y", "chromium"])
-        if path := find():
-            return path
-    raise RuntimeError(f"The tests need Chromium or Chrome, and none starts here. {_remedy()}, then make test again.")
+    _apt("chromium")
+    if path := find():
+        return path
+    raise RuntimeError(
+        f"The tests need Chromium or Chrome, and none starts here. {_remedy('chromium')}, then make test again."
+    )
 
 
 def _starts(path: str) -> bool:
@@ -61,7 +65,11 @@ def _starts(path: str) -> bool:
         return False
     if platform.system() == "Windows":
         return True  # chrome.exe --version opens a window there
-    return subprocess.run([path, "--version"], capture_output=True, stdin=subprocess.DEVNULL).returncode == 0
+    return _runs([path, "--version"])
+
+
+def _runs(command: list[str]) -> bool:
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True).returncode == 0
 
 
 def _run(what: str, command: list[str]) -> None:
@@ -72,12 +80,23 @@ def _run(what: str, command: list[str]) -> None:
         print("browser: that failed:", next((line for line in lines if "rror" in line), lines[-1]), flush=True)
 
 
-def _remedy() -> str:
+def _apt(package: str) -> None:
+    """Installs a package where that needs no password; elsewhere nothing."""
+    if IS_ROOT and shutil.which("apt-get"):
+        os.environ["DEBIAN_FRONTEND"] = "noninteractive"
+        _run("apt-get update", ["apt-get", "-qq", "update"])
+        _run(f"apt-get install {package}", ["apt-get", "-qq", "install", "-y", package])
+
+
+def _remedy(package: str) -> str:
     for installer in ("apt-get", "dnf"):
         if shutil.which(installer):
-            return f"Type: {'' if IS_ROOT else 'sudo '}{installer} install chromium"
-    return "Install Google Chrome, or type: " + " ".join([sys.executable, "-m playwright install chromium"])
+            return f"Type: {'' if IS_ROOT else 'sudo '}{installer} install {package}"
+    return "Install Google Chrome"
 
 
 if __name__ == "__main__":
-    print(f"browser: {find_or_install()}")
+    try:
+        print(f"browser: {find_or_install()}")
+    except RuntimeError as error:
+        sys.exit(f"browser: {error}")
