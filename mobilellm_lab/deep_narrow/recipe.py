@@ -28,12 +28,10 @@ class TaskDefaults:
 
 
 DEFAULTS = {
-    "shells": TaskDefaults(
-        options={}, steps=500, batch_size=64, lr=4e-3, start_length=0.2, full_length_at=0.8
-    ),
-    "stories": TaskDefaults(options={}, steps=400, batch_size=32, lr=3e-3, start_length=1.0, full_length_at=1.0),
+    "shells": TaskDefaults(options={}, steps=500, batch_size=64, lr=4e-3, start_length=0.2, full_length_at=0.8),
+    "stories": TaskDefaults(options={}, steps=600, batch_size=32, lr=4e-3, start_length=0.2, full_length_at=0.8),
     "text": TaskDefaults(
-        options={"seq_len": 128}, steps=300, batch_size=16, lr=3e-3, start_length=1.0, full_length_at=1.0
+        options={"seq_len": 128}, steps=400, batch_size=8, lr=4e-3, start_length=0.25, full_length_at=0.8
     ),
 }
 LONGER = 2  # the generalisation test is this many times longer than what was trained on
@@ -59,7 +57,7 @@ class Recipe:
     sharing: str = "none"  # which layers run twice
     ffn: str = "swiglu"  # or "relu"
     steps: int = 0  # updates; 0 means the task's default
-    seconds: float = math.inf  # wall-clock limit of the training
+    seconds: float = 0.0  # wall-clock limit of the training; 0 means none
     lr: float = 0.0  # peak learning rate; 0 means the task's default
     hold_out: bool = False  # shells: one in six pairs of moves never occurs in training
     seed: int = 0  # of the weights and of the training data
@@ -69,9 +67,9 @@ class Recipe:
             raise ValueError(f"task={self.task!r}: choose one of {', '.join(NAMES)}")
         if self.hold not in HOLD:
             raise ValueError(f"hold={self.hold!r}: choose one of {', '.join(HOLD)}")
-        for name in ("steps", "lr"):
+        for name in ("steps", "seconds", "lr"):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
-                raise ValueError(f"{name}={getattr(self, name)}: must be positive, or 0 for the task's default")
+                raise ValueError(f"{name}={getattr(self, name)}: must be positive, or 0 for the default")
         if self.hold_out and self.task != "shells":
             raise ValueError(f"hold_out=True: only shells has pairs of moves, task={self.task!r} does not")
 
@@ -104,7 +102,7 @@ class Recipe:
         d = self.defaults
         return TrainConfig(
             steps=self.steps or d.steps,
-            seconds=self.seconds,
+            seconds=self.seconds or math.inf,
             batch_size=d.batch_size,
             optimizer="adamw",
             lr=self.lr or d.lr,

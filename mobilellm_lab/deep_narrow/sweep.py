@@ -52,22 +52,21 @@ def roadmap(start: Recipe, *, deep: int, n_kv_heads: int) -> dict[str, Recipe]:
 
 def arms() -> list[Arm]:
     """Everything that chapter 2 reports, the cheap studies first."""
-    shells, language = (2e-3, 4e-3, 8e-3), (1.5e-3, 3e-3, 6e-3)
+    shells, language = (2e-3, 4e-3, 8e-3), (2e-3, 4e-3, 8e-3)
     depths = (1, 2, 3, 4, 6, 8, 12, 16)
-    plan = [Arm(study="depth", recipe=Recipe(depth=d), rates=shells) for d in depths]
-    plan += [Arm(study="unseen", recipe=Recipe(depth=d, hold_out=True), rates=shells) for d in (1, 2, 4, 8)]
-    plan += [Arm(study="longer", recipe=Recipe(depth=d, steps=2000), rates=shells) for d in (1, 2, 4, 8)]
-    start = Recipe(task="text", depth=2, budget=200_000)
+    small, large = Recipe(steps=500), Recipe(steps=500, budget=200_000)
+    text, stories = replace(large, task="text", steps=400), replace(large, task="stories", steps=800)
+    plan = [Arm(study="depth", recipe=replace(small, depth=d), rates=shells) for d in depths]
+    plan += [Arm(study="unseen", recipe=replace(small, depth=d, hold_out=True), rates=shells) for d in (1, 2, 4, 8)]
+    plan += [Arm(study="longer", recipe=replace(small, depth=d, steps=2000), rates=shells) for d in (1, 2, 4, 8)]
+    plan += [Arm(study="depth", recipe=replace(text, depth=d), rates=language) for d in (1, 2, 4, 8)]
     plan += [
         Arm(study=f"roadmap: {name}", recipe=recipe, rates=language)
-        for name, recipe in roadmap(start, deep=8, n_kv_heads=2).items()
+        for name, recipe in roadmap(replace(text, depth=2), deep=8, n_kv_heads=2).items()
     ]
-    plan += [Arm(study="depth", recipe=replace(start, depth=d), rates=language) for d in (1, 2, 4, 8)]
-    plan += [
-        Arm(study="depth", recipe=Recipe(task="stories", depth=d, budget=200_000), rates=language) for d in (1, 2, 4, 8)
-    ]
-    plan += [Arm(study="depth", recipe=Recipe(depth=d, budget=200_000), rates=shells) for d in depths]
-    plan += [Arm(study="depth", recipe=replace(start, depth=d, budget=1_000_000), rates=language) for d in (2, 6, 12)]
+    plan += [Arm(study="depth", recipe=replace(large, depth=d), rates=shells) for d in depths]
+    plan += [Arm(study="depth", recipe=replace(stories, depth=d), rates=language) for d in (2, 4, 8)]
+    plan += [Arm(study="depth", recipe=replace(text, depth=d, budget=1_000_000), rates=language) for d in (2, 6, 12)]
     return plan
 
 

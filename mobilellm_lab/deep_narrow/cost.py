@@ -1,0 +1,68 @@
+"""What depth costs: cached decoding of equal-parameter shapes, timed in turn within one process."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from mobilellm_lab import footprint, zoo
+from mobilellm_lab.metrics import throughput
+from mobilellm_lab.model import ModelConfig, Transformer, generate
+from mobilellm_lab.sweeps import provenance
+
+VOCAB = {60_000: 256, 1_000_000: 512, 10_000_000: 4096, 125_000_000: 32_000}  # a table that suits the budget
+DEPTHS = {60_000: (1, 2, 4, 8), 1_000_000: (1, 2, 4, 8, 16), 10_000_000: (2, 4, 8, 16, 32), 125_000_000: (6, 12, 30, 48)}
+TOKENS = {60_000: 32, 1_000_000: 32, 10_000_000: 16, 125_000_000: 8}  # decoded in one timed call
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """Decode speed of one shape, with random weights: speed does not depend on what a model has learned."""
+
+    budget: int
+    config: ModelConfig
+
+    def row(self, rates: list[float]) -> dict:
+        """The shape, its costs by formula, and the measured tokens/s of every round."""
+        c = self.config
+        return {
+            "shape": {"dim": c.dim, "hidden_dim": c.hidden_dim, "n_layers": c.n_layers, "head_dim": c.head_dim},
+            "parameters": footprint.parameters(c),
+            "flops_per_token": footprint.flops_per_token(c, context=TOKENS[self.budget]),
+            "kv_bytes_per_token": footprint.kv_bytes_per_token(c),
+            "tokens_per_s": {f"p{p}": round(float(np.percentile(rates, p)), 2) for p in (10, 50, 90)},
+            "rounds": len(rates),
+            "provenance": provenance("mobilellm-lab sweep deep_narrow_cost"),
+        }
+
+
+def costs() -> list[Cost]:
+    """Every shape that is timed: some depths at each budget, 8 heads and 4 key/value heads (4 and 4 at 60k)."""
+    shapes = []
+    for budget, depths in DEPTHS.items():
+        heads = {"n_heads": 4} if budget < 1_000_000 else {"n_heads": 8, "n_kv_heads": 4}
+        family = zoo.family(budget, depths, vocab_size=VOCAB[budget], max_seq_len=64, **heads)
+        shapes += [Cost(budget=budget, config=config) for config in family.values()]
+    return shapes
+
+
+def measure(shapes: list[Cost], *, rounds: int = 7) -> Iterator[tuple[Cost, dict]]:
+    """Yields a row per shape. The shapes of one budget take turns, so that a busy minute slows them alike."""
+    prompt = torch.zeros((1, 1), dtype=torch.long)
+    for budget in dict.fromkeys(shape.budget for shape in shapes):
+        group = [shape for shape in shapes if shape.budget == budget]
+        models = [Transformer(shape.config) for shape in group]
+        rates = [[] for _ in group]
+        for i in range(rounds):
+            for model, samples in zip(models, rates, strict=True):
+                once = throughput(
+                    lambda model=model: list(generate(model, prompt, TOKENS[budget])),
+                    items=TOKENS[budget],
+                    unit="tokens",
+                    warmup=int(i == 0),
+                    repeats=1,
+                    min_time_s=0,
+                )
+                samples.append(once.median_per_s)
+        yield from ((shape, shape.row(samples)) for shape, samples in zip(group, rates, strict=True))

@@ -1,0 +1,66 @@
+"""From stored runs to the tables that the chapter's claims rest on."""
+
+import pandas as pd
+
+from mobilellm_lab.deep_narrow.recipe import Recipe
+from mobilellm_lab.deep_narrow.sweep import Arm, arms
+from mobilellm_lab.sweeps import Store
+
+GROUP = ["study", "task", "budget", "steps", "depth"]
+
+
+def reported(store: Store, plan: list[Arm] | None = None) -> pd.DataFrame:
+    """One row per reported run: the arm, its chosen rate, its seed, its shape, loss and scores on test sequences.
+
+    Raises:
+        ValueError: a run of the plan is not in the store; names it and the command that makes it.
+    """
+    rows = []
+    for arm in plan if plan is not None else arms():
+        for recipe in (*arm.candidates(), None):
+            if recipe is not None and recipe not in store:
+                _refuse(recipe)
+        for recipe in arm.reported(store):
+            if recipe not in store:
+                _refuse(recipe)
+            row = store[recipe]
+            rows.append(
+                {
+                    "study": arm.study,
+                    **{name: row["recipe"][name] for name in ("task", "budget", "steps", "depth", "lr", "seed")},
+                    **row["shape"],
+                    **{name: row[name] for name in ("parameters", "flops_per_token", "kv_bytes_per_token", "train_s")},
+                    "loss_nats": row["loss_nats"],
+                    "score": row["scores"][row["headline"]],
+                    **row["scores"],
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _refuse(recipe: Recipe) -> None:
+    raise ValueError(f"no stored run for {recipe}: make it with `mobilellm-lab sweep deep_narrow`")
+
+
+def spread(frame: pd.DataFrame, column: str = "score") -> pd.DataFrame:
+    """Median, lowest and highest `column` over the seeds of each arm, one row per arm in the order of `frame`."""
+    table = frame.groupby(GROUP, sort=False)[column].agg(["median", "min", "max", "count"])
+    return table.reset_index()
+
+
+def best_depth(frame: pd.DataFrame, *, lower_is_better: bool = False) -> int:
+    """The depth whose median over the seeds is best; `frame` holds the depths of one task and budget."""
+    medians = frame.groupby("depth")["score"].median()
+    return int(medians.idxmin() if lower_is_better else medians.idxmax())
+
+
+def curves(store: Store, plan: list[Arm]) -> pd.DataFrame:
+    """Learning curves of the reported runs: depth, seed, step, loss_nats and score on validation sequences."""
+    rows = []
+    for arm in plan:
+        for recipe in arm.reported(store):
+            for step, loss_nats, score in store[recipe]["curve"]:
+                rows.append(
+                    {"depth": recipe.depth, "seed": recipe.seed, "step": step, "loss_nats": loss_nats, "score": score}
+                )
+    return pd.DataFrame(rows)

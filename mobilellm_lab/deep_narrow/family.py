@@ -1,0 +1,82 @@
+"""Several recipes trained at once, each in a process of its own: what the five-depth button runs."""
+
+import multiprocessing
+import os
+import queue
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, wait
+from dataclasses import dataclass
+
+import torch
+
+from mobilellm_lab.deep_narrow.recipe import Recipe, Result, Run
+
+REPORT_S = 0.2  # between two reports of one worker
+POLL_S = 0.05  # between two looks at the workers: how fast a stop is answered
+
+_outbox = None  # in a worker: the way to the parent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Where one recipe stands; `result` is there once it has finished."""
+
+    recipe: Recipe
+    step: int  # updates done
+    loss_nats: float  # of the newest batch
+    progress: float  # 0 .. 1
+    result: Result | None = None
+
+
+def _start_worker(outbox) -> None:
+    global _outbox
+    _outbox = outbox
+    torch.set_num_threads(1)
+
+
+def train_one(recipe: Recipe) -> Result:
+    """The recipe's result, as `Run` gives it; inside a worker of `train_family` it reports on the way."""
+    run, reported = Run(recipe), 0.0
+    for step in run:
+        if _outbox is not None and time.monotonic() - reported >= REPORT_S:
+            reported = time.monotonic()
+            _outbox.put(Report(recipe=recipe, step=step.step, loss_nats=step.loss_nats, progress=step.progress))
+    return run.result()
+
+
+def train_family(recipes: Sequence[Recipe], *, max_workers: int = 2) -> Iterator[list[Report]]:
+    """Trains all recipes and yields what is new, every 0.05 s, an empty list if nothing is.
+
+    Each recipe is one task of a worker with one torch thread, the deepest first, so that no core waits for it at the
+    end. Closing the generator ends the workers at once.
+    """
+    context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads in mid-air
+    inbox, others = context.Queue(), set(multiprocessing.active_children())
+    workers = min(max_workers, os.cpu_count() or 1, len(recipes))
+    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(inbox,))
+    try:
+        deepest_first = sorted(recipes, key=lambda recipe: -recipe.depth)
+        waiting = {executor.submit(train_one, recipe): recipe for recipe in deepest_first}
+        while waiting:
+            finished, _ = wait(waiting, timeout=POLL_S)
+            news = _drain(inbox)
+            for future in [future for future in waiting if future in finished or future.done()]:
+                result, recipe = future.result(), waiting.pop(future)
+                news.append(
+                    Report(recipe=recipe, step=result.steps, loss_nats=result.loss_nats, progress=1.0, result=result)
+                )
+            yield news
+    finally:
+        for process in set(multiprocessing.active_children()) - others:
+            process.terminate()
+        executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _drain(inbox) -> list[Report]:
+    news = []
+    while True:
+        try:
+            news.append(inbox.get_nowait())
+        except queue.Empty:
+            return news

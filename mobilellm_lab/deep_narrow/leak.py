@@ -1,0 +1,106 @@
+"""Why a block without a causal mask cheats as a language model, and how to catch it."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from mobilellm_lab.model import ModelConfig
+from mobilellm_lab.tasks import Batch, Evaluation
+from mobilellm_lab.tasks.randomness import integers, split_seed
+
+
+class EncoderLM(nn.Module):
+    """A language model of PyTorch's encoder layers: post-norm, ReLU, MHA, untied; mask and positions are switches.
+
+    With both switches off its block is the one that tutorials often show as "a transformer block": every position
+    attends to every other, the future included, and none knows where it is.
+    """
+
+    def __init__(self, config: ModelConfig, *, causal: bool, positions: bool, seed: int = 0):
+        super().__init__()
+        self.config, self.causal, self.positions = config, causal, positions
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.embed = nn.Embedding(config.vocab_size, config.dim)
+            self.place = nn.Embedding(config.max_seq_len, config.dim)
+            self.blocks = nn.ModuleList(
+                nn.TransformerEncoderLayer(config.dim, config.n_heads, config.hidden_dim, dropout=0, batch_first=True)
+                for _ in range(config.n_layers)
+            )
+            self.head = nn.Linear(config.dim, config.vocab_size, bias=False)
+
+    def forward(self, tokens: Int[Tensor, "B T"]) -> Float[Tensor, "B T V"]:
+        T = tokens.shape[1]
+        x = self.embed(tokens)
+        if self.positions:
+            x = x + self.place(torch.arange(T, device=tokens.device))
+        future = torch.ones(T, T, dtype=torch.bool, device=tokens.device).triu(1) if self.causal else None
+        for block in self.blocks:
+            x = block(x, src_mask=future)
+        return self.head(x)
+
+
+@torch.no_grad()
+def leak(model: nn.Module, tokens: Int[Tensor, "1 T"]) -> float:
+    """Largest change of any earlier logit when the last token changes: 0 for a causal model.
+
+    Raises:
+        ValueError: fewer than two tokens, so that nothing comes before the last.
+    """
+    if tokens.shape[1] < 2:
+        raise ValueError(f"tokens has {tokens.shape[1]} position: give at least 2, so that one comes before the last")
+    changed = tokens.clone()
+    changed[:, -1] = (changed[:, -1] + 1) % model.config.vocab_size
+    return (model(tokens) - model(changed))[:, :-1].abs().max().item()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noise:
+    """Tokens that nothing before them predicts: the lowest honest loss is exactly ln(vocab_size).
+
+    A loss below the floor means that the model is shown the answer.
+    """
+
+    vocab_size: int = 16  # all equally likely
+    seq_len: int = 16  # positions of one sequence
+    name: str = "noise"
+    headline: str = "accuracy"
+
+    def batch(self, index: int, batch_size: int, *, split="train", seed=0, seq_len: int | None = None) -> Batch:
+        """Random tokens, and at each position the one that follows."""
+        T = self.seq_len if seq_len is None else seq_len
+        sequence = np.arange(index * batch_size, (index + 1) * batch_size)[:, None]
+        tokens = torch.from_numpy(integers(self.vocab_size, split_seed(seed, split), sequence, np.arange(T + 1)))
+        return Batch(tokens[:, :-1], tokens[:, 1:])
+
+    @torch.no_grad()
+    def evaluate(self, model: nn.Module, *, split="validation", batches: int = 1, batch_size: int = 256) -> Evaluation:
+        """Loss and accuracy of the model on whole sequences, and its loss when it is shown only what came before."""
+        losses, right, blind = [], [], []
+        for i in range(batches):
+            batch = self.batch(i, batch_size, split=split)
+            logits = model(batch.tokens)  # (B, T, V)
+            losses.append(F.cross_entropy(logits.flatten(0, 1), batch.targets.flatten()))
+            right.append((logits.argmax(-1) == batch.targets).float().mean())
+            for t in range(self.seq_len):
+                prefix = model(batch.tokens[:, : t + 1])[:, -1]
+                blind.append(F.cross_entropy(prefix, batch.targets[:, t]))
+        return Evaluation(
+            loss_nats=torch.stack(losses).mean().item(),
+            floor_nats=math.log(self.vocab_size),
+            scores={
+                "accuracy": torch.stack(right).mean().item(),
+                "loss without the future, nats": torch.stack(blind).mean().item(),
+            },
+        )
+
+    def show(self, model: nn.Module) -> str:
+        """The first held-out sequence, and below each token what the model expects to follow."""
+        tokens = self.batch(0, 1, split="validation").tokens
+        rows = (tokens[0], model(tokens).argmax(-1)[0])
+        return "\n".join(" ".join(f"{token:2}" for token in row.tolist()) for row in rows)
