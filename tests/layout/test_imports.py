@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = "mobilellm_lab"
 FLOORS = {
-    1: {"model", "checkpoints", "pretrained", "footprint", "zoo", "tasks", "training"},
+    1: {"model", "checkpoints", "pretrained", "footprint", "zoo", "tasks", "training", "sweeps"},
     2: {"constraints", "deep_narrow", "quantization", "pruning", "distillation", "runtimes", "metrics"},
     3: {"reference", "figures", "exercises"},
     4: {"panels", "cli"},
@@ -25,7 +25,8 @@ CHAPTERS = {
 ONLY_IN = {  # library: the parts of the package that may import it
     **{name: {"panels"} for name in ("ipywidgets", "IPython", "ipykernel")},
     **{name: {"figures", "panels"} for name in ("matplotlib", "seaborn", "altair", "vl_convert")},
-    **{name: set() for name in ("transformers", "pytest", "scipy", "datasets")},
+    **{name: set() for name in ("transformers", "pytest", "scipy")},
+    "datasets": {"tasks"},
 }
 
 
