@@ -56,11 +56,12 @@ class Stories:
     A story is a run of sentences. Each word is drawn with the integer weights below, which depend on the words before
     it and on nothing else: a person or object has no place until a sentence gives it one.
 
-    - A sentence starts with a person (4 each) or with "where" (1 for each person and object that has a place).
-    - A person goes, walks, runs or hurries (3 each) "to the" another room; takes, grabs or lifts (4 each) "the" object
-      that lies in the same room or was not mentioned yet; drops or leaves (2 each) "the" object at hand; joins or
-      visits (2 each) a person elsewhere, and is then in that room. What is impossible has weight 0. A person who is
-      nowhere yet can only move or join. Rooms, objects and people to choose from have weight 1.
+    - A sentence starts with a person (5 each) or with "where" (2 for each person and object that has a place).
+    - A person who is somewhere: goes, walks, runs or hurries (3 each) "to the" room next door, where the rooms form a
+      ring in the order of the vocabulary; takes, grabs or lifts (4 each) "the" object that lies in the same room or
+      was not mentioned yet; drops or leaves (2 each) "the" object at hand; joins or visits (2 each) a person in
+      another room, and is then there. What is impossible has weight 0. A person who is nowhere yet can go "to the"
+      room of any name, or join. The rooms, objects and people to choose from have weight 1.
     - "where is" asks about a person who is somewhere (1 each) or "the" (2 for each known object) object (4 where it is
       carried and not in the room where it was taken, else 1: otherwise that room would be a good guess). The answer
       is a room.
@@ -150,7 +151,7 @@ class Stories:
                 right[h] += correct[hops == h + 1].sum()
         if not asked[1]:
             raise ValueError(f"batches={batches}, batch_size={batch_size}: no two-hop question among them, take more")
-        scores = {name: right[h] / asked[h] for h, name in enumerate(HOP_NAMES) if asked[h]}
+        scores = {name: float(right[h] / asked[h]) for h, name in enumerate(HOP_NAMES) if asked[h]}
         return Evaluation(loss_nats=loss, floor_nats=floor, scores=scores)
 
     @torch.inference_mode()
@@ -160,29 +161,20 @@ class Stories:
         tokens, hops = torch.from_numpy(story.tokens[0].astype(np.int64)), story.hops[0]
         device, words = model.embed.weight.device, self.vocabulary
         said = model(tokens[None, :-1].to(device))[0].argmax(-1).tolist()
-        lines, line = [], []
+        lines = [""]
         for t, token in enumerate(tokens.tolist()):
-            line.append(words[token])
             if hops[t]:
-                answer = words[said[t - 1]]
-                verdict = "right" if said[t - 1] == token else f"wrong, {words[token]}"
-                line[-1] = f"{answer}  [{verdict}; {HOP_NAMES[min(hops[t], len(HOP_NAMES)) - 1]}]"
-            elif token == DOT and "where" in line:
-                lines.append(" ".join(line[:-1]))
-                line = []
+                verdict = "right" if said[t - 1] == token else f"wrong: {words[token]}"
+                lines[-1] += f"{words[said[t - 1]]}  [{HOP_NAMES[min(hops[t], len(HOP_NAMES)) - 1]}, {verdict}] "
             elif token == DOT:
-                lines.append(" ".join(line))
-                line = []
-        half = int(np.flatnonzero(story.tokens[0][: self.seq_len // 2] == DOT)[-1]) + 1
-        prompt = tokens[None, :half].to(device)
-        room = min(24, model.config.max_seq_len - half)
-        own = torch.stack(list(generate(model, prompt, room)), 1)[0]
-        return "\n".join([*lines, "", f"after line {lines_until(tokens[:half])}, the model writes:", self.decode(own)])
-
-
-def lines_until(tokens: Int[Tensor, " T"]) -> int:
-    """The number of sentences in `tokens`."""
-    return int((tokens == DOT).sum())
+                lines[-1] += "."
+                lines.append("")
+            else:
+                lines[-1] += words[token] + " "
+        ends = np.flatnonzero(story.tokens[0, : self.seq_len // 2] == DOT)  # of the sentences in the first half
+        prompt = tokens[None, : ends[-1] + 1].to(device)
+        own = torch.stack(list(generate(model, prompt, min(24, self.seq_len - prompt.shape[1]))), 1)[0]
+        return "\n".join([*lines, f"[after its first {len(ends)} sentences, the model goes on]", self.decode(own)])
 
 
 def _choose(weights: Int[np.ndarray, "N V"], seed: int, sequence: np.ndarray, draw: np.ndarray) -> np.ndarray:
@@ -222,8 +214,8 @@ def _block(task: Stories, length: int, seed: int, number: int, with_weights: boo
         somewhere, known = where >= 0, (holder >= 0) | (lies >= 0)
 
         w1 = np.zeros((BLOCK, V), np.int16)
-        w1[:, columns["people"]] = 4
-        w1[:, WHERE] = somewhere.sum(1) + known.sum(1)
+        w1[:, columns["people"]] = 5
+        w1[:, WHERE] = 2 * (somewhere.sum(1) + known.sum(1))
         first = _choose(w1, seed, sequence, cursor)
         asks = first == WHERE
         person = np.where(asks, 0, first - person0)
@@ -242,7 +234,9 @@ def _block(task: Stories, length: int, seed: int, number: int, with_weights: boo
 
         is_kind = kind[:, None, None] == np.arange(6)[:, None]  # (N, 6, 1)
         w3 = np.zeros((BLOCK, V), np.int16)
-        w3[:, columns["rooms"]] = is_kind[:, MOVE] & (np.arange(R) != here[:, None])
+        step = (np.arange(R) - here[:, None]) % R
+        next_door = (here < 0)[:, None] | (step == 1) | (step == R - 1)
+        w3[:, columns["rooms"]] = is_kind[:, MOVE] & next_door
         w3[:, columns["objects"]] = is_kind[:, TAKE] & takeable | is_kind[:, DROP] & held
         moved = (holder >= 0) & (np.take_along_axis(where, holder, 1) != taken_in)
         w3[:, columns["objects"]] += (is_kind[:, ASK_OBJECT] & known) * np.where(moved, 4, 1).astype(np.int16)
