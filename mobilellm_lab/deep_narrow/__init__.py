@@ -1,5 +1,8 @@
 """Chapter 2: what depth costs and what it buys at a fixed number of parameters."""
 
+from mobilellm_lab.deep_narrow.cost import Cost, costs, measure
+from mobilellm_lab.deep_narrow.evidence import band, best_depth, curves, reported, spread
+from mobilellm_lab.deep_narrow.leak import EncoderLM, Noise, leak, train_on_noise
 from mobilellm_lab.deep_narrow.recipe import DEFAULTS, HOLD, Recipe, Result, Run, decode_throughput
 from mobilellm_lab.deep_narrow.sweep import SEEDS, VALIDATION_SEED, Arm, arms, missing, roadmap, run_arms
 
@@ -9,12 +12,24 @@ __all__ = [
     "SEEDS",
     "VALIDATION_SEED",
     "Arm",
+    "Cost",
+    "EncoderLM",
+    "Noise",
     "Recipe",
     "Result",
     "Run",
     "arms",
+    "band",
+    "best_depth",
+    "costs",
+    "curves",
     "decode_throughput",
+    "leak",
+    "measure",
     "missing",
+    "reported",
     "roadmap",
     "run_arms",
+    "spread",
+    "train_on_noise",
 ]

@@ -1,6 +1,7 @@
 """Why a block without a causal mask cheats as a language model, and how to catch it."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from mobilellm_lab.model import ModelConfig
 from mobilellm_lab.tasks import Batch, Evaluation
 from mobilellm_lab.tasks.randomness import integers, split_seed
+from mobilellm_lab.training import Step, TrainConfig, train
 
 
 class EncoderLM(nn.Module):
@@ -104,3 +106,8 @@ class Noise:
         tokens = self.batch(0, 1, split="validation").tokens
         rows = (tokens[0], model(tokens).argmax(-1)[0])
         return "\n".join(" ".join(f"{token:2}" for token in row.tolist()) for row in rows)
+
+
+def train_on_noise(model: EncoderLM, noise: Noise, *, steps: int = 200) -> Iterator[Step]:
+    """The steps of a short training that is long enough to find a leak."""
+    return train(model, noise, TrainConfig(steps=steps, batch_size=64, optimizer="adamw", lr=1e-2))

@@ -66,7 +66,8 @@ def arms() -> list[Arm]:
     ]
     plan += [Arm(study="depth", recipe=replace(large, depth=d), rates=shells) for d in depths]
     plan += [Arm(study="depth", recipe=replace(stories, depth=d), rates=language) for d in (2, 4, 8)]
-    plan += [Arm(study="depth", recipe=replace(text, depth=d, budget=1_000_000), rates=language) for d in (2, 6, 12)]
+    million = replace(text, budget=1_000_000, steps=250)
+    plan += [Arm(study="depth", recipe=replace(million, depth=d), rates=language) for d in (2, 6, 12)]
     return plan
 
 

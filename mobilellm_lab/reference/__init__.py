@@ -5,14 +5,14 @@ from pathlib import Path
 from mobilellm_lab.sweeps import Store
 
 FOLDER = Path(__file__).parent
-SWEEPS = ("deep_narrow",)
+SWEEPS = ("deep_narrow", "deep_narrow_cost")
 
 
 def open_sweep(name: str) -> Store:
-    """The store of the chapter called `name`; rows are dicts, see the chapter's `sweep` module.
+    """The stored sweep called `name`; its rows are dicts, see `sweep` and `cost` of the chapter's package.
 
     Raises:
-        ValueError: no such chapter.
+        ValueError: no such sweep.
     """
     if name not in SWEEPS:
         raise ValueError(f"sweep={name!r}: choose one of {', '.join(SWEEPS)}")
