@@ -7,6 +7,7 @@ one is captioned here.
 import ast
 import json
 import re
+import sys
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -30,6 +31,7 @@ CAPTIONS = {
     "book/_extensions": "what the website needs beyond Jupyter Book",
     "book/images": "pictures",
     "labs": "notebooks to run, same stems",
+    "mobilellm_lab/reference/deep_narrow.jsonl": "the measured runs of chapter 2, one per line, with their provenance",
     "pyproject.toml": "the package, its ranges and extras; settings of ruff and pytest",
     "requirements.txt": "the locked environment",
     "tests": "mirrors mobilellm_lab; plus the labs, the website in a browser, and the rules of the house",
@@ -94,4 +96,7 @@ def _docstring(path: Path) -> str:
 
 if __name__ == "__main__":
     readme = ROOT / "README.md"
-    readme.write_text(replace(readme.read_text(encoding="utf-8"), draw()), encoding="utf-8")
+    try:
+        readme.write_text(replace(readme.read_text(encoding="utf-8"), draw()), encoding="utf-8")
+    except ValueError as error:
+        sys.exit(str(error))
