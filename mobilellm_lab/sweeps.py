@@ -63,7 +63,7 @@ class Store:
                 row = json.loads(line)
                 self.rows[row["key"]] = row
             except (ValueError, TypeError, KeyError) as error:
-                raise ValueError(f"{self.path} line {number} is no row of a sweep: delete the line, or the file") from error
+                raise ValueError(f"{self.path} line {number} is no row of a sweep: delete the line") from error
 
     def __contains__(self, recipe: object) -> bool:
         return key(recipe) in self.rows

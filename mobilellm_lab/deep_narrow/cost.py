@@ -4,15 +4,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from mobilellm_lab import footprint, zoo
-from mobilellm_lab.metrics import throughput
-from mobilellm_lab.model import ModelConfig, Transformer, generate
+from mobilellm_lab.deep_narrow.recipe import decode_throughput
+from mobilellm_lab.model import ModelConfig, Transformer
 from mobilellm_lab.sweeps import provenance
 
 VOCAB = {60_000: 256, 1_000_000: 512, 10_000_000: 4096, 125_000_000: 32_000}  # a table that suits the budget
-DEPTHS = {60_000: (1, 2, 4, 8), 1_000_000: (1, 2, 4, 8, 16), 10_000_000: (2, 4, 8, 16, 32), 125_000_000: (6, 12, 30, 48)}
+DEPTHS = {
+    60_000: (1, 2, 4, 8),
+    1_000_000: (1, 2, 4, 8, 16),
+    10_000_000: (2, 4, 8, 16, 32),
+    125_000_000: (6, 12, 30, 48),
+}
 TOKENS = {60_000: 32, 1_000_000: 32, 10_000_000: 16, 125_000_000: 8}  # decoded in one timed call
 
 
@@ -49,20 +53,12 @@ def costs() -> list[Cost]:
 
 def measure(shapes: list[Cost], *, rounds: int = 7) -> Iterator[tuple[Cost, dict]]:
     """Yields a row per shape. The shapes of one budget take turns, so that a busy minute slows them alike."""
-    prompt = torch.zeros((1, 1), dtype=torch.long)
     for budget in dict.fromkeys(shape.budget for shape in shapes):
         group = [shape for shape in shapes if shape.budget == budget]
         models = [Transformer(shape.config) for shape in group]
         rates = [[] for _ in group]
         for i in range(rounds):
             for model, samples in zip(models, rates, strict=True):
-                once = throughput(
-                    lambda model=model: list(generate(model, prompt, TOKENS[budget])),
-                    items=TOKENS[budget],
-                    unit="tokens",
-                    warmup=int(i == 0),
-                    repeats=1,
-                    min_time_s=0,
-                )
+                once = decode_throughput(model, length=TOKENS[budget], warmup=int(i == 0), repeats=1, min_time_s=0)
                 samples.append(once.median_per_s)
         yield from ((shape, shape.row(samples)) for shape, samples in zip(group, rates, strict=True))

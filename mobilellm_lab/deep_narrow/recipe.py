@@ -152,8 +152,9 @@ class Run:
         config = self.recipe.train_config()
         if self.eval_every:
             config = replace(config, eval_every=self.eval_every)
-        for self.last in train(self.model, self.task, config):
-            yield self.last
+        for step in train(self.model, self.task, config):
+            self.last = step
+            yield step
 
     def result(self, *, measure_decode: bool = True) -> Result:
         """The model as it stands, on test sequences.
@@ -191,7 +192,9 @@ class Run:
         return self.task.show(self.model)
 
 
-def decode_throughput(model: Transformer, *, length: int) -> Throughput:
+def decode_throughput(
+    model: Transformer, *, length: int, warmup: int = 1, repeats: int = 5, min_time_s: float = 0.1
+) -> Throughput:
     """Tokens per second of cached greedy decoding: one sequence of `length` tokens after a prompt of one."""
     prompt = torch.zeros((1, 1), dtype=torch.long, device=model.embed.weight.device)
 
@@ -199,4 +202,4 @@ def decode_throughput(model: Transformer, *, length: int) -> Throughput:
         for _ in generate(model, prompt, length):
             pass
 
-    return throughput(decode, items=length, unit="tokens", warmup=1, repeats=5, min_time_s=0.1)
+    return throughput(decode, items=length, unit="tokens", warmup=warmup, repeats=repeats, min_time_s=min_time_s)

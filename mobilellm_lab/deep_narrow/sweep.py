@@ -37,7 +37,7 @@ class Arm:
 
 
 def roadmap(start: Recipe, *, deep: int, n_kv_heads: int) -> dict[str, Recipe]:
-    """The paper's steps, each on top of the one before, all at the same parameter budget. Source: 2402.14905, Fig. 3."""
+    """The paper's steps, each on top of the one before, all at one parameter budget. Source: 2402.14905, Fig. 3."""
     steps = {"baseline": replace(start, ffn="relu", tie_embeddings=False)}
     for name, change in {
         "SwiGLU": {"ffn": "swiglu"},
@@ -103,7 +103,7 @@ def train_row(recipe: Recipe) -> dict:
 
 
 def run_arms(plan: list[Arm], *, store: Store, executor: Executor) -> Iterator[Recipe]:
-    """Yields every recipe as it is stored, study by study: all rates on the validation seed, then the best on `SEEDS`."""
+    """Yields each recipe as it is stored, study by study: all rates on the validation seed, the best on `SEEDS`."""
     for _, group in groupby(plan, key=lambda arm: (arm.study.split(":")[0], arm.recipe.task, arm.recipe.budget)):
         group = list(group)
         yield from sweep(train_row, [r for arm in group for r in arm.candidates()], store=store, executor=executor)

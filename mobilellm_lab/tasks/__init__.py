@@ -23,7 +23,7 @@ class Evaluation:
 
     loss_nats: float  # mean cross-entropy per asked position
     floor_nats: float | None = None  # the lowest loss any model can have, where it is known exactly
-    scores: dict[str, float] = field(default_factory=dict)  # by name; a unit in the name, otherwise 0 .. 1, higher better
+    scores: dict[str, float] = field(default_factory=dict)  # by name; 0 .. 1 and higher is better, or with a unit
 
 
 class Task(Protocol):

@@ -6,7 +6,7 @@ _SPLITS = ("train", "validation", "test")
 
 
 def _mix(x: np.ndarray) -> np.ndarray:
-    """x (uint32) scrambled: the 32-bit finaliser "lowbias32" of Chris Wellons (Hash Prospector, 2018, public domain)."""
+    """x (uint32) scrambled. Source: "lowbias32" of Chris Wellons, Hash Prospector, 2018, public domain."""
     x = (x ^ (x >> np.uint32(16))) * np.uint32(0x7FEB352D)
     x = (x ^ (x >> np.uint32(15))) * np.uint32(0x846CA68B)
     return x ^ (x >> np.uint32(16))

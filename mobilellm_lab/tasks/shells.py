@@ -11,7 +11,7 @@ from mobilellm_lab.tasks.randomness import integers, split_seed
 
 
 def permutations(n_cups: int, even_only: bool = False) -> np.ndarray:
-    """(n, n_cups) array of the permutations of the cups, the identity first; `even_only` keeps the alternating group."""
+    """(n, n_cups) array of the permutations, the identity first; `even_only` keeps the alternating group."""
     rows = np.array(list(itertools.permutations(range(n_cups))))
     if even_only:
         inversions = sum((rows[:, i] > rows[:, j]).astype(int) for i in range(n_cups) for j in range(i + 1, n_cups))
