@@ -21,7 +21,7 @@ help:  ## this list
 
 lab: $(READY)  ## open the course in JupyterLab
 	@echo "lab: starting JupyterLab, stop it with Ctrl-C"
-	@$(BIN)/jupyter lab $(ROOT) --ServerApp.root_dir="$(CURDIR)" \
+	@$(BIN)/jupyter lab $(ROOT) --log-level=WARN --ServerApp.root_dir="$(CURDIR)" \
 		--LabApp.default_url=/lab/tree/$(or $(firstword $(LABS)),README.md)
 
 site: $(READY)  ## build the website into _build/html
