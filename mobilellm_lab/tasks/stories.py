@@ -102,14 +102,15 @@ class Stories:
         words = self.vocabulary
         return " ".join(words[i] for i in tokens.tolist())
 
-    def _stories(self, index: int, batch_size: int, split: str, seed: int, length: int, weights: bool) -> _Block:
-        """The first `length` words of stories index * batch_size and following, cut out of cached blocks."""
+    def _stories(self, index: int, batch_size: int, split: str, seed: int, T: int, *, weights: bool) -> _Block:
+        """The first T + 1 words of stories index * batch_size and following, cut out of cached blocks."""
+        length = 1 + max(T, self.seq_len)  # a curriculum that shortens its stories finds them in the same block
         first, last = index * batch_size, (index + 1) * batch_size  # in the split
         parts = []
         for number in range(first // BLOCK, (last - 1) // BLOCK + 1):
-            block, start = _block(self, length, split_seed(seed, split), number, weights), number * BLOCK
+            block, start = _block(self, length, split_seed(seed, split), number, weights=weights), number * BLOCK
             rows = slice(max(first - start, 0), last - start)
-            parts.append([None if array is None else array[rows] for array in block])
+            parts.append([None if array is None else array[rows, : T + 1] for array in block])
         return _Block(*(None if arrays[0] is None else np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
     def batch(self, index: int, batch_size: int, *, split="train", seed=0, seq_len: int | None = None) -> Batch:
@@ -117,14 +118,16 @@ class Stories:
         T = self.seq_len if seq_len is None else seq_len
         if batch_size < 1 or T < 1:
             raise ValueError(f"batch_size={batch_size}, seq_len={T}: both must be at least 1")
-        tokens = torch.from_numpy(self._stories(index, batch_size, split, seed, T + 1, False).tokens.astype(np.int64))
+        tokens = torch.from_numpy(
+            self._stories(index, batch_size, split, seed, T, weights=False).tokens.astype(np.int64)
+        )
         return Batch(tokens[:, :-1].contiguous(), tokens[:, 1:].contiguous())
 
     def probabilities(
         self, index: int, batch_size: int, *, split: str = "validation", seed: int = 0
     ) -> Float[Tensor, "B T V"]:
         """True distribution of the next word at every position of `batch` with the same arguments, in float64."""
-        weights = self._stories(index, batch_size, split, seed, self.seq_len + 1, True).weights[:, 1:]
+        weights = self._stories(index, batch_size, split, seed, self.seq_len, weights=True).weights[:, 1:]
         return torch.from_numpy(weights / weights.sum(-1, keepdims=True))
 
     @torch.inference_mode()
@@ -138,7 +141,7 @@ class Stories:
         device, loss, floor = model.embed.weight.device, 0.0, 0.0
         right, asked = np.zeros(len(HOP_NAMES)), np.zeros(len(HOP_NAMES))
         for i in range(batches):
-            story = self._stories(i, batch_size, split, 0, self.seq_len + 1, True)
+            story = self._stories(i, batch_size, split, 0, self.seq_len, weights=True)
             tokens = torch.from_numpy(story.tokens.astype(np.int64))
             p = self.probabilities(i, batch_size, split=split)  # (B, T, V)
             logits = model(tokens[:, :-1].to(device)).double().cpu()  # (B, T, V)
@@ -157,7 +160,7 @@ class Stories:
     @torch.inference_mode()
     def show(self, model) -> str:
         """A held-out story with the model's answers marked, then the model's own next words after its first half."""
-        story = self._stories(0, 1, "validation", 0, self.seq_len + 1, False)
+        story = self._stories(0, 1, "validation", 0, self.seq_len, weights=False)
         tokens, hops = torch.from_numpy(story.tokens[0].astype(np.int64)), story.hops[0]
         device, words = model.embed.weight.device, self.vocabulary
         said = model(tokens[None, :-1].to(device))[0].argmax(-1).tolist()
@@ -184,7 +187,7 @@ def _choose(weights: Int[np.ndarray, "N V"], seed: int, sequence: np.ndarray, dr
 
 
 @lru_cache(maxsize=4)  # the training block, the validation block, and their neighbours
-def _block(task: Stories, length: int, seed: int, number: int, with_weights: bool) -> _Block:
+def _block(task: Stories, length: int, seed: int, number: int, *, weights: bool) -> _Block:
     """The first `length` words of stories number * BLOCK and following, one sentence of each at a time."""
     P, R, V, n = task.people, task.rooms, task.vocab_size, np.arange(BLOCK)
     verbs = len(FUNCTION_WORDS)
@@ -208,7 +211,7 @@ def _block(task: Stories, length: int, seed: int, number: int, with_weights: boo
     longest, offsets = TEMPLATES.shape[1], np.arange(TEMPLATES.shape[1])
     tokens = np.zeros((BLOCK, length + longest), np.int16)
     hops = np.zeros((BLOCK, length + longest), np.int8)
-    weights = np.zeros((BLOCK, length + longest, V), np.int16) if with_weights else None
+    shares = np.zeros((BLOCK, length + longest, V), np.int16) if weights else None
     while (cursor < length).any():
         cursor = np.minimum(cursor, length)  # a finished story writes behind its end
         somewhere, known = where >= 0, (holder >= 0) | (lies >= 0)
@@ -259,11 +262,11 @@ def _block(task: Stories, length: int, seed: int, number: int, with_weights: boo
         at = cursor[:, None] + offsets
         tokens[n[:, None], at] = words
         hops[n[:, None], at] = np.where(template == ANSWER, chain[:, None], 0)
-        if with_weights:
+        if weights:
             certain = words[:, :, None] == np.arange(V)  # (N, 7, V)
             for slot, w in ((FIRST, w1), (SECOND, w2), (THIRD, w3)):
                 certain = np.where((template == slot)[:, :, None], w[:, None], certain)
-            weights[n[:, None], at] = certain
+            shares[n[:, None], at] = certain
 
         # What the sentence changes.
         i = np.flatnonzero(kind == MOVE)
@@ -277,4 +280,4 @@ def _block(task: Stories, length: int, seed: int, number: int, with_weights: boo
         holder[i, thing[i]], lies[i, thing[i]] = -1, here[i]
         object_hops[i, thing[i]] = 1 + person_hops[i, person[i]]
         cursor = cursor + LENGTHS[kind]
-    return _Block(tokens[:, :length], hops[:, :length], None if weights is None else weights[:, :length])
+    return _Block(tokens[:, :length], hops[:, :length], None if shares is None else shares[:, :length])
