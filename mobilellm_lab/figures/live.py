@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from html import escape
 from statistics import median
 
-Points = Sequence[tuple[float, float]]
+Number = int | float
+Points = Sequence[tuple[Number, Number]]
 
 WIDTH, HEIGHT = 480, 270  # of the viewBox: 14 units of text are 10 px on a phone and 16 px at the widest
 TOP, BOTTOM, CHAR = 34, 40, 7.3  # margins, and the width of a character
@@ -27,8 +28,8 @@ def curve_svg(
     *,
     x_label: str,
     y_label: str,
-    x_max: float,
-    floor: float | None = None,
+    x_max: Number,
+    floor: Number | None = None,
     smooth: int = 0,
     earlier: Mapping[str, Points] | None = None,
 ) -> str:
@@ -69,8 +70,8 @@ def curve_svg(
 
 
 def band_svg(
-    points: Sequence[tuple[float, float, str]],
-    band: Sequence[Sequence[float]] = (),
+    points: Sequence[tuple[Number, Number, str]],
+    band: Sequence[Sequence[object]] = (),
     *,
     y_label: str,
     x_label: str = "depth (layers)",
@@ -115,7 +116,7 @@ def band_svg(
     return _svg(f"{y_label} over {x_label}", "; ".join(said) or "no runs yet", parts)
 
 
-def round_ticks(low: float, high: float, most: int = 6) -> list[float]:
+def round_ticks(low: Number, high: Number, most: int = 6) -> list[float]:
     """At most `most` round numbers (steps of 1, 2 or 5 times a power of ten) that enclose low .. high.
 
     Raises:
@@ -130,10 +131,10 @@ def round_ticks(low: float, high: float, most: int = 6) -> list[float]:
         first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
         if last - first < most:
             break
-    return [round(i * step, 12) for i in range(first, last + 1)]
+    return [round(float(i * step), 12) for i in range(first, last + 1)]
 
 
-def running_mean(points: Points, window: int) -> list[tuple[float, float]]:
+def running_mean(points: Points, window: int) -> list[tuple[Number, Number]]:
     """The points with y replaced by its exponential mean over about `window` points, without a bias at the start."""
     if window <= 1:
         return list(points)
@@ -148,23 +149,23 @@ def running_mean(points: Points, window: int) -> list[tuple[float, float]]:
 class _Axes:
     """Ticks, labels and the map from data to the viewBox."""
 
-    x_ticks: Sequence[float]
-    y_ticks: Sequence[float]
+    x_ticks: Sequence[Number]
+    y_ticks: Sequence[Number]
     x_label: str
     y_label: str
-    margin_right: float
+    margin_right: Number
     logarithmic: bool = False
 
     @property
-    def left(self) -> float:
+    def left(self) -> Number:
         return 14 + CHAR * max((len(f"{tick:g}") for tick in self.y_ticks), default=2)
 
     @property
-    def right(self) -> float:
+    def right(self) -> Number:
         return WIDTH - self.margin_right
 
     @property
-    def x(self) -> Callable[[float], float]:
+    def x(self) -> Callable[[Number], Number]:
         scale = math.log2 if self.logarithmic else float
         first, last = scale(self.x_ticks[0]), scale(self.x_ticks[-1])
         inset = 12 if self.logarithmic else 0  # so that a point at the end is whole
@@ -173,7 +174,7 @@ class _Axes:
         return lambda value: start + (scale(value) - first) * per_unit
 
     @property
-    def y(self) -> Callable[[float], float]:
+    def y(self) -> Callable[[Number], Number]:
         low, high = self.y_ticks[0], self.y_ticks[-1]
         per_unit = (HEIGHT - TOP - BOTTOM) / (high - low)
         return lambda value: TOP + (high - value) * per_unit
@@ -194,7 +195,7 @@ class _Axes:
         return [f'<path d="{grid}" stroke="currentColor" opacity="0.25"/>', *found]
 
 
-def _label_margin(characters: int) -> float:
+def _label_margin(characters: int) -> Number:
     return 34 + CHAR * min(characters, 18) if characters else 14
 
 
@@ -217,7 +218,7 @@ def _decimate(points: Points) -> Points:
     return [*kept, points[-1]]
 
 
-def _side_labels(axes: _Axes, labels: list[tuple[float, str, str, str]]) -> list[str]:
+def _side_labels(axes: _Axes, labels: list[tuple[Number, str, str, str]]) -> list[str]:
     """Names in the right margin, each at the height of its curve's end or as near as the others let it."""
     parts, lowest = [], TOP
     heights = []
@@ -235,7 +236,7 @@ def _side_labels(axes: _Axes, labels: list[tuple[float, str, str, str]]) -> list
     return parts
 
 
-def _text(x: float, y: float, text: str, anchor: str = "start", *, opacity: float = 1, weight: int = 400) -> str:
+def _text(x: Number, y: Number, text: str, anchor: str = "start", *, opacity: Number = 1, weight: int = 400) -> str:
     style = (f' opacity="{opacity}"' if opacity < 1 else "") + (f' font-weight="{weight}"' if weight != 400 else "")
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="currentColor"{style}>{escape(text)}</text>'
 

@@ -56,7 +56,7 @@ def pair(left: str, right: str) -> str:
     return f'<div class="lab-pair"><div>{left}</div><div>{right}</div></div>'
 
 
-def short(number: float) -> str:
+def short(number: int | float) -> str:
     """Three digits and the SI letter: 125 k, 1.2 M."""
     for size, letter in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
         if number >= size * 0.9995:
@@ -64,5 +64,5 @@ def short(number: float) -> str:
     return _three_digits(number)
 
 
-def _three_digits(number: float) -> str:
+def _three_digits(number: int | float) -> str:
     return f"{number:.0f}" if number >= 99.95 else f"{number:.3g}"

@@ -45,7 +45,9 @@ class DeepNarrow(Live):
 
     def __init__(self, base: Recipe, reference: Reference):
         self.base, self.reference, self.history = base, reference, []
-        self._curves: list[tuple[Recipe, str, list[tuple[float, float]]]] = []  # of finished runs, the newest first
+        self._curves: list[
+            tuple[Recipe, str, list[tuple[int | float, float]]]
+        ] = []  # of finished runs, the newest first
         self._tasks = {}
         super().__init__(
             _controls(base),
@@ -102,7 +104,7 @@ class DeepNarrow(Live):
     def _train_family(self, values: Values) -> "Family":
         return Family(self, self._recipe(values))
 
-    def _points(self, recipe: Recipe) -> list[tuple[float, float, str]]:
+    def _points(self, recipe: Recipe) -> list[tuple[int, float, str]]:
         """This session's runs of the same task and, where it is held, of the same budget."""
         alike = [r for r in self.history if r.recipe.task == recipe.task and _size(r.recipe) == _size(recipe)]
         return [(r.recipe.depth, r.score, f"depth {r.recipe.depth}: {r.score:.3f}") for r in alike]
@@ -146,7 +148,7 @@ class Training:
 
     def __init__(self, panel: DeepNarrow, recipe: Recipe):
         self.panel, self.recipe, self.run = panel, recipe, Run(recipe)
-        self.points: list[tuple[float, float]] = []
+        self.points: list[tuple[int | float, float]] = []
         self.outcome: Result | None = None
         self.said = ""
         self.timed = recipe.seconds > 0  # then the x axis is time
@@ -249,7 +251,7 @@ class Family:
         if not self.recipes:
             raise ValueError(self.impossible[0][1])
         self.newest: dict[Recipe, Report] = {}
-        self.curves: dict[Recipe, list[tuple[float, float]]] = {r: [] for r in self.recipes}
+        self.curves: dict[Recipe, list[tuple[int | float, float]]] = {r: [] for r in self.recipes}
         self.results: list[Result] = []
         self.start = time.monotonic()
 

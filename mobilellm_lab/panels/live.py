@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import comm
 import ipywidgets as W
@@ -21,6 +21,7 @@ FRAME_S = 0.1  # between two pictures: at most ten a second
 Values = dict[str, Any]  # what the controls stand at, by name
 
 
+@runtime_checkable
 class Job(Protocol):
     """One press of a button. The worker thread calls everything here, and nothing at the same time."""
 
@@ -135,7 +136,7 @@ class Live:
             raise RuntimeError("nothing was run yet: press Run, or call run()")
         return self._newest.done.result()
 
-    def wait(self, timeout: float | None = None) -> bool:
+    def wait(self, timeout: int | float | None = None) -> bool:
         """True once the newest run has ended, False if that takes more than `timeout` seconds."""
         if self._newest is not None and self._newest.thread is not None:
             self._newest.thread.join(timeout)
@@ -235,7 +236,7 @@ class Live:
         self._end(run, f"{word} · {job.status()}", "warning" if stopped else "success")
         run.done.set_result(value)
 
-    def _draw(self, run: _Run, job: Job, progress: float) -> None:
+    def _draw(self, run: _Run, job: Job, progress: int | float) -> None:
         chart, numbers, report, status = job.chart(), job.numbers(), job.report(), job.status()
         with self._lock:
             if run is self._newest:
