@@ -1,0 +1,1 @@
+"""Side by side with peers, in one run: training, decoding, seconds to a target, the live panel."""
