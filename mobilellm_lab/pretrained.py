@@ -75,7 +75,7 @@ def save_pretrained(model: Transformer, folder: str | Path) -> None:
     tensors = {}
     for our, parts in _pieces(config, execution_order(config)):
         for (name, _), rows in zip(parts, state[our].split([rows for _, rows in parts]), strict=True):
-            tensors[name] = rows.cpu().clone()  # safetensors refuses tensors that share memory
+            tensors[name] = rows.cpu().clone(memory_format=torch.contiguous_format)  # safetensors takes no views
     raw = {
         "architectures": ["LlamaForCausalLM"],
         "model_type": "llama",
@@ -93,7 +93,7 @@ def save_pretrained(model: Transformer, folder: str | Path) -> None:
         "attention_bias": False,
         "mlp_bias": False,
         "tie_word_embeddings": config.tie_embeddings,
-        "bos_token_id": None,  # left out, transformers takes 1 and 2 and stops generating at an ordinary token
+        "bos_token_id": None,  # left out, LlamaConfig says 1 and 2, which are ordinary tokens here
         "eos_token_id": None,
         "torch_dtype": str(model.embed.weight.dtype).removeprefix("torch."),
     }

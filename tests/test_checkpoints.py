@@ -59,6 +59,14 @@ def test_a_loaded_model_trains_and_its_file_stays_as_it_was(folder):
     assert checkpoints.load(folder).fingerprint != checkpoints.fingerprint(back)
 
 
+def test_a_loaded_model_does_not_follow_its_file(folder):
+    back = checkpoints.load(folder)
+    with (folder / "model.safetensors").open("r+b") as file:
+        file.seek(-4000, os.SEEK_END)
+        file.write(bytes(4000))
+    assert checkpoints.fingerprint(back.model) == back.fingerprint
+
+
 def test_half_precision_stays_half(tmp_path):
     before = model(config_of()).to(torch.bfloat16)
     checkpoints.save(before, tmp_path / "half")
@@ -90,6 +98,9 @@ def test_the_fingerprint_sees_every_bit_and_nothing_else():
     b.blocks[2].ffn.down.weight.data[3, 4] *= 1 + 2**-23
     assert checkpoints.fingerprint(a) != checkpoints.fingerprint(b)
     assert checkpoints.fingerprint(a) != checkpoints.fingerprint(model(config).to(torch.float16))
+    c = model(config)
+    c.blocks[0].ffn.down.weight = torch.nn.Parameter(c.blocks[0].ffn.down.weight.reshape(88, 32))  # the same bytes
+    assert checkpoints.fingerprint(a) != checkpoints.fingerprint(c)
 
 
 def test_the_folder_holds_two_readable_files(folder):

@@ -62,10 +62,11 @@ def test_transformers_opens_what_we_write(name, tmp_path):
 
 
 def test_transformers_generates_what_we_do(tmp_path):
-    """No end-of-text token sneaks in: transformers' default, 2, is an ordinary token here."""
+    """No end-of-text token sneaks in: LlamaConfig's default, 2, is an ordinary token here."""
     ours = model(config_of())
     save_pretrained(ours, tmp_path / "out")
     theirs = AutoModelForCausalLM.from_pretrained(tmp_path / "out")
+    assert theirs.config.bos_token_id is theirs.config.eos_token_id is None
     prompt = tokens_for(ours.config, 8, 4)
     expected = theirs.generate(
         prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=50, do_sample=False, pad_token_id=0
