@@ -59,11 +59,13 @@ class TrainConfig:
             raise ValueError(f"seconds={self.seconds}: must be positive")
         if self.optimizer not in ("muon", "adamw"):
             raise ValueError(f"optimizer={self.optimizer!r}: choose muon or adamw")
+        if self.device.partition(":")[0] not in ("cpu", "cuda", "mps"):
+            raise ValueError(f"device={self.device!r}: choose cpu, cuda or mps")
         if not callable(self.lr):
             if not (math.isfinite(self.lr) and self.lr > 0):
                 raise ValueError(f"lr={self.lr}: must be a positive number, or a schedule")
             object.__setattr__(self, "lr", warmup_cosine(self.lr))
-        if self.weight_decay < 0 or not self.clip > 0 or self.eval_every < 0:
+        if not self.weight_decay >= 0 or not self.clip > 0 or self.eval_every < 0:
             raise ValueError(
                 f"weight_decay={self.weight_decay}, clip={self.clip}, eval_every={self.eval_every}: "
                 "weight_decay and eval_every cannot be negative, clip must be positive"
