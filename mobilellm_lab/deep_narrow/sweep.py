@@ -55,10 +55,10 @@ def arms() -> list[Arm]:
     shells, language = (2e-3, 4e-3, 8e-3), (2e-3, 4e-3, 8e-3)
     depths = (1, 2, 3, 4, 6, 8, 12, 16)
     small, large = Recipe(steps=500), Recipe(steps=500, budget=200_000)
-    text, stories = replace(large, task="text", steps=400), replace(large, task="stories", steps=800)
+    text, stories = replace(large, task="text", steps=400), replace(large, task="stories", steps=400)
     plan = [Arm(study="depth", recipe=replace(small, depth=d), rates=shells) for d in depths]
     plan += [Arm(study="unseen", recipe=replace(small, depth=d, hold_out=True), rates=shells) for d in (1, 2, 4, 8)]
-    plan += [Arm(study="longer", recipe=replace(small, depth=d, steps=2000), rates=shells) for d in (1, 2, 4, 8)]
+    plan += [Arm(study="longer", recipe=replace(small, depth=d, steps=1500), rates=shells) for d in (1, 4, 8)]
     plan += [Arm(study="depth", recipe=replace(text, depth=d), rates=language) for d in (1, 2, 4, 8)]
     plan += [
         Arm(study=f"roadmap: {name}", recipe=recipe, rates=language)

@@ -1,7 +1,7 @@
 """What the models learn: three small tasks that need no download, behind one protocol."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from jaxtyping import Int
 from torch import Tensor
@@ -26,6 +26,7 @@ class Evaluation:
     scores: dict[str, float] = field(default_factory=dict)  # by name; 0 .. 1 and higher is better, or with a unit
 
 
+@runtime_checkable
 class Task(Protocol):
     """What `training.train` needs of a task."""
 

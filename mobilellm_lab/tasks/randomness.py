@@ -5,7 +5,7 @@ import numpy as np
 _SPLITS = ("train", "validation", "test")
 
 
-def _mix(x: np.ndarray) -> np.ndarray:
+def _mix(x: np.ndarray | np.uint32) -> np.ndarray | np.uint32:
     """x (uint32) scrambled. Source: "lowbias32" of Chris Wellons, Hash Prospector, 2018, public domain."""
     x = (x ^ (x >> np.uint32(16))) * np.uint32(0x7FEB352D)
     x = (x ^ (x >> np.uint32(15))) * np.uint32(0x846CA68B)
