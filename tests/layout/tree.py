@@ -26,6 +26,7 @@ CAPTIONS = {
     "_config.yml": "the book: Jupyter Book 1, a warning is an error",
     "_toc.yml": "the book's table of contents",
     "benchmarks": "side by side with peers, in one run",
+    "benchmarks/results": "what they gave, with machine, versions and date",
     "binder": "the same environment on Binder",
     "book": "pages to read, one per chapter",
     "book/_extensions": "what the website needs beyond Jupyter Book",
@@ -36,7 +37,15 @@ CAPTIONS = {
     "requirements.txt": "the locked environment",
     "tests": "mirrors mobilellm_lab; plus the labs, the website in a browser, and the rules of the house",
 }
-CLOSED = (".ci", ".github", "binder", "book/_extensions", "book/images", "tests")  # one line each, not one per file
+CLOSED = (
+    ".ci",
+    ".github",
+    "benchmarks/results",
+    "binder",
+    "book/_extensions",
+    "book/images",
+    "tests",
+)  # one line each, not one per file
 
 
 def draw(root: Path = ROOT) -> str:
