@@ -45,7 +45,7 @@ CLOSED = (
     "book/_extensions",
     "book/images",
     "tests",
-)  # one line each, not one per file
+)
 
 
 def draw(root: Path = ROOT) -> str:
