@@ -5,7 +5,6 @@ import json
 import os
 import platform
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, wait
 from dataclasses import asdict
@@ -57,7 +56,7 @@ class Store:
 
     def __init__(self, path: Path):
         self.path, self.rows = Path(path), {}
-        lines = self.path.read_text().splitlines() if self.path.exists() else []
+        lines = self.path.read_bytes().splitlines() if self.path.exists() else []
         for number, line in enumerate(lines, 1):
             try:
                 row = json.loads(line)
@@ -75,15 +74,16 @@ class Store:
         """Adds the row and writes the file anew beside the old one, which stays whole until the new one is."""
         rows = self.rows | {key(recipe): {"key": key(recipe), "recipe": asdict(recipe), **row}}
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=self.path.parent, delete=False, suffix=".tmp") as file:
-            try:
+        temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
+        try:
+            with open(temporary, "w") as file:
                 file.writelines(json.dumps(row, allow_nan=False) + "\n" for row in rows.values())
                 file.flush()
                 os.fsync(file.fileno())
-            except BaseException:
-                os.unlink(file.name)
-                raise
-        os.replace(file.name, self.path)
+            os.replace(temporary, self.path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
         self.rows = rows
 
 
@@ -100,14 +100,15 @@ def sweep(run: Callable[[R], dict], grid: Iterable[R], *, store: Store, executor
     try:
         while waiting:
             finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
-            failed = None
+            stored, failed = [], None
             for future in finished:
                 recipe = waiting.pop(future)
                 if future.exception() is None:
                     store.add(recipe, future.result())
-                    yield recipe
+                    stored.append(recipe)
                 else:
                     failed = future.exception()
+            yield from stored  # only now: whoever asks for no more still has them all in the store
             if failed is not None:
                 raise failed
     finally:
