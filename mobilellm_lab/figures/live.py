@@ -124,7 +124,7 @@ def round_ticks(low: Number, high: Number, most: int = 6) -> list[float]:
     """
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ValueError(f"low={low}, high={high}: an axis needs finite bounds, leave such points out")
-    if high <= low:
+    if high - low <= 1e-9 * max(abs(low), abs(high)):  # one value, or two that differ by rounding
         low, high = low - abs(low) * 0.05 - 1e-3, low + abs(low) * 0.05 + 1e-3
     exponent = math.floor(math.log10((high - low) / most))
     for step in (m * 10.0**e for e in (exponent, exponent + 1) for m in (1, 2, 5)):

@@ -53,6 +53,9 @@ def test_ticks_of_a_single_value_leave_room_around_it():
     for value in (0.0, 0.5, -2.0, 1e-9, 3e6):
         ticks = round_ticks(value, value)
         assert ticks[0] < value < ticks[-1]
+    low = 1.8862000703811646
+    ticks = round_ticks(low, math.nextafter(low, 2))  # a first point and its running mean, apart by rounding
+    assert len(set(ticks)) == len(ticks) >= 2
 
 
 def test_an_axis_refuses_what_is_not_finite():

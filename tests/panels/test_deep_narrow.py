@@ -1,0 +1,261 @@
+"""Chapter 2's panel: every value of every control, joint settings, and both buttons, each with an eye on its result."""
+
+import math
+import multiprocessing
+import random
+import time
+from dataclasses import replace
+
+import pytest
+
+from mobilellm_lab import footprint
+from mobilellm_lab.deep_narrow import Result
+from mobilellm_lab.panels import deep_narrow_panel
+from mobilellm_lab.panels.deep_narrow import DeepNarrow
+
+STEPS = 3
+
+
+def choices(panel: DeepNarrow, name: str) -> list:
+    """Every value that a control can take."""
+    control = panel.controls[name]
+    if hasattr(control, "options"):
+        return [option[1] for option in control.options]
+    if hasattr(control, "min"):
+        return list(range(control.min, control.max + 1, control.step))
+    return [False, True]
+
+
+NAMES = list(deep_narrow_panel().controls)
+ALONE = [(name, value) for name in NAMES if name != "limit" for value in choices(deep_narrow_panel(), name)]
+
+
+def run(panel: DeepNarrow, *, wait_s: float = 60) -> Result:
+    """The result of pressing Run, once it is known to fit what the panel promised."""
+    preview, recipe = panel.preview.value, panel.recipe
+    panel.buttons["Run"].click()
+    assert panel.wait(wait_s)
+    result = panel.result
+    assert result.recipe == recipe
+    assert f"{result.parameters:,} parameters" in preview
+    if recipe.hold == "budget":
+        assert result.parameters == pytest.approx(recipe.budget, rel=0.02)
+    else:
+        assert result.config.dim == recipe.width
+    assert result.parameters == footprint.parameters(result.config)
+    assert result.config.n_layers == recipe.depth
+    assert math.isfinite(result.loss_nats)
+    assert result.steps == STEPS
+    assert result.decode_per_s.median_per_s > 0
+    assert panel.history[-1] is result
+    return result
+
+
+@pytest.fixture(scope="module")
+def panel() -> DeepNarrow:
+    return deep_narrow_panel(steps=STEPS)
+
+
+@pytest.fixture(autouse=True)
+def start_values(request):
+    """The shared panel goes back to where it started."""
+    if "panel" in request.fixturenames:
+        panel = request.getfixturevalue("panel")
+        for name, control in deep_narrow_panel(steps=STEPS).controls.items():
+            panel.controls[name].value = control.value
+
+
+@pytest.fixture(scope="module")
+def base(panel) -> Result:
+    return run(panel)
+
+
+@pytest.mark.parametrize(("name", "value"), ALONE, ids=[f"{name}={value}" for name, value in ALONE])
+def test_every_value_of_every_control_alone(panel, base, name, value):
+    panel.controls[name].value = value
+    if name == "width":
+        panel.controls["hold"].value = "width"
+    result, before = run(panel), base.config
+    config = result.config
+    cost = (result.parameters, result.flops_per_token, result.kv_bytes_per_token)
+    usual = (base.parameters, base.flops_per_token, base.kv_bytes_per_token)
+    if name != "width" and result.recipe == base.recipe:
+        assert cost == usual
+        assert result.loss_nats == base.loss_nats  # the same recipe, to the last bit
+    elif name == "depth":
+        assert (config.dim - before.dim) * (value - before.n_layers) <= 0  # deeper is not wider
+        assert result.loss_nats != base.loss_nats
+    elif name == "budget":
+        assert (config.dim - before.dim) * (value - base.recipe.budget) > 0
+    elif name in ("hold", "width"):
+        assert config.dim == (value if name == "width" else base.recipe.width)
+    elif name == "n_heads":
+        assert config.n_heads == config.n_kv_heads == value  # multi-head stays multi-head
+    elif name == "n_kv_heads":
+        assert result.kv_bytes_per_token / config.head_dim == pytest.approx(
+            usual[2] / before.head_dim * value / before.n_kv_heads
+        )
+    elif name == "sharing":
+        assert result.parameters == base.parameters
+        assert result.kv_bytes_per_token == 2 * base.kv_bytes_per_token
+        assert 1.9 * base.flops_per_token < result.flops_per_token < 2 * base.flops_per_token
+    elif name == "tie_embeddings":
+        assert not config.tie_embeddings
+        embedding = footprint.parameters_by_part(config)["embedding"]
+        assert embedding == 2 * config.vocab_size * config.dim
+    elif name == "embed_dim":
+        assert config.embed_dim == value
+        if value != config.dim:
+            part = footprint.parameters_by_part(config)["embedding"]
+            assert part == value * (config.vocab_size + 2 * config.dim)
+    elif name == "ffn":
+        assert config.ffn == "relu"
+        assert config.hidden_dim > before.hidden_dim  # two matrices instead of three leave room
+    elif name == "task":
+        assert result.config.vocab_size != before.vocab_size
+        assert panel.recipe.task == value
+    else:  # learning rate and seed: the same shape, other numbers
+        assert name in ("lr", "seed")
+        assert cost == usual
+        assert (result.loss_nats == base.loss_nats) == (value == base.recipe.defaults.lr)
+
+
+def test_every_limit_is_a_recipe_and_the_clock_stops_a_run():
+    panel = deep_narrow_panel()
+    limits = choices(panel, "limit")
+    assert len(limits) == 9
+    for limit in limits:
+        panel.controls["limit"].value = limit
+        assert (panel.recipe.steps, panel.recipe.seconds) == limit
+    panel = deep_narrow_panel(depth=1, budget=30_000, seconds=0.4)
+    panel.run()
+    result = panel.result
+    assert 0.4 <= result.train_s < 4
+    assert result.steps > 3
+    assert "seconds of training" in panel.chart.value
+
+
+@pytest.mark.parametrize("number", range(20))
+def test_joint_settings(panel, number):
+    draw = random.Random(number)
+    for name in NAMES:
+        if name != "limit":
+            panel.controls[name].value = draw.choice(choices(panel, name))
+    panel.controls["budget"].value = draw.choice([30_000, 60_000, 100_000])  # time: big ones are tested alone
+    panel.controls["width"].value = draw.choice([16, 32, 48])
+    if panel.buttons["Run"].disabled:
+        assert "smallest budget that does" in panel.preview.value
+        panel.controls["depth"].value = 2
+    result = run(panel)
+    assert result.config.n_heads % result.config.n_kv_heads == 0
+    assert result.kv_bytes_per_token == footprint.kv_bytes_per_token(result.config)
+    assert result.scores[result.headline] >= 0
+
+
+def test_an_impossible_budget_says_so_in_words_and_cannot_be_run():
+    panel = deep_narrow_panel(task="text", budget=100_000, depth=16)
+    assert not panel.buttons["Run"].disabled
+    panel = deep_narrow_panel(budget=5_000, depth=2)
+    panel.controls["depth"].value = 16
+    assert "budget=5000" in panel.preview.value
+    assert "smallest budget that does" in panel.preview.value
+    assert panel.buttons["Run"].disabled
+    assert panel.buttons["Train five depths"].disabled
+    panel.controls["depth"].value = 2
+    assert not panel.buttons["Run"].disabled
+
+
+def test_the_control_that_does_not_count_is_hidden_and_kv_heads_follow_heads(panel):
+    assert panel.controls["width"].layout.display == "none"
+    panel.controls["hold"].value = "width"
+    assert panel.controls["budget"].layout.display == "none"
+    assert panel.controls["width"].layout.display == ""
+    panel.controls["n_heads"].value = 8
+    panel.controls["n_kv_heads"].value = 2
+    panel.controls["n_heads"].value = 4
+    assert choices(panel, "n_kv_heads") == [1, 2, 4]
+    assert panel.controls["n_kv_heads"].value == 2  # grouped stays grouped
+    panel.controls["n_heads"].value = 1
+    assert choices(panel, "n_kv_heads") == [1]
+
+
+def test_a_run_shows_its_numbers_answers_point_and_history():
+    panel = deep_narrow_panel(steps=STEPS, reference=lambda recipe: [(1, 0.2), (4, 0.3), (4, 0.5)])
+    result = run(panel)
+    assert f"{result.parameters:,}" in panel.numbers.value
+    assert "tokens/s (p10" in panel.numbers.value
+    assert "best possible 0" in panel.numbers.value
+    assert "move  cups  model" in panel.report.value
+    assert f"depth 4: {result.score:.3f}" in panel.report.value
+    assert "<polygon" in panel.report.value
+    panel.controls["depth"].value = 2
+    run(panel)
+    assert panel.report.value.index("2. shells, depth 2") < panel.report.value.index("1. shells, depth 4")
+    assert "1. depth 4" in panel.chart.value  # the curve before stays, for comparison
+    assert panel.chart.value.count('class="curve"') == 2
+
+
+def test_only_runs_of_the_same_task_and_size_share_a_plot():
+    panel = deep_narrow_panel(steps=STEPS, depth=2, budget=30_000)
+    run(panel)
+    panel.controls["task"].value = "stories"
+    run(panel)
+    assert panel.report.value.count('class="point') == 1
+
+
+def test_without_a_reference_of_ones_own_the_repositorys_sweep_is_asked():
+    panel = deep_narrow_panel()
+    rows = panel.session.reference(panel.recipe)
+    assert all(1 <= depth <= 32 and 0 <= score <= 1 for depth, score, *_ in rows)
+
+
+def test_a_stopped_run_keeps_what_it_had():
+    panel = deep_narrow_panel(depth=1, budget=30_000)
+    panel.run()
+    start = time.monotonic()
+    while panel.bar.value == 0:
+        assert time.monotonic() - start < 30
+        time.sleep(0.01)
+    panel.stop()
+    result = panel.result
+    assert 0 < result.steps < 500
+    assert math.isfinite(result.loss_nats)
+    assert "stopped" in panel.status.value
+    assert len(panel.history) == 1
+
+
+def test_five_depths_train_in_processes_and_leave_none_behind():
+    panel = deep_narrow_panel(steps=STEPS, budget=30_000, n_heads=2, n_kv_heads=2)
+    before = set(multiprocessing.active_children())
+    panel.buttons["Train five depths"].click()
+    assert panel.wait(120)
+    results = panel.result
+    assert [r.recipe.depth for r in results] == [1, 2, 4, 8, 12]
+    assert all(r.recipe == replace(panel.recipe, depth=r.recipe.depth) for r in results)
+    assert all(r.parameters == pytest.approx(30_000, rel=0.02) for r in results)
+    assert sorted(panel.history, key=lambda r: r.recipe.depth) == results
+    assert panel.report.value.count('class="point') == 5
+    deadline = time.monotonic() + 10
+    while set(multiprocessing.active_children()) - before:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_stop_ends_the_processes():
+    panel = deep_narrow_panel(budget=30_000)
+    before = set(multiprocessing.active_children())
+    panel.run("Train five depths")
+    start = time.monotonic()
+    while not set(multiprocessing.active_children()) - before:
+        assert time.monotonic() - start < 30
+        time.sleep(0.01)
+    time.sleep(0.3)
+    pressed = time.monotonic()
+    panel.stop()
+    while "stopped" not in panel.status.value:
+        assert time.monotonic() - pressed < 3
+        time.sleep(0.005)
+    assert panel.result == []
+    while set(multiprocessing.active_children()) - before:
+        assert time.monotonic() - pressed < 10
+        time.sleep(0.02)
