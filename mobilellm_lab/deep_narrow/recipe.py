@@ -119,7 +119,7 @@ class Result:
     config: ModelConfig
     parameters: int  # counted on the built model
     flops_per_token: int  # by formula, at full context
-    kv_bytes_per_token: float  # by formula, 16-bit values
+    kv_bytes_per_token: int  # by formula, 16-bit values
     steps: int  # updates done
     train_s: float  # seconds of training
     train_tokens_per_s: float  # over the whole run
