@@ -1,6 +1,6 @@
 """Chapter 2's results in, matplotlib figures out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -23,6 +23,14 @@ def _axes(x_label: str, y_label: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
+def _styled(lines: Iterable) -> Iterator[tuple]:
+    """Each line's data with its colour and marker."""
+    lines = list(lines)
+    if len(lines) > len(COLORS):
+        raise ValueError(f"{len(lines)} lines: at most {len(COLORS)} can be told apart, leave some out")
+    return zip(lines, COLORS, MARKERS, strict=False)
+
+
 def _depth_axis(axes: Axes, depths: list[int]) -> None:
     axes.set_xscale("log", base=2)
     axes.set_xticks(sorted(set(depths)))
@@ -36,7 +44,7 @@ def quality_by_depth(spreads: Mapping[str, pd.DataFrame], *, y_label: str, floor
     Each frame has the columns depth, median, min, max (see `deep_narrow.evidence.spread`).
     """
     figure, axes = _axes("layers (same number of parameters along a line)", y_label)
-    for (name, frame), color, marker in zip(spreads.items(), COLORS, MARKERS, strict=False):
+    for (name, frame), color, marker in _styled(spreads.items()):
         axes.plot(frame["depth"], frame["median"], color=color, marker=marker, label=name)
         axes.fill_between(frame["depth"], frame["min"], frame["max"], color=color, alpha=0.2, linewidth=0)
     if floor is not None:
@@ -49,7 +57,7 @@ def quality_by_depth(spreads: Mapping[str, pd.DataFrame], *, y_label: str, floor
 def learning_curves(frame: pd.DataFrame, *, y_label: str) -> Figure:
     """Score against training step for each depth: median over the seeds, lowest to highest as a band."""
     figure, axes = _axes("training steps", y_label)
-    for (depth, group), color, marker in zip(frame.groupby("depth"), COLORS, MARKERS, strict=False):
+    for (depth, group), color, marker in _styled(frame.groupby("depth")):
         by_step = group.groupby("step")["score"].agg(["median", "min", "max"])
         label = f"{depth} layer" + "s" * (depth > 1)
         axes.plot(by_step.index, by_step["median"], color=color, marker=marker, markersize=4, label=label)
@@ -64,7 +72,7 @@ def decode_cost(frame: pd.DataFrame) -> Figure:
     Columns: budget, depth, p10, p50, p90 (tokens/s).
     """
     figure, axes = _axes("layers (same number of parameters along a line)", "decode speed,\nshallowest shape = 1")
-    for (budget, group), color, marker in zip(frame.groupby("budget"), COLORS, MARKERS, strict=False):
+    for (budget, group), color, marker in _styled(frame.groupby("budget")):
         group = group.sort_values("depth")
         best = group["p50"].iloc[0]
         errors = [(group["p50"] - group["p10"]) / best, (group["p90"] - group["p50"]) / best]
