@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
+from torch import nn
 
-from mobilellm_lab.model import Transformer
 from mobilellm_lab.tasks import IGNORE, Evaluation, Task
 
 Schedule = Callable[[float], float]  # progress of the run, 0 .. 1, to a value
@@ -90,7 +90,7 @@ class Step:
         return self.tokens / self.elapsed_s
 
 
-def _optimizers(model: Transformer, config: TrainConfig) -> list[torch.optim.Optimizer]:
+def _optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer]:
     matrices = [p for p in model.blocks.parameters() if p.ndim == 2]
     chosen = {id(p) for p in matrices}
     rest = [p for p in model.parameters() if id(p) not in chosen]
@@ -103,8 +103,10 @@ def _optimizers(model: Transformer, config: TrainConfig) -> list[torch.optim.Opt
     return [torch.optim.AdamW(groups, betas=(0.9, 0.95), fused=True)]
 
 
-def train(model: Transformer, task: Task, config: TrainConfig) -> Iterator[Step]:
+def train(model: nn.Module, task: Task, config: TrainConfig) -> Iterator[Step]:
     """Yields one `Step` per update; the model is usable whenever the caller stops asking.
+
+    `model` is a `Transformer`, or another module with its `config` and `blocks`.
 
     Raises:
         ValueError: the vocabulary or the sequence does not fit the model, or the loss stops being finite.

@@ -108,6 +108,6 @@ class Noise:
         return "\n".join(" ".join(f"{token:2}" for token in row.tolist()) for row in rows)
 
 
-def train_on_noise(model: EncoderLM, noise: Noise, *, steps: int = 200) -> Iterator[Step]:
+def train_on_noise(model: nn.Module, noise: Noise, *, steps: int = 200) -> Iterator[Step]:
     """The steps of a short training that is long enough to find a leak."""
     return train(model, noise, TrainConfig(steps=steps, batch_size=64, optimizer="adamw", lr=1e-2))
