@@ -31,6 +31,7 @@ CAPTIONS = {
     "book": "pages to read, one per chapter",
     "book/_extensions": "what the website needs beyond Jupyter Book",
     "book/images": "pictures",
+    "book/references.bib": "the papers",
     "labs": "notebooks to run, same stems",
     "mobilellm_lab/reference/deep_narrow.jsonl": "the measured runs of chapter 2, one per line, with their provenance",
     "pyproject.toml": "the package, its ranges and extras; settings of ruff and pytest",
