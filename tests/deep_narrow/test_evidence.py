@@ -1,0 +1,159 @@
+"""Tables from a small store whose numbers are made up, so that every entry is known."""
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from mobilellm_lab.deep_narrow import (
+    SEEDS,
+    VALIDATION_SEED,
+    Arm,
+    Recipe,
+    band,
+    best_depth,
+    curves,
+    reported,
+    spread,
+)
+from mobilellm_lab.sweeps import Store
+
+BASE = Recipe(steps=100)
+PLAN = [Arm(study="depth", recipe=replace(BASE, depth=depth), rates=(1e-3, 2e-3)) for depth in (1, 4)]
+PLAN.append(Arm(study="longer", recipe=replace(BASE, depth=4, steps=900), rates=(1e-3, 2e-3)))
+
+
+def accuracy(recipe: Recipe) -> float:
+    """Made up: rises with depth and steps, and a little with the seed."""
+    return recipe.depth / 10 + recipe.steps / 10_000 + recipe.seed / 100
+
+
+def row(recipe: Recipe) -> dict:
+    return {
+        "shape": {"dim": 8, "hidden_dim": 24, "n_layers": recipe.depth, "head_dim": 2},
+        "parameters": 60_000 + recipe.depth,
+        "flops_per_token": 1000,
+        "kv_bytes_per_token": 64,
+        "train_s": 1.5,
+        "loss_nats": 2 - accuracy(recipe) if recipe.seed in SEEDS else 9.0,
+        "headline": "accuracy",
+        "scores": {"accuracy": accuracy(recipe) if recipe.seed in SEEDS else 0.99, "other": 0.5},
+        "validation_loss_nats": 1 + abs(recipe.lr - (1e-3 if recipe.depth == 1 else 2e-3)),
+        "curve": [[50, 1.5, 0.1], [recipe.steps, 1.0, accuracy(recipe)]],
+    }
+
+
+@pytest.fixture
+def store(tmp_path) -> Store:
+    """Every run of PLAN."""
+    store = Store(tmp_path / "sweep.jsonl")
+    for arm in PLAN:
+        for recipe in arm.candidates():
+            store.add(recipe, row(recipe))
+        for recipe in arm.reported(store):
+            store.add(recipe, row(recipe))
+    return store
+
+
+def test_every_reported_run_is_a_row_and_no_other(store):
+    frame = reported(store, PLAN)
+    assert len(frame) == 3 * 3
+    assert list(frame["study"]) == ["depth"] * 6 + ["longer"] * 3
+    assert list(frame["seed"]) == [*SEEDS] * 3 and VALIDATION_SEED not in set(frame["seed"])
+    assert list(frame["lr"]) == [1e-3] * 3 + [2e-3] * 6  # each arm at its own
+    first = frame.iloc[0].to_dict()
+    assert first == {
+        "study": "depth",
+        "task": "shells",
+        "budget": 60_000,
+        "steps": 100,
+        "depth": 1,
+        "lr": 1e-3,
+        "seed": 0,
+        "dim": 8,
+        "hidden_dim": 24,
+        "n_layers": 1,
+        "head_dim": 2,
+        "parameters": 60_001,
+        "flops_per_token": 1000,
+        "kv_bytes_per_token": 64,
+        "train_s": 1.5,
+        "loss_nats": 2 - 0.11,
+        "score": 0.11,
+        "accuracy": 0.11,
+        "other": 0.5,
+    }
+
+
+@pytest.mark.parametrize("seed", [VALIDATION_SEED, 1])
+def test_a_missing_run_is_named_with_the_command_that_makes_it(store, seed):
+    recipe = replace(PLAN[1].reported(store)[0], seed=seed)
+    incomplete = Store(store.path.with_name("incomplete.jsonl"))
+    for kept in store.rows.values():
+        if kept["recipe"] != store[recipe]["recipe"]:
+            incomplete.add(Recipe(**kept["recipe"]), {k: v for k, v in kept.items() if k not in ("key", "recipe")})
+    with pytest.raises(ValueError, match=r"depth=4.*make it with `mobilellm-lab sweep deep_narrow`") as error:
+        reported(incomplete, PLAN)
+    assert f"seed={seed}" in str(error.value)
+
+
+def test_the_plan_is_the_chapters_own_unless_another_is_given(tmp_path):
+    with pytest.raises(ValueError, match="no stored run for Recipe"):
+        reported(Store(tmp_path / "none.jsonl"))
+
+
+def test_spread_is_median_lowest_and_highest_of_each_arm(store):
+    table = spread(reported(store, PLAN))
+    assert list(table.columns) == ["study", "task", "budget", "steps", "depth", "median", "min", "max", "count"]
+    assert table[["study", "depth", "steps"]].values.tolist() == [
+        ["depth", 1, 100],
+        ["depth", 4, 100],
+        ["longer", 4, 900],
+    ]
+    numbers = table[["median", "min", "max"]].values.ravel()
+    assert numbers == pytest.approx([0.12, 0.11, 0.13, 0.42, 0.41, 0.43, 0.50, 0.49, 0.51])
+    assert list(table["count"]) == [3, 3, 3]
+
+
+def test_spread_of_another_column(store):
+    table = spread(reported(store, PLAN), "loss_nats")
+    assert list(table["median"]) == pytest.approx([2 - 0.12, 2 - 0.42, 2 - 0.50])
+
+
+def test_spread_keeps_the_order_it_is_given(store):
+    frame = reported(store, PLAN[::-1])
+    assert list(spread(frame)["study"]) == ["longer", "depth", "depth"]
+
+
+def test_the_best_depth_is_that_of_the_best_median(store):
+    frame = pd.DataFrame({"depth": [1, 1, 1, 2, 2, 2, 4, 4, 4], "score": [0.3, 0.3, 0.9, 0.4, 0.4, 0.4, 0.1, 0.2, 0.3]})
+    assert best_depth(frame) == 2  # one lucky seed at depth 1 does not count
+    assert best_depth(frame, lower_is_better=True) == 4
+    first = reported(store, PLAN[:2])
+    assert best_depth(first) == 4 and best_depth(first, lower_is_better=True) == 1
+
+
+def test_curves_hold_every_point_of_the_reported_runs(store):
+    frame = curves(store, PLAN[:2])
+    assert list(frame.columns) == ["depth", "seed", "step", "loss_nats", "score"]
+    assert len(frame) == 2 * 3 * 2
+    last = frame[(frame["depth"] == 4) & (frame["seed"] == 2)].iloc[-1]
+    assert (last["step"], last["loss_nats"], last["score"]) == (100, 1.0, pytest.approx(0.43))
+
+
+def test_the_band_holds_runs_that_differ_in_depth_rate_and_seed_only(store):
+    found = sorted(band(store, replace(BASE, depth=8, lr=5e-3, seed=77)))
+    assert [depth for depth, _ in found] == [1, 1, 1, 4, 4, 4]
+    assert [score for _, score in found] == pytest.approx([0.11, 0.12, 0.13, 0.41, 0.42, 0.43])
+    assert [d for d, _ in band(store, replace(BASE, steps=900))] == [4, 4, 4]
+    assert len(band(store, replace(BASE, seconds=2.0))) == 9  # stopped by the clock: beside runs of any length
+    for other in ({"n_kv_heads": 2}, {"budget": 200_000}, {"task": "text"}, {"hold_out": True}, {"ffn": "relu"}):
+        assert band(store, replace(BASE, **other)) == []
+
+
+def test_the_band_of_the_default_number_of_steps(store):
+    assert band(store, Recipe()) == []
+    arm = Arm(study="depth", recipe=replace(BASE, steps=BASE.defaults.steps), rates=(1e-3,))
+    for recipe in (replace(arm.recipe, lr=1e-3, seed=seed) for seed in (*SEEDS, VALIDATION_SEED)):
+        store.add(recipe, row(recipe))
+    assert len(band(store, Recipe())) == 3  # steps=0 means the default; the run that chose the rate is not shown
