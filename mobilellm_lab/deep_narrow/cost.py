@@ -59,6 +59,6 @@ def measure(shapes: list[Cost], *, rounds: int = 7) -> Iterator[tuple[Cost, dict
         rates = [[] for _ in group]
         for i in range(rounds):
             for model, samples in zip(models, rates, strict=True):
-                once = decode_throughput(model, length=TOKENS[budget], warmup=int(i == 0), repeats=1, min_time_s=0)
+                once = decode_throughput(model, length=TOKENS[budget], warmup=int(i == 0), repeats=1, min_time_s=0.0)
                 samples.append(once.median_per_s)
         yield from ((shape, shape.row(samples)) for shape, samples in zip(group, rates, strict=True))
