@@ -1,4 +1,4 @@
-"""`python -m benchmarks [all, training, decode, seconds_to_target, live]`: one torch thread, files in results/."""
+"""`python -m benchmarks [all, training, decode, ...]`: one torch thread, tables here and files in results/."""
 
 import argparse
 import importlib
@@ -6,7 +6,7 @@ import importlib
 import torch
 from transformers.utils import logging
 
-NAMES = ("training", "decode", "seconds_to_target", "live")
+NAMES = ("training", "decode", "seconds_to_target", "live", "lab_memory")
 
 
 def main() -> None:

@@ -23,7 +23,6 @@ def test_the_process_that_measures_is_not_counted():
     assert len(block) == 300 * jobs.MIB and measured.peak_mib < 60
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no getrusage on Windows")
 def test_agrees_with_getrusage():
     code = "block = bytearray(b'x') * (150 * 2**20)"
     outer = (
