@@ -26,10 +26,9 @@ def key(recipe: object) -> str:
 
 def provenance(command: str, **more: str) -> dict[str, str | int]:
     """Where a measurement comes from: command, commit, machine, versions, threads, date."""
-    git = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, cwd=Path(__file__).parent)
     return {
         "command": command,
-        "commit": git.stdout.strip() or "not a git checkout",
+        "commit": COMMIT,
         "machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()}",
         "python": platform.python_version(),
         **{name: version(name) for name in ("torch", "numpy")},
@@ -37,6 +36,20 @@ def provenance(command: str, **more: str) -> dict[str, str | int]:
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
         **more,
     }
+
+
+def _commit() -> str:
+    """The checked-out commit, with a "+" where the package differs from it; "unknown" outside a checkout."""
+    here = Path(__file__).parent
+    try:
+        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True)
+        changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "*.py"], cwd=here)
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        return "unknown"
+    return head.stdout.strip() + ("+" if changed.returncode else "")
+
+
+COMMIT = _commit()  # read with the code, not with the last row: a sweep outlives a commit
 
 
 def _processor() -> str:

@@ -4,7 +4,7 @@ from mobilellm_lab.deep_narrow.cost import Cost, costs, measure
 from mobilellm_lab.deep_narrow.evidence import band, best_depth, curves, reported, spread
 from mobilellm_lab.deep_narrow.leak import EncoderLM, Noise, leak, train_on_noise
 from mobilellm_lab.deep_narrow.recipe import DEFAULTS, HOLD, Recipe, Result, Run, decode_throughput
-from mobilellm_lab.deep_narrow.sweep import SEEDS, VALIDATION_SEED, Arm, arms, missing, roadmap, run_arms
+from mobilellm_lab.deep_narrow.sweep import SEEDS, VALIDATION_SEED, Arm, arms, missing, roadmap, run_arms, training
 
 __all__ = [
     "DEFAULTS",
@@ -32,4 +32,5 @@ __all__ = [
     "run_arms",
     "spread",
     "train_on_noise",
+    "training",
 ]

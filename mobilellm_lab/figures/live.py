@@ -15,8 +15,9 @@ Points = Sequence[tuple[Number, Number]]
 
 WIDTH, HEIGHT = 480, 270  # of the viewBox: 14 units of text are 10 px on a phone and 16 px at the widest
 TOP, BOTTOM, CHAR = 34, 40, 7.3  # margins, and the width of a character
-STROKES = (("#0072b2", ""), ("#d55e00", "7 3"), ("#009e73", "2 3"), ("#cc79a7", "9 3 2 3"))
+STROKES = (("#0072b2", ""), ("#d55e00", "7 3"), ("#009e73", "2 3"), ("#cc79a7", "9 3 2 3"), ("currentColor", "12 4"))
 MOST_POINTS = 160  # of one curve: a narrow pixel each on a phone
+PAPER = "var(--jp-layout-color0,var(--pst-color-background,transparent))"  # behind a label that lies on a curve
 STYLE = (
     "width:100%;max-width:560px;height:auto;display:block;font:14px system-ui,sans-serif;"
     "color:var(--jp-ui-font-color1,currentColor)"
@@ -38,7 +39,9 @@ def curve_svg(
     With `smooth` > 0 a curve is its running mean over about so many points, over the faint raw values; `earlier` curves
     are drawn as they are.
     """
-    drawn = {name: running_mean(points, smooth) for name, points in series.items() if points} | dict(earlier or {})
+    drawn = {name: running_mean(points, smooth) for name, points in series.items()} | dict(earlier or {})
+    strokes = {name: STROKES[i % len(STROKES)] for i, name in enumerate(drawn)}  # kept while others have no points yet
+    drawn = {name: points for name, points in drawn.items() if points}
     ys = [y for points in [*series.values(), *drawn.values()] for _, y in points] + ([] if floor is None else [floor])
     x_max = max([x_max, *(points[-1][0] for points in drawn.values())])
     names = max((len(name) for name in drawn), default=0) if len(drawn) > 1 else 0
@@ -50,8 +53,8 @@ def curve_svg(
         y = axes.y(floor)
         parts.append(f'<path d="M{axes.left} {y:.1f}H{axes.right}" stroke="currentColor" stroke-dasharray="4 4"/>')
         parts.append(_text(axes.left + 6, y - 5, f"best possible {floor:.3g}", opacity=0.8))
-    for i, (name, points) in reversed(list(enumerate(drawn.items()))):
-        stroke, dash = STROKES[i % len(STROKES)]
+    for name, points in reversed(drawn.items()):
+        stroke, dash = strokes[name]
         if smooth and name in series:
             parts.append(_line(axes, series[name], stroke, 'stroke-width="1" opacity="0.3"'))
         parts.append(_line(axes, points, stroke, f'stroke-width="2.5" stroke-dasharray="{dash}" class="curve"'))
@@ -109,7 +112,8 @@ def band_svg(
         parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="7" fill="#d55e00" class="point latest"/>')
         left = x > (axes.left + axes.right) / 2
         y_text = y + (18 if y < TOP + 22 else -10)
-        parts.append(_text(x - 11 if left else x + 11, y_text, label, "end" if left else "start", weight=600))
+        text = _text(x - 11 if left else x + 11, y_text, label, "end" if left else "start", weight=600)
+        parts.append(f'<g style="paint-order:stroke" stroke="{PAPER}" stroke-width="4">{text}</g>')
     said += [f"run {label}: {score:.3g}" for _, score, label in points]
     if not ys:
         parts.append(_text((axes.left + axes.right) / 2, HEIGHT / 2, "no runs yet", "middle", opacity=0.6))

@@ -123,7 +123,7 @@ def deep_narrow_panel(*, reference: Reference | None = None, **defaults) -> Deep
 def _controls(base: Recipe) -> dict[str, W.Widget]:
     look = {
         "style": {"description_width": "6.2rem"},
-        "layout": {"width": "100%"},
+        "layout": {"width": "auto"},
     }
     narrow = look | {"style": {"description_width": "6.2rem", "button_width": "auto"}}
 

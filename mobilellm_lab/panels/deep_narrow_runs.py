@@ -12,6 +12,7 @@ from mobilellm_lab.figures.live import band_svg, curve_svg, running_mean
 
 FAMILY = (1, 2, 4, 8, 12)  # what the five-depth button trains
 SMOOTH = 20  # steps of the running mean that is drawn over the raw loss
+SMOOTH_REPORTS = 5  # the same for five depths at once, in reports of their workers
 GHOSTS = 2  # earlier curves that stay in the chart
 ANSWER_EVERY_S, ANSWER_SHARE = 1.0, 20  # while training, answers may cost a twentieth of the time
 
@@ -204,7 +205,8 @@ class Family:
 
     def chart(self) -> str:
         return curve_svg(
-            {f"depth {recipe.depth}": points for recipe, points in self.curves.items()},
+            {},
+            earlier={f"depth {r.depth}": running_mean(points, SMOOTH_REPORTS) for r, points in self.curves.items()},
             x_label="steps",
             y_label=loss_label(self.recipe),
             x_max=self.recipe.steps or self.recipe.defaults.steps,

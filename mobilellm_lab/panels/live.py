@@ -277,6 +277,7 @@ def _line(text: str, kind: str) -> str:
 CSS = (
     """<style>
 .live-preview, .live-status, .live-error { font: 14px/1.45 system-ui, sans-serif; margin: 4px 0; }
+.live-preview { min-height: 2.9em; }
 .live-status { font-variant-numeric: tabular-nums; min-height: 1.45em; }
 .live-error { border-left: 4px solid #d55e00; padding: 2px 8px; font-weight: 600; white-space: pre-wrap; }
 .mobilellm-live .heading { font: 600 13px/1 system-ui, sans-serif; opacity: 0.75; margin: 10px 0 2px; }

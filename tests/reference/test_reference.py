@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 
 from mobilellm_lab import footprint
-from mobilellm_lab.deep_narrow import DEFAULTS, SEEDS, Recipe, arms, costs, missing, reported
+from mobilellm_lab.deep_narrow import SEEDS, Recipe, arms, costs, missing, reported, training
 from mobilellm_lab.deep_narrow.sweep import EVALUATIONS
 from mobilellm_lab.reference import FOLDER, SWEEPS, open_sweep
 from mobilellm_lab.sweeps import key
@@ -57,7 +57,7 @@ def test_no_row_is_left_over_from_another_plan():
 
 
 def test_every_run_was_trained_as_its_task_is_trained_now():
-    stale = {recipe for recipe, row, _ in recipes() if row["training"] != vars(DEFAULTS[recipe.task])}
+    stale = {recipe for recipe, row, _ in recipes() if row["training"] != training(recipe)}
     assert not stale, "delete these rows and type `mobilellm-lab sweep deep_narrow`"
     assert all(row["key"] == key(recipe) for recipe, row, _ in recipes())
 
