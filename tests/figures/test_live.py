@@ -103,14 +103,26 @@ def test_long_curves_are_thinned_and_keep_their_spikes_and_their_end():
 
 
 def test_curves_differ_by_dash_and_are_named_without_overlap():
-    series = {f"run {i}": [(x, y + i / 1000) for x, y in falling(50)] for i in range(4)}
+    series = {f"run {i}": [(x, y + i / 1000) for x, y in falling(50)] for i in range(5)}
     root = ET.fromstring(curve_svg(series, x_max=50, **AXES))
     lines = [line for line in root.iter(f"{SVG}polyline") if line.get("class") == "curve"]
-    assert len({line.get("stroke-dasharray") for line in lines}) == 4
-    assert len({line.get("stroke") for line in lines}) == 4
+    assert len({line.get("stroke-dasharray") for line in lines}) == 5
+    assert len({line.get("stroke") for line in lines}) == 5
     heights = sorted(float(text.get("y")) for text in root.iter(f"{SVG}text") if text.text.startswith("run"))
-    assert len(heights) == 4
+    assert len(heights) == 5
     assert min(b - a for a, b in zip(heights, heights[1:], strict=False)) >= 14
+
+
+def test_a_curve_keeps_its_colour_when_others_get_their_first_points():
+    def strokes(**series):
+        root = ET.fromstring(curve_svg(series, x_max=50, **AXES))
+        lines = [line for line in root.iter(f"{SVG}polyline") if line.get("class") == "curve"]
+        return {line.get("stroke") for line in lines}
+
+    (alone,) = strokes(shallow=[], deep=falling(10))
+    assert alone in strokes(shallow=falling(10), deep=falling(10))
+    (other,) = strokes(shallow=falling(10), deep=[])
+    assert other != alone
 
 
 def test_the_picture_says_itself_in_words_and_takes_the_themes_colour():
