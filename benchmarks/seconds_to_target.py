@@ -18,7 +18,8 @@ TARGET = 0.45  # accuracy over all positions of held-out sequences
 EVERY = 20  # updates between evaluations; their time is not counted
 MOST = 2000  # updates after which a run counts as one that never arrives
 SEEDS = range(5)
-PEER_RATES = (1e-3, 2e-3, 4e-3, 8e-3)
+PEER_RATES = (1e-3, 2e-3, 4e-3, 8e-3)  # constant; the best of them is the peer
+CHOOSING_SEEDS = range(2)
 MUST, AIM = 1.5, 3.0
 
 
@@ -51,17 +52,21 @@ def peer(config: ModelConfig, task: Task, batch_size: int, rate: float, seed: in
 
 
 def main() -> None:
-    """Measures every seed of both, one after the other, prints the table, writes results/seconds_to_target.json."""
+    """Chooses the peer's rate, measures every seed of both in turn, prints and writes the table."""
     recipe = Recipe(task="shells", depth=4, budget=60_000)
     task, settings = recipe.make_task(), recipe.train_config()
     config = recipe.model_config(task)
-    runs: dict[str, list[tuple[float, int]]] = {"ours": [], **{f"peer at {rate:g}": [] for rate in PEER_RATES}}
+    batch_size = settings.batch_size
+    peers = {rate: [peer(config, task, batch_size, rate, seed) for seed in CHOOSING_SEEDS] for rate in PEER_RATES}
+    best_rate = min(peers, key=lambda rate: statistics.mean(seconds for seconds, _ in peers[rate]))
+    name = f"peer at its best rate, {best_rate:g}"
+    runs: dict[str, list[tuple[float, int]]] = {"ours": [], name: []}
     for seed in SEEDS:
         runs["ours"].append(ours(config, task, settings, seed))
-        for rate in PEER_RATES:
-            runs[f"peer at {rate:g}"].append(peer(config, task, settings.batch_size, rate, seed))
+        runs[name].append(peer(config, task, batch_size, best_rate, seed))
+    runs |= {f"peer at {rate:g}": found for rate, found in peers.items() if rate != best_rate}
     median_s = {name: statistics.median(seconds for seconds, _ in found) for name, found in runs.items()}
-    best = min(value for name, value in median_s.items() if name != "ours")
+    best = median_s[name]
     rows = [
         {
             "who": name,
@@ -76,4 +81,5 @@ def main() -> None:
     rows[0]["must / aim"] = f"{MUST} / {AIM}: {mark(ratio, MUST, AIM)}"
     for row in rows[1:]:
         row["must / aim"] = ""
-    finish("seconds_to_target", rows, runs=runs, target=TARGET, every=EVERY)
+    runs_s = {who: [(s if s < float("inf") else None, n) for s, n in found] for who, found in runs.items()}
+    finish("seconds_to_target", rows, seconds_and_updates=runs_s, target=TARGET, every=EVERY)
