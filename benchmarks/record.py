@@ -3,7 +3,6 @@
 import json
 import os
 import platform
-import subprocess
 import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -12,38 +11,19 @@ from pathlib import Path
 import psutil
 import torch
 
+from mobilellm_lab.provenance import COMMIT, processor
+
 RESULTS = Path(__file__).with_name("results")
 PACKAGES = ("torch", "transformers", "numpy", "mobilellm-lab")
-
-
-def cpu_name() -> str:
-    """The processor as its maker calls it, where the system says so."""
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        names = [line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if "model name" in line]
-        if names:
-            return names[0]
-    return platform.processor() or platform.machine()
-
-
-def commit() -> str:
-    """The commit that was measured, "+" behind it if the package differs from it; "unknown" outside a clone."""
-    root = Path(__file__).parent.parent
-    try:
-        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=True)
-        changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "mobilellm_lab", "benchmarks/*.py"], cwd=root)
-    except (FileNotFoundError, subprocess.CalledProcessError):
-        return "unknown"
-    return head.stdout.strip() + ("+" if changed.returncode else "")
 
 
 def provenance(name: str) -> dict:
     """Where numbers come from: command, commit, machine, versions, threads, date."""
     return {
         "command": f"python -m benchmarks {name}",
-        "commit": commit(),
+        "commit": COMMIT,
         "machine": {
-            "cpu": cpu_name(),
+            "cpu": processor(),
             "cores": psutil.cpu_count(),
             "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
             "system": f"{platform.system()} {platform.machine()}",

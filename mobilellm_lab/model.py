@@ -151,8 +151,9 @@ class Attention(nn.Module):
         B, T, _ = x.shape
         H, K, Dh = self.n_heads, self.n_kv_heads, self.head_dim
         qkv = self.qkv(x).view(B, T, H + 2 * K, Dh)
-        q, k = rotate(qkv[:, :, : H + K], cos, sin).split((H, K), 2)  # (B, T, H, Dh), (B, T, K, Dh)
-        q, k, v = q.transpose(1, 2), k.transpose(1, 2), qkv[:, :, H + K :].transpose(1, 2)  # (B, h, T, Dh)
+        qk, v = qkv.split((H + K, K), 2)  # not slices: their gradients would each fill a whole qkv
+        q, k = rotate(qk, cos, sin).split((H, K), 2)  # (B, T, H, Dh), (B, T, K, Dh)
+        q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)  # (B, h, T, Dh)
         mask, start = None, 0
         if cache is not None:
             start = cache.length

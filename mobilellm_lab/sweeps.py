@@ -3,17 +3,11 @@
 import hashlib
 import json
 import os
-import platform
-import subprocess
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, wait
 from dataclasses import asdict
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import TypeVar
-
-import torch
 
 R = TypeVar("R")  # a recipe: a frozen dataclass
 
@@ -22,42 +16,6 @@ def key(recipe: object) -> str:
     """Sixteen hex digits that name this recipe (any dataclass): equal recipes have equal keys."""
     text = json.dumps([type(recipe).__name__, asdict(recipe)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def provenance(command: str, **more: str) -> dict[str, str | int]:
-    """Where a measurement comes from: command, commit, machine, versions, threads, date."""
-    return {
-        "command": command,
-        "commit": COMMIT,
-        "machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()}",
-        "python": platform.python_version(),
-        **{name: version(name) for name in ("torch", "numpy")},
-        "threads": torch.get_num_threads(),
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        **more,
-    }
-
-
-def _commit() -> str:
-    """The checked-out commit, with a "+" where the package differs from it; "unknown" outside a checkout."""
-    here = Path(__file__).parent
-    try:
-        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True)
-        changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "*.py"], cwd=here)
-    except (FileNotFoundError, subprocess.CalledProcessError):
-        return "unknown"
-    return head.stdout.strip() + ("+" if changed.returncode else "")
-
-
-COMMIT = _commit()  # read with the code, not with the last row: a sweep outlives a commit
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:  # not Linux
-        return platform.processor() or platform.machine()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
 class Store:

@@ -1,10 +1,13 @@
-"""Fixtures for every test: a real browser."""
+"""Fixtures for every test: one torch thread, a real browser."""
 
 from collections.abc import Iterator
 
 import pytest
+import torch
 from browser import FLAGS, find_or_install
 from playwright.sync_api import Browser, sync_playwright
+
+torch.set_num_threads(1)  # as the course runs; two threads on a busy machine take ten times as long
 
 
 @pytest.fixture(scope="session")

@@ -7,13 +7,11 @@ import os
 import re
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from threading import Event, Semaphore
 
 import pytest
-import torch
 
-from mobilellm_lab.sweeps import Store, key, provenance, sweep
+from mobilellm_lab.sweeps import Store, key, sweep
 
 
 @dataclass(frozen=True)
@@ -232,27 +230,6 @@ def test_a_disk_that_fills_up_stops_the_sweep_with_its_error(store, executor, mo
     with pytest.raises(OSError, match="No space left"):
         list(running)
     assert len(Store(store.path).rows) == len(store.rows) >= before >= 1
-
-
-def test_provenance_says_where_a_number_comes_from():
-    found = provenance("mobilellm-lab sweep squares", corpus_sha256="abc")
-    assert list(found) == [
-        "command",
-        "commit",
-        "machine",
-        "python",
-        "torch",
-        "numpy",
-        "threads",
-        "date",
-        "corpus_sha256",
-    ]
-    assert found["command"] == "mobilellm-lab sweep squares" and found["corpus_sha256"] == "abc"
-    assert re.fullmatch(r"[0-9a-f]{40}\+?|unknown", found["commit"])
-    assert f"{os.cpu_count()} cores" in found["machine"]
-    assert found["torch"] == torch.__version__ and found["threads"] == torch.get_num_threads()
-    assert datetime.strptime(found["date"], "%Y-%m-%d").replace(tzinfo=UTC) <= datetime.now(UTC)
-    assert json.loads(json.dumps(found)) == found
 
 
 def test_a_recipe_comes_back_from_its_row(store):

@@ -3,7 +3,6 @@
 - Executed notebooks are cached until a notebook, the package or its data changes; Jupyter Book alone looks at the
   notebook only.
 - Links to the repository and to Binder appear where the repository's address is known, so none is ever dead.
-- Kernels see MOBILELLM_LAB_SITE=1: there a panel shows its replay, for no kernel answers behind the page.
 - GitHub Pages is told to serve folders whose names start with an underscore.
 """
 
@@ -77,7 +76,6 @@ def _finish(app: Sphinx, error: Exception | None) -> None:
 
 
 def setup(app: Sphinx) -> dict:
-    os.environ["MOBILELLM_LAB_SITE"] = "1"  # every kernel that the build starts inherits it
     app.add_config_value("lab_fingerprint", "", "env")
     app.connect("config-inited", _configure)
     app.connect("build-finished", _finish)

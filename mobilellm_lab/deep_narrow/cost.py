@@ -8,7 +8,7 @@ import numpy as np
 from mobilellm_lab import footprint, zoo
 from mobilellm_lab.deep_narrow.recipe import decode_throughput
 from mobilellm_lab.model import ModelConfig, Transformer
-from mobilellm_lab.sweeps import provenance
+from mobilellm_lab.provenance import provenance
 
 VOCAB = {60_000: 256, 1_000_000: 512, 10_000_000: 4096, 125_000_000: 32_000}  # a table that suits the budget
 DEPTHS = {

@@ -8,7 +8,8 @@ from itertools import groupby
 import torch
 
 from mobilellm_lab.deep_narrow.recipe import Recipe, Run
-from mobilellm_lab.sweeps import Store, provenance, sweep
+from mobilellm_lab.provenance import provenance
+from mobilellm_lab.sweeps import Store, sweep
 
 SEEDS = (0, 1, 2)  # of the runs that are reported
 VALIDATION_SEED = 1000  # of the runs that choose the learning rate; never reported

@@ -11,7 +11,18 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = "mobilellm_lab"
 FLOORS = {
-    1: {"model", "decoding", "sweeps", "checkpoints", "pretrained", "footprint", "zoo", "tasks", "training"},
+    1: {
+        "model",
+        "decoding",
+        "sweeps",
+        "provenance",
+        "checkpoints",
+        "pretrained",
+        "footprint",
+        "zoo",
+        "tasks",
+        "training",
+    },
     2: {"constraints", "deep_narrow", "quantization", "pruning", "distillation", "runtimes", "metrics"},
     3: {"reference", "figures", "exercises"},
     4: {"panels", "cli"},

@@ -1,0 +1,90 @@
+"""What chapter 2 says in words, held against the stored runs: a claim that its data no longer carries fails here."""
+
+import pandas as pd
+import pytest
+
+from mobilellm_lab import footprint, zoo
+from mobilellm_lab.deep_narrow import reported
+from mobilellm_lab.reference import open_sweep
+
+RUNS = reported(open_sweep("deep_narrow"))
+COSTS = open_sweep("deep_narrow_cost").rows.values()
+
+
+def scores(column: str = "score", **where) -> pd.Series:
+    frame = RUNS[(RUNS["study"] == where.pop("study", "depth"))]
+    for name, value in where.items():
+        frame = frame[frame[name] == value]
+    assert len(frame) == 3, f"three seeds of {where}"
+    return frame[column]
+
+
+@pytest.mark.parametrize("budget", [60_000, 200_000])
+def test_depth_pays_on_shells_beyond_the_spread_of_the_seeds(budget):
+    one, four = (scores(task="shells", budget=budget, depth=depth) for depth in (1, 4))
+    assert four.min() > one.max()
+    assert one.min() > 1 / 6
+
+
+def test_most_of_the_gain_comes_with_the_first_layers():
+    one, four, sixteen = (scores(task="shells", budget=60_000, depth=depth).median() for depth in (1, 4, 16))
+    assert four - one > sixteen - four
+
+
+def test_eight_layers_of_60k_beat_one_of_200k():
+    deep, wide = scores(task="shells", budget=60_000, depth=8), scores(task="shells", budget=200_000, depth=1)
+    assert deep.min() > wide.max()
+
+
+def test_the_more_training_the_more_depth_is_worth():
+    gap = {
+        steps: scores(study=study, task="shells", budget=60_000, depth=8, steps=steps).median()
+        - scores(study=study, task="shells", budget=60_000, depth=1, steps=steps).median()
+        for study, steps in (("depth", 500), ("longer", 1500))
+    }
+    assert gap[1500] > 1.5 * gap[500]
+
+
+def test_text_gains_up_to_a_few_layers():
+    bits = {depth: scores(task="text", budget=200_000, depth=depth).median() for depth in (1, 2, 4, 8)}
+    assert min(bits, key=bits.get) in (2, 4) and max(bits, key=bits.get) == 1
+
+
+def test_stories_are_not_understood_yet_and_never_beat_the_floor():
+    rows = [row for row in open_sweep("deep_narrow").rows.values() if row["recipe"]["task"] == "stories"]
+    assert rows and all(row["loss_nats"] > row["floor_nats"] for row in rows)
+    assert all(row["scores"]["two-hop"] < 0.7 for row in rows)
+
+
+def test_no_depth_reaches_beyond_the_trained_length():
+    beyond = RUNS[(RUNS["study"] == "depth") & (RUNS["task"] == "shells")]["accuracy beyond the trained length"]
+    assert beyond.between(0.13, 0.22).all()
+
+
+def test_unseen_pairs_gain_with_depth():
+    name = "accuracy at unseen pairs"
+    one, eight = (scores(name, study="unseen", task="shells", budget=60_000, depth=depth) for depth in (1, 8))
+    assert eight.min() > one.max()
+
+
+def test_the_roadmap_goes_the_way_the_page_says():
+    order = ("baseline", "SwiGLU", "deep and narrow", "tied embeddings", "GQA", "layer sharing")
+    bits = [RUNS[RUNS["study"] == f"roadmap: {name}"]["score"].median() for name in order]
+    baseline, swiglu, _, tied, gqa, sharing = bits
+    assert swiglu < baseline and tied < bits[2] and sharing > gqa
+
+
+def test_equal_parameters_are_equal_arithmetic():
+    family = zoo.family(60_000, (1, 2, 4, 8, 16), vocab_size=6, max_seq_len=24).values()
+    flops = [footprint.flops_per_token(config, context=12) for config in family]
+    assert max(flops) / min(flops) < 1.1
+
+
+def test_depth_costs_less_in_a_large_model():
+    rows = [(row["recipe"]["budget"], row["shape"]["n_layers"], row["tokens_per_s"]["p50"]) for row in COSTS]
+    slowdown = {
+        budget: per_depth[min(per_depth)] / per_depth[max(per_depth)] / (max(per_depth) / min(per_depth))
+        for budget in (60_000, 125_000_000)
+        for per_depth in [{depth: rate for b, depth, rate in rows if b == budget}]
+    }
+    assert slowdown[125_000_000] < 0.5 * slowdown[60_000]  # slowdown per factor of depth
