@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.optim.adamw import adamw
 
 from mobilellm_lab.tasks import IGNORE, Evaluation, Task
 
@@ -90,17 +91,53 @@ class Step:
         return self.tokens / self.elapsed_s
 
 
-def _optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer]:
+class _AdamW:
+    """torch's fused AdamW, less its class: that imports the compiler at the first step, 1.2 s and 70 MiB."""
+
+    def __init__(self, groups: list[dict]):
+        self.param_groups = groups
+        for group in groups:
+            group["state"] = [
+                (torch.zeros_like(p), torch.zeros_like(p), torch.zeros((), device=p.device)) for p in group["params"]
+            ]
+
+    @torch.no_grad()
+    def step(self) -> None:
+        for group in self.param_groups:
+            moving = [
+                (p, *state) for p, state in zip(group["params"], group["state"], strict=True) if p.grad is not None
+            ]
+            if not moving:
+                continue
+            params, first, second, steps = map(list, zip(*moving, strict=True))
+            adamw(
+                params,
+                [p.grad for p in params],
+                first,
+                second,
+                [],
+                steps,
+                fused=True,
+                amsgrad=False,
+                beta1=0.9,
+                beta2=0.95,
+                lr=group["lr"],
+                weight_decay=group["weight_decay"],
+                eps=1e-8,
+                maximize=False,
+            )
+
+
+def _optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer | _AdamW]:
     matrices = [p for p in model.blocks.parameters() if p.ndim == 2]
     chosen = {id(p) for p in matrices}
     rest = [p for p in model.parameters() if id(p) not in chosen]
     if config.optimizer == "muon":
         return [
             torch.optim.Muon(matrices, weight_decay=config.weight_decay),
-            torch.optim.AdamW(rest, betas=(0.9, 0.95), weight_decay=0.0, fused=True),
+            _AdamW([{"params": rest, "weight_decay": 0.0}]),
         ]
-    groups = [{"params": matrices, "weight_decay": config.weight_decay}, {"params": rest, "weight_decay": 0.0}]
-    return [torch.optim.AdamW(groups, betas=(0.9, 0.95), fused=True)]
+    return [_AdamW([{"params": matrices, "weight_decay": config.weight_decay}, {"params": rest, "weight_decay": 0.0}])]
 
 
 def train(model: nn.Module, task: Task, config: TrainConfig) -> Iterator[Step]:

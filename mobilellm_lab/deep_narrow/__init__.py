@@ -1,10 +1,19 @@
 """Chapter 2: what depth costs and what it buys at a fixed number of parameters."""
 
 from mobilellm_lab.deep_narrow.cost import Cost, costs, measure
-from mobilellm_lab.deep_narrow.evidence import band, best_depth, curves, reported, spread
 from mobilellm_lab.deep_narrow.leak import EncoderLM, Noise, leak, train_on_noise
 from mobilellm_lab.deep_narrow.recipe import DEFAULTS, HOLD, Recipe, Result, Run, decode_throughput
-from mobilellm_lab.deep_narrow.sweep import SEEDS, VALIDATION_SEED, Arm, arms, missing, roadmap, run_arms, training
+from mobilellm_lab.deep_narrow.sweep import (
+    SEEDS,
+    VALIDATION_SEED,
+    Arm,
+    arms,
+    band,
+    missing,
+    roadmap,
+    run_arms,
+    training,
+)
 
 __all__ = [
     "DEFAULTS",
@@ -20,17 +29,13 @@ __all__ = [
     "Run",
     "arms",
     "band",
-    "best_depth",
     "costs",
-    "curves",
     "decode_throughput",
     "leak",
     "measure",
     "missing",
-    "reported",
     "roadmap",
     "run_arms",
-    "spread",
     "train_on_noise",
     "training",
 ]

@@ -1,11 +1,9 @@
 """From stored runs to the tables that the chapter's claims rest on."""
 
-from dataclasses import asdict
-
 import pandas as pd
 
 from mobilellm_lab.deep_narrow.recipe import Recipe
-from mobilellm_lab.deep_narrow.sweep import SEEDS, Arm, arms
+from mobilellm_lab.deep_narrow.sweep import Arm, arms
 from mobilellm_lab.sweeps import Store
 
 GROUP = ["study", "task", "budget", "steps", "depth"]
@@ -42,22 +40,6 @@ def reported(store: Store, plan: list[Arm] | None = None) -> pd.DataFrame:
 
 def _refuse(recipe: Recipe) -> None:
     raise ValueError(f"no stored run for {recipe}: make it with `mobilellm-lab sweep deep_narrow`")
-
-
-def band(store: Store, recipe: Recipe) -> list[tuple[int, float]]:
-    """(depth, score) of the stored runs that differ from `recipe` only in depth, rate and seed; the panel's band.
-
-    A recipe that is stopped by the clock is set beside runs of any length.
-    """
-    free = {"depth", "lr", "seed", "width", "steps", "seconds"}
-    wanted = {name: value for name, value in asdict(recipe).items() if name not in free}
-    return [
-        (row["recipe"]["depth"], row["scores"][row["headline"]])
-        for row in store.rows.values()
-        if row["recipe"]["seed"] in SEEDS
-        and all(row["recipe"][name] == value for name, value in wanted.items())
-        and (recipe.seconds or row["recipe"]["steps"] == (recipe.steps or recipe.defaults.steps))
-    ]
 
 
 def spread(frame: pd.DataFrame, column: str = "score") -> pd.DataFrame:

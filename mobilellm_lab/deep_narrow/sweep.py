@@ -126,3 +126,19 @@ def missing(plan: list[Arm], store: Store) -> int:
         else:
             undecided.update(replace(arm.recipe, seed=seed) for seed in SEEDS)
     return sum(r not in store for r in candidates | reported) + len(undecided)
+
+
+def band(store: Store, recipe: Recipe) -> list[tuple[int, float]]:
+    """(depth, score) of the stored runs that differ from `recipe` only in depth, rate and seed; the panel's band.
+
+    A recipe that is stopped by the clock is set beside runs of any length.
+    """
+    free = {"depth", "lr", "seed", "width", "steps", "seconds"}
+    wanted = {name: value for name, value in asdict(recipe).items() if name not in free}
+    return [
+        (row["recipe"]["depth"], row["scores"][row["headline"]])
+        for row in store.rows.values()
+        if row["recipe"]["seed"] in SEEDS
+        and all(row["recipe"][name] == value for name, value in wanted.items())
+        and (recipe.seconds or row["recipe"]["steps"] == (recipe.steps or recipe.defaults.steps))
+    ]

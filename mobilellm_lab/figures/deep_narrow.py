@@ -33,7 +33,11 @@ def _styled(lines: Iterable) -> Iterator[tuple]:
 
 def _depth_axis(axes: Axes, depths: list[int]) -> None:
     axes.set_xscale("log", base=2)
-    axes.set_xticks(sorted(set(depths)))
+    ticks = [min(depths)]
+    for depth in sorted(set(depths)):
+        if depth >= 1.25 * ticks[-1]:  # closer ones would print over each other
+            ticks.append(depth)
+    axes.set_xticks(ticks)
     axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.xaxis.set_minor_formatter(NullFormatter())
 

@@ -7,8 +7,8 @@ import ipywidgets as W
 import torch
 
 from mobilellm_lab import footprint
-from mobilellm_lab.deep_narrow.evidence import band
 from mobilellm_lab.deep_narrow.recipe import HOLD, Recipe, Result, Run
+from mobilellm_lab.deep_narrow.sweep import band
 from mobilellm_lab.figures import report
 from mobilellm_lab.figures.live import curve_svg
 from mobilellm_lab.model import FFN, SHARING, execution_order

@@ -5,17 +5,8 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from mobilellm_lab.deep_narrow import (
-    SEEDS,
-    VALIDATION_SEED,
-    Arm,
-    Recipe,
-    band,
-    best_depth,
-    curves,
-    reported,
-    spread,
-)
+from mobilellm_lab.deep_narrow import SEEDS, VALIDATION_SEED, Arm, Recipe, band
+from mobilellm_lab.deep_narrow.evidence import best_depth, curves, reported, spread
 from mobilellm_lab.sweeps import Store
 
 BASE = Recipe(steps=100)

@@ -186,7 +186,7 @@ def test_a_tiny_plan_is_really_trained(store):
     for recipe in done:
         row = Store(store.path)[recipe]
         assert row["recipe"] == asdict(recipe) and row["key"] == key(recipe)
-        assert row["training"] == asdict(recipe.defaults)
+        assert row["training"] == plans.training(recipe)
         assert row["shape"] == {"dim": 16, "hidden_dim": 40, "n_layers": 1, "head_dim": 4}
         config = recipe.model_config(recipe.make_task())
         assert row["parameters"] == footprint.parameters(config)

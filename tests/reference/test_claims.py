@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from mobilellm_lab import footprint, zoo
-from mobilellm_lab.deep_narrow import reported
+from mobilellm_lab.deep_narrow.evidence import reported
 from mobilellm_lab.reference import open_sweep
 
 RUNS = reported(open_sweep("deep_narrow"))
