@@ -1,6 +1,7 @@
 """Live runs behind controls: one worker thread, Run and Stop, a chart that grows, and the result or the error."""
 
 import os
+import re
 import sys
 import threading
 import time
@@ -8,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from html import escape
+from html import escape, unescape
 from typing import Any, Protocol, runtime_checkable
 
 import comm
@@ -164,7 +165,7 @@ class Live:
         run, _ = self._new_run(None)
         self._work(run, None)
         run.done.result()
-        display({"text/html": self.html(), "text/plain": self.status.value}, raw=True)
+        display({"text/html": self.html(), "text/plain": unescape(re.sub("<[^>]+>", "", self.status.value))}, raw=True)
 
     _ipython_display_ = show
 
