@@ -1,4 +1,4 @@
-"""Peak resident memory of each lab as nbclient runs it, over its whole process tree."""
+"""Peak resident memory over the whole process tree: of each lab as nbclient runs it, and of the five-depth button."""
 
 from pathlib import Path
 
@@ -13,16 +13,24 @@ import nbclient, nbformat
 lab = nbformat.read({path!r}, as_version=4)
 nbclient.NotebookClient(lab, timeout=600, resources={{"metadata": {{"path": {folder!r}}}}}).execute()
 """
+FIVE_DEPTHS = """
+from mobilellm_lab.panels import deep_narrow_panel
+panel = deep_narrow_panel()
+panel.run("Train five depths")
+assert len(panel.result) == 5
+"""
 
 
 def main() -> None:
-    """Executes every lab once, prints the table, writes results/lab_memory.json."""
+    """Runs every job once, prints the table, writes results/lab_memory.json."""
+    jobs = {lab.stem: EXECUTE.format(path=str(lab), folder=str(lab.parent)) for lab in sorted(LABS.glob("*.ipynb"))}
+    jobs["five depths, two cores"] = FIVE_DEPTHS
     rows = []
-    for lab in sorted(LABS.glob("*.ipynb")):
-        used = peak_memory(EXECUTE.format(path=str(lab), folder=str(lab.parent)))
+    for name, code in jobs.items():
+        used = peak_memory(code)
         rows.append(
             {
-                "lab": lab.stem,
+                "what": name,
                 "peak MiB": f"{used.peak_mib:.0f}",
                 "processes": used.processes,
                 "must / aim": f"{MUST_MIB:g} / {AIM_MIB:g}",

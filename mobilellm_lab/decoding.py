@@ -13,7 +13,7 @@ def decoder(model: nn.Module, cache) -> Callable[[Int[Tensor, "B 1"]], Float[Ten
 
     All that can be looked up is looked up once, and what can be joined is joined: the norm's factors, the rotation of
     queries, keys and (by nothing) values, the two writes to the cache. A layer that is no plain Linear, or has hooks,
-    is called as it is. The same logits as the model's own within 1e-5 (tests/test_model.py).
+    is called as it is; blocks must be the model's own. The model's logits within 1e-5 (tests/test_model.py).
     """
     config, start = model.config, model.embed.weight
     H, K, Dh = config.n_heads, config.n_kv_heads, config.head_dim
@@ -53,7 +53,8 @@ def decoder(model: nn.Module, cache) -> Callable[[Int[Tensor, "B 1"]], Float[Ten
                 linear(f.down),
             )
         )
-    final, head = norm(model.norm), (start if config.tie_embeddings else model.head.weight)
+    final = norm(model.norm)
+    head = (lambda x: F.linear(x, start)) if config.tie_embeddings else linear(model.head)
     factorised = config.embed_dim != config.dim
     gated = config.ffn == "swiglu"
 
@@ -79,6 +80,6 @@ def decoder(model: nn.Module, cache) -> Callable[[Int[Tensor, "B 1"]], Float[Ten
             x = x + down(h)
         cache.length += 1
         x = final(x)
-        return F.linear(model.embed_out(x) if factorised else x, head)
+        return head(model.embed_out(x) if factorised else x)
 
     return step

@@ -6,7 +6,7 @@ B batch, T time, D dim, H query heads, K key/value heads, Dh head dim, V vocabul
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -70,6 +70,17 @@ class ModelConfig:
         for field in ("rope_theta", "norm_eps"):
             if not (math.isfinite(getattr(self, field)) and getattr(self, field) > 0):
                 raise ValueError(f"{field}={getattr(self, field)}: must be a positive number")
+
+    def resized(self, **changes) -> "ModelConfig":
+        """This shape with other sizes; head and table widths that followed from the old ones follow the new ones.
+
+        `dataclasses.replace` would keep them, and with a new `dim` build a factorised table.
+        """
+        if "head_dim" not in changes and self.head_dim * self.n_heads == self.dim:
+            changes["head_dim"] = 0
+        if "embed_dim" not in changes and self.embed_dim == self.dim:
+            changes["embed_dim"] = 0
+        return replace(self, **changes)
 
 
 def execution_order(config: ModelConfig) -> list[int]:
@@ -256,7 +267,21 @@ class Transformer(nn.Module):
         x = self.norm(x)
         if self.config.embed_dim != self.config.dim:
             x = self.embed_out(x)
-        return F.linear(x, self.embed.weight if self.config.tie_embeddings else self.head.weight)
+        return F.linear(x, self.embed.weight) if self.config.tie_embeddings else self.head(x)
+
+
+def _is_stock(model: Transformer) -> bool:
+    """True where every block is as this page builds it; a block that was changed or has hooks is run as it is."""
+    sizes = (model.config.n_heads, model.config.n_kv_heads, model.config.head_dim)
+    for block in model.blocks:
+        parts = (block, block.attention_norm, block.attention, block.ffn_norm, block.ffn)
+        if tuple(type(part) for part in parts) != (Block, RMSNorm, Attention, RMSNorm, FeedForward):
+            return False
+        if (block.attention.n_heads, block.attention.n_kv_heads, block.attention.head_dim) != sizes:
+            return False
+        if any(part._forward_hooks or part._forward_pre_hooks for part in parts):
+            return False
+    return type(model.norm) is RMSNorm and not (model.norm._forward_hooks or model.norm._forward_pre_hooks)
 
 
 def generate(
@@ -282,11 +307,12 @@ def generate(
     weight = model.embed.weight
     cache = KVCache(model.config, batch_size=B, max_len=T + max_new_tokens, device=weight.device, dtype=weight.dtype)
     generator = torch.Generator(weight.device).manual_seed(seed)
-    tokens, step = prompt, None
+    tokens, step, fast = prompt, None, _is_stock(model)
     for _ in range(max_new_tokens):
         with torch.inference_mode():  # closed at every yield: the caller's own mode is not touched
-            if step is None:
-                logits, step = model(tokens, cache)[:, -1], decoder(model, cache)  # (B, V)
+            if step is None or not fast:
+                logits = model(tokens, cache)[:, -1]  # (B, V)
+                step = decoder(model, cache) if fast else step
             else:
                 logits = step(tokens)
             if temperature == 0:

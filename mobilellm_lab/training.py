@@ -62,6 +62,9 @@ class TrainConfig:
             raise ValueError(f"optimizer={self.optimizer!r}: choose muon or adamw")
         if self.device.partition(":")[0] not in ("cpu", "cuda", "mps"):
             raise ValueError(f"device={self.device!r}: choose cpu, cuda or mps")
+        here = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+        if not here[self.device.partition(":")[0]]:
+            raise ValueError(f"device={self.device!r}: torch finds none on this machine, choose cpu")
         if not callable(self.lr):
             if not (math.isfinite(self.lr) and self.lr > 0):
                 raise ValueError(f"lr={self.lr}: must be a positive number, or a schedule")
@@ -167,7 +170,9 @@ def train(model: nn.Module, task: Task, config: TrainConfig) -> Iterator[Step]:
             raise ValueError(f"loss_nats={loss_nats} at step {i + 1} with lr={lr:.2g}: start again with a lower lr")
         model.zero_grad()
         loss.backward()
-        grad_norm = torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+        grad_norm = float(torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip))
+        if not math.isfinite(grad_norm):  # the update would spoil a model that is still good
+            raise ValueError(f"grad_norm={grad_norm} at step {i + 1} with lr={lr:.2g}: start again with a lower lr")
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = lr
@@ -180,7 +185,7 @@ def train(model: nn.Module, task: Task, config: TrainConfig) -> Iterator[Step]:
             step=i + 1,
             loss_nats=loss_nats,
             lr=lr,
-            grad_norm=float(grad_norm),
+            grad_norm=grad_norm,
             tokens=tokens,
             elapsed_s=elapsed,
             progress=1.0 if done else progress,

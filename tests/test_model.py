@@ -266,3 +266,33 @@ def test_too_many_tokens_are_refused():
 def test_impossible_shapes_are_refused_by_name(changes, message):
     with pytest.raises(ValueError, match=message):
         config_of(**changes)
+
+
+def test_resized_follows_the_new_width():
+    config = config_of(**SHAPES["gqa"])
+    wider = config.resized(dim=2 * config.dim)
+    assert (wider.embed_dim, wider.head_dim) == (wider.dim, wider.dim // wider.n_heads)
+    assert config.resized(dim=2 * config.dim, embed_dim=8).embed_dim == 8
+    assert config.resized(n_heads=config.n_heads, head_dim=2).head_dim == 2
+
+
+def test_a_changed_block_is_generated_with_as_it_is():
+    ours, prompt = model(config_of(**SHAPES["gqa"])), tokens_for(config_of(**SHAPES["gqa"]), 1, 5)
+    plain = torch.cat(list(generate(ours, prompt, 8)))
+    seen = []
+    hook = ours.blocks[0].ffn.register_forward_hook(lambda *call: seen.append(1))
+    assert torch.equal(torch.cat(list(generate(ours, prompt, 8))), plain) and len(seen) == 8
+    hook.remove()
+    ours.blocks[0].ffn.register_forward_hook(lambda module, given, result: 0 * result)
+    cut, context = torch.cat(list(generate(ours, prompt, 8))), prompt
+    for token in cut:
+        assert ours(context)[0, -1].argmax() == token
+        context = torch.cat((context, token.view(1, 1)), 1)
+
+
+def test_a_hook_on_the_untied_head_is_called():
+    ours = model(config_of(**SHAPES["gqa"]).resized(tie_embeddings=False))
+    seen = []
+    ours.head.register_forward_hook(lambda *call: seen.append(1))
+    list(generate(ours, tokens_for(ours.config, 1, 5), 3))
+    assert len(seen) == 3

@@ -85,13 +85,14 @@ class Noise:
         """Loss and accuracy of the model on whole sequences, and its loss when it is shown only what came before."""
         losses, right, blind = [], [], []
         for i in range(batches):
-            batch = self.batch(i, batch_size, split=split)
-            logits = model(batch.tokens)  # (B, T, V)
-            losses.append(F.cross_entropy(logits.flatten(0, 1), batch.targets.flatten()))
-            right.append((logits.argmax(-1) == batch.targets).float().mean())
+            batch, device = self.batch(i, batch_size, split=split), model.embed.weight.device
+            tokens, targets = batch.tokens.to(device), batch.targets.to(device)
+            logits = model(tokens)  # (B, T, V)
+            losses.append(F.cross_entropy(logits.flatten(0, 1), targets.flatten()))
+            right.append((logits.argmax(-1) == targets).float().mean())
             for t in range(self.seq_len):
-                prefix = model(batch.tokens[:, : t + 1])[:, -1]
-                blind.append(F.cross_entropy(prefix, batch.targets[:, t]))
+                prefix = model(tokens[:, : t + 1])[:, -1]
+                blind.append(F.cross_entropy(prefix, targets[:, t]))
         return Evaluation(
             loss_nats=torch.stack(losses).mean().item(),
             floor_nats=math.log(self.vocab_size),
@@ -103,7 +104,7 @@ class Noise:
 
     def show(self, model: nn.Module) -> str:
         """The first held-out sequence, and below each token what the model expects to follow."""
-        tokens = self.batch(0, 1, split="validation").tokens
+        tokens = self.batch(0, 1, split="validation").tokens.to(model.embed.weight.device)
         rows = (tokens[0], model(tokens).argmax(-1)[0])
         return "\n".join(" ".join(f"{token:2}" for token in row.tolist()) for row in rows)
 

@@ -29,7 +29,7 @@ class TaskDefaults:
 
 DEFAULTS = {
     "shells": TaskDefaults(options={}, steps=500, batch_size=64, lr=6e-3, start_length=0.2, full_length_at=0.8),
-    "stories": TaskDefaults(options={}, steps=600, batch_size=32, lr=4e-3, start_length=0.2, full_length_at=0.8),
+    "stories": TaskDefaults(options={}, steps=300, batch_size=32, lr=4e-3, start_length=0.2, full_length_at=0.8),
     "text": TaskDefaults(
         options={"seq_len": 128}, steps=400, batch_size=8, lr=4e-3, start_length=0.25, full_length_at=0.8
     ),
