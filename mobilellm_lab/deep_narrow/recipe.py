@@ -17,7 +17,7 @@ HOLD = ("budget", "width")
 
 @dataclass(frozen=True, kw_only=True)
 class TaskDefaults:
-    """What a task is trained with unless the recipe says otherwise; chosen by `benchmarks/recipes.py`."""
+    """What a task is trained with unless the recipe says otherwise; `benchmarks/recipes.py` compares alternatives."""
 
     options: dict  # of `tasks.make`
     steps: int  # updates

@@ -61,6 +61,18 @@ def test_no_depth_reaches_beyond_the_trained_length():
     assert beyond.between(0.13, 0.22).all()
 
 
+def test_the_last_position_is_near_guessing_after_a_short_run():
+    runs = RUNS[(RUNS["study"] == "depth") & (RUNS["task"] == "shells") & (RUNS["budget"] == 60_000)]
+    assert runs["accuracy at the last position"].between(0.13, 0.3).all()
+
+
+def test_seeds_of_more_layers_end_above_those_of_fewer():
+    one, four, eight = (
+        scores(study="longer", task="shells", budget=60_000, depth=depth, steps=1500) for depth in (1, 4, 8)
+    )
+    assert four.min() > one.max() and eight.min() > four.max()
+
+
 def test_unseen_pairs_gain_with_depth():
     name = "accuracy at unseen pairs"
     one, eight = (scores(name, study="unseen", task="shells", budget=60_000, depth=depth) for depth in (1, 8))
