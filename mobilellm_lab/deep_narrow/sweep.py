@@ -53,11 +53,15 @@ def roadmap(start: Recipe, *, deep: int, n_kv_heads: int) -> dict[str, Recipe]:
 
 def arms() -> list[Arm]:
     """Everything that chapter 2 reports, the cheap studies first."""
-    shells, language = (2e-3, 4e-3, 8e-3), (2e-3, 4e-3, 8e-3)
+    shells, language = (1e-3, 2e-3, 4e-3, 8e-3, 1.6e-2), (2e-3, 4e-3, 8e-3)
     depths = (1, 2, 3, 4, 6, 8, 12, 16)
-    small, large = Recipe(steps=500), Recipe(steps=500, budget=200_000)
+    small, large = Recipe(steps=500), Recipe(budget=200_000)
     text, stories = replace(large, task="text", steps=400), replace(large, task="stories", steps=300)
-    plan = [Arm(study="depth", recipe=replace(small, depth=d), rates=shells) for d in depths]
+    plan = [
+        Arm(study="depth", recipe=replace(small, budget=budget, depth=d), rates=shells)
+        for budget in (30_000, 60_000, 100_000, 200_000)
+        for d in depths
+    ]
     plan += [Arm(study="unseen", recipe=replace(small, depth=d, hold_out=True), rates=shells) for d in (1, 2, 4, 8)]
     plan += [Arm(study="longer", recipe=replace(small, depth=d, steps=1500), rates=shells) for d in (1, 4, 8)]
     plan += [Arm(study="depth", recipe=replace(text, depth=d), rates=language) for d in (1, 2, 4, 8)]
@@ -65,7 +69,6 @@ def arms() -> list[Arm]:
         Arm(study=f"roadmap: {name}", recipe=recipe, rates=language)
         for name, recipe in roadmap(replace(text, depth=2), deep=8, n_kv_heads=2).items()
     ]
-    plan += [Arm(study="depth", recipe=replace(large, depth=d), rates=shells) for d in depths]
     plan += [Arm(study="depth", recipe=replace(stories, depth=d), rates=language) for d in (2, 4, 8)]
     million = replace(text, budget=1_000_000, steps=150)
     plan += [Arm(study="depth", recipe=replace(million, depth=d), rates=language) for d in (2, 6, 12)]

@@ -71,7 +71,7 @@ def test_every_arm_can_be_built_within_its_budget():
         assert (config.n_layers, r.hold) == (r.depth, "budget")
         assert abs(footprint.parameters(config) - r.budget) <= 0.02 * r.budget
         assert (r.lr, r.seed, r.seconds) == (0, 0, 0) and r.steps > 0  # rate and seed are the arm's to fill in
-        assert len(set(arm.rates)) == 3 and min(arm.rates) > 0
+        assert len(set(arm.rates)) == len(arm.rates) >= 3 and min(arm.rates) > 0
 
 
 def test_no_arm_is_measured_twice_under_one_name():
@@ -102,7 +102,7 @@ def test_the_whole_plan_is_affordable():
     runs = {r for arm in arms() for r in (*arm.candidates(), *(replace(arm.recipe, seed=seed) for seed in SEEDS))}
     tokens = {r: r.steps * r.defaults.batch_size * {"shells": 12, "stories": 96, "text": 128}[r.task] for r in runs}
     operations = sum(3 * 2 * r.budget * tokens[r] for r in runs)  # forward, and twice as much back
-    assert len(runs) < 400
+    assert len(runs) < 450
     assert operations / 60e9 < 3 * 3600
 
 
