@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from mobilellm_lab.reference.origin import Origin, origin
 from mobilellm_lab.sweeps import Store
 
 FOLDER = Path(__file__).parent
@@ -19,4 +20,4 @@ def open_sweep(name: str) -> Store:
     return Store(FOLDER / f"{name}.jsonl")
 
 
-__all__ = ["FOLDER", "SWEEPS", "open_sweep"]
+__all__ = ["FOLDER", "SWEEPS", "Origin", "open_sweep", "origin"]

@@ -1,0 +1,57 @@
+"""Where the rows of a stored sweep come from, in the words that every page prints below them."""
+
+from dataclasses import dataclass
+
+from mobilellm_lab.sweeps import Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """File, command, machines, commits and dates of measured rows."""
+
+    file: str  # name of the file in mobilellm_lab/reference
+    rows: int
+    commands: tuple[str, ...]
+    machines: tuple[str, ...]
+    commits: tuple[str, ...]  # first seven hex digits, oldest row first
+    dates: tuple[str, ...]  # ISO, sorted
+    threads: int  # of torch, in each process
+    torch: str  # version
+
+    def __str__(self) -> str:
+        """One line: "measured on MACHINE, commit ..., date ...; FILE, made by `COMMAND`"."""
+        commits = self.commits[0] if len(self.commits) == 1 else f"{self.commits[0]} to {self.commits[-1]}"
+        date = self.dates[0] if len(self.dates) == 1 else f"{self.dates[0]} to {self.dates[-1]}"
+        return (
+            f"measured on {', '.join(self.machines)}, one process with {self.threads} torch "
+            f"thread{'s' * (self.threads > 1)}, torch {self.torch}; commit {commits}, {date}; "
+            f"{self.rows} rows of mobilellm_lab/reference/{self.file}, made by `{', '.join(self.commands)}`"
+        )
+
+
+def origin(store: Store) -> Origin:
+    """The origin of all rows of `store`.
+
+    Raises:
+        ValueError: the store is empty, or its rows were measured with different thread counts or torch versions.
+    """
+    made = [row["provenance"] for row in store.rows.values()]
+    if not made:
+        raise ValueError(f"{store.path.name} has no rows: make them with `mobilellm-lab sweep {store.path.stem}`")
+
+    def distinct(name: str) -> tuple:
+        return tuple(dict.fromkeys(row[name] for row in made))
+
+    for name in ("threads", "torch"):
+        if len(distinct(name)) > 1:
+            raise ValueError(f"{store.path.name} mixes {name} {distinct(name)}: measure its rows again, in one way")
+    return Origin(
+        file=store.path.name,
+        rows=len(made),
+        commands=distinct("command"),
+        machines=distinct("machine"),
+        commits=tuple(dict.fromkeys(commit[:7] for commit in distinct("commit"))),
+        dates=tuple(sorted(distinct("date"))),
+        threads=distinct("threads")[0],
+        torch=distinct("torch")[0],
+    )
