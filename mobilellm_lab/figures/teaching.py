@@ -1,0 +1,185 @@
+"""Exercises, outcomes, quizzes and predictions as HTML: the same in JupyterLab and on a page, without a kernel.
+
+Every fragment brings its style and its script, and may stand on a page any number of times: nothing has an id.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import cache
+from html import escape
+from pathlib import Path
+
+Number = int | float
+Rows = Sequence[tuple[str, str, str]]  # what, value, remark
+
+MARKS = {"right": "✓", "wrong": "✗", "not attempted": "…"}  # shape, word and colour: no difference rests on one alone
+
+
+def inline(text: str) -> str:
+    """HTML of one paragraph: escaped, then `code`, *em* and **strong**."""
+    codes: list[str] = []
+
+    def keep(match: re.Match) -> str:
+        codes.append(f"<code>{escape(match[1], quote=False)}</code>")
+        return f"\0{len(codes) - 1}\0"
+
+    text = escape(re.sub(r"`([^`]+)`", keep, " ".join(text.split())), quote=False)
+    text = re.sub(r"\*\*(?=\S)(.+?)(?<=\S)\*\*", r"<strong>\1</strong>", text)
+    text = re.sub(r"(?<![\w*])\*(?=\S)([^*]+?)(?<=\S)\*(?![\w*])", r"<em>\1</em>", text)
+    return re.sub("\0(\\d+)\0", lambda match: codes[int(match[1])], text)
+
+
+def paragraphs(text: str) -> str:
+    """HTML of paragraphs, which a blank line separates."""
+    return "".join(f"<p>{inline(part)}</p>" for part in re.split(r"\n\s*\n", text.strip()))
+
+
+def outcome(kind: str, misconception: str, message: str) -> str:
+    """HTML of what a check says: "right", "wrong" or "not attempted"."""
+    name = f": {inline(misconception)}" if misconception else ""
+    return (
+        f'<div class="lab-teach lab-outcome" data-kind="{escape(kind)}" role="status">{_style()}'
+        f'<p class="lab-verdict"><span class="lab-mark" aria-hidden="true">{MARKS[kind]}</span> '
+        f"<strong>{escape(kind.capitalize())}{name}</strong></p>{paragraphs(message)}</div>"
+    )
+
+
+def exercise(*, title: str, task: str, stub: str, hints: Sequence[str], solution: str, alternative: str) -> str:
+    """HTML of an exercise: its task and stub, and folded below them three hints and two solutions."""
+    folded = [_folded(f"Hint {number}", paragraphs(hint)) for number, hint in enumerate(hints, 1)]
+    solutions = f"{_code(solution, 'Solution')}<p>Another way to write it:</p>{_code(alternative, 'Other solution')}"
+    return (
+        f'<section class="lab-teach lab-exercise" aria-label="{escape("Exercise: " + _plain(title))}">{_style()}'
+        f'<p class="lab-kicker">Exercise</p><p class="lab-title">{inline(title)}</p>{paragraphs(task)}'
+        f'{_code(stub, "Stub")}<div class="lab-folds">{"".join(folded)}{_folded("Solution", solutions)}</div></section>'
+    )
+
+
+def quiz(name: str, version: str, questions: Sequence[tuple[str, Sequence[tuple[str, str, bool]]]]) -> str:
+    """HTML of questions with their options (text, reason, whether right); `version` names these texts."""
+    sets = []
+    for number, (text, options) in enumerate(questions):
+        rows = []
+        for index, (option, reason, right) in enumerate(options):
+            word = "Right." if right else "Not right."
+            rows.append(
+                f'<div class="lab-option"><label><input type="radio" name="question{number}" value="{index}"'
+                f"{' data-right' * right}><span>{inline(option)}</span></label>"
+                f"<details><summary>Reason</summary><p><strong>{word}</strong> {inline(reason)}</p></details></div>"
+            )
+        sets.append(
+            f'<fieldset><legend><span class="lab-number">{number + 1}</span> <span>{inline(text)}</span></legend>'
+            f'{"".join(rows)}<div class="lab-reason" role="status"></div></fieldset>'
+        )
+    return (
+        f'<section class="lab-teach lab-quiz" aria-label="Quiz" data-quiz="{escape(name)}" data-version="{version}" '
+        f'data-lm-suppress-shortcuts="true">{_style()}<p class="lab-kicker">Quiz</p><form>{"".join(sets)}'
+        '<div class="lab-foot"><span class="lab-score" role="status"></span> '
+        f'<button type="button" hidden>Start again</button></div></form>{_script()}</section>'
+    )
+
+
+def prediction(
+    *,
+    name: str,
+    question: str,
+    unit: str,
+    range_words: str,
+    field: tuple[Number, Number, Number],
+    digits: int,
+    spread: tuple[Number, Number, Number],
+    rows: Rows,
+    explain: str,
+    origin: str,
+) -> str:
+    """HTML of a question with a number field of (low, high, step); committing shows the measurement."""
+    data = {"prediction": name, "unit": unit, "digits": digits}
+    data |= dict(zip(("low", "high", "step"), field, strict=True))
+    data |= dict(zip(("from", "median", "to"), spread, strict=True))
+    attributes = " ".join(f'data-{key}="{escape(str(value))}"' for key, value in data.items())
+    low, high, step = field
+    return (
+        f'<section class="lab-teach lab-prediction" aria-label="Prediction" {attributes} '
+        f'data-lm-suppress-shortcuts="true">{_style()}<p class="lab-kicker">Predict first</p>'
+        f'<p class="lab-title">{inline(question)}</p>'
+        "<form novalidate hidden><label>Your prediction "
+        f'<input type="number" inputmode="decimal" min="{low}" max="{high}" step="{step}"></label>'
+        f'<span class="lab-unit">{escape(unit)}</span> <button type="submit" disabled>Commit</button>'
+        f'<p class="lab-range">{escape(range_words)}</p><p class="lab-problem" role="alert"></p></form>'
+        f'<details class="lab-measured"><summary>Show the measurement</summary>'
+        f'<div class="lab-panel" tabindex="-1">{_rows(rows)}{_strip(field[:2], spread, ())}{paragraphs(explain)}'
+        f'<p class="lab-record"></p><p class="lab-origin">{escape(origin)}</p></div></details>'
+        f'<button type="button" class="lab-again" hidden>Predict again</button>{_script()}</section>'
+    )
+
+
+def comparison(
+    *,
+    question: str,
+    rows: Rows,
+    field: tuple[Number, Number],
+    spread: tuple[Number, Number, Number],
+    marks: tuple[Number | None, Number],
+    explain: str,
+    record: str,
+    origin: str,
+) -> str:
+    """HTML of a prediction beside what was measured here and before; `marks` are the predicted and the new value."""
+    drawn = [(kind, mark) for kind, mark in zip(("yours", "here"), marks, strict=True) if mark is not None]
+    return (
+        f'<section class="lab-teach lab-comparison" aria-label="Prediction and measurement">{_style()}'
+        f'<p class="lab-kicker">Predicted and measured</p><p class="lab-title">{inline(question)}</p>'
+        f"{_rows(rows)}{_strip(field, spread, drawn)}{paragraphs(explain)}"
+        f'<p class="lab-record">{escape(record)}</p><p class="lab-origin">{escape(origin)}</p></section>'
+    )
+
+
+def _rows(rows: Rows) -> str:
+    """HTML of (what, value, remark), one below the other."""
+    lines = (
+        f"<div><dt>{escape(what)}</dt><dd><strong>{escape(value)}</strong> <span>{escape(remark)}</span></dd></div>"
+        for what, value, remark in rows
+    )
+    return f'<dl class="lab-rows">{"".join(lines)}</dl>'
+
+
+def _strip(
+    field: tuple[Number, Number], spread: tuple[Number, Number, Number], marks: Sequence[tuple[str, Number]]
+) -> str:
+    """HTML of a line from `low` to `high` with the measured spread as a band; it repeats the rows for the eye."""
+    low, high = field
+
+    def place(value: Number) -> str:
+        return f"{100 * min(1, max(0, (value - low) / (high - low))):.2f}%"
+
+    start, median, end = (place(value) for value in spread)
+    inside = "".join(f'<i class="lab-{kind}" style="left:{place(value)}"></i>' for kind, value in marks)
+    return (
+        f'<div class="lab-strip" aria-hidden="true"><i class="lab-band" style="left:{start};right:calc(100% - {end})">'
+        f'</i><i class="lab-median" style="left:{median}"></i>{inside}'
+        f"<span>{low:g}</span><span>{high:g}</span></div>"
+    )
+
+
+def _folded(summary: str, inside: str) -> str:
+    return f"<details><summary>{escape(summary)}</summary>{inside}</details>"
+
+
+def _code(text: str, label: str) -> str:
+    return (
+        f'<pre tabindex="0" role="region" aria-label="{escape(label)}"><code>{escape(text, quote=False)}</code></pre>'
+    )
+
+
+def _plain(text: str) -> str:
+    return re.sub("[`*]", "", text)
+
+
+@cache
+def _style() -> str:
+    return f"<style>{Path(__file__).with_suffix('.css').read_text(encoding='utf-8')}</style>"
+
+
+@cache
+def _script() -> str:
+    return f"<script>{Path(__file__).with_suffix('.js').read_text(encoding='utf-8')}</script>"
