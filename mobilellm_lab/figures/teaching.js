@@ -1,1 +1,205 @@
-// placeholder
+// Quizzes and predictions answer here, without a kernel. A classic script that every fragment brings with it: it takes
+// up the fragments that are not ready yet and leaves no name behind. The browser keeps the answers, where it may.
+(function () {
+  "use strict";
+  const PREFIX = "mobilellm-lab:";
+  const memory = {}; // what could not be kept
+
+  function load(key) {
+    try {
+      return JSON.parse(localStorage.getItem(PREFIX + key)) || memory[key];
+    } catch (error) {
+      return memory[key];
+    }
+  }
+
+  function save(key, value) {
+    memory[key] = value;
+    try {
+      localStorage.setItem(PREFIX + key, JSON.stringify(value));
+    } catch (error) {
+      // no storage here (a private window, some browsers on file://): kept until the page is left
+    }
+  }
+
+  function quiz(root) {
+    const key = "quiz:" + root.dataset.quiz;
+    const sets = [...root.querySelectorAll("fieldset")];
+    const score = root.querySelector(".lab-score");
+    const again = root.querySelector(".lab-foot button");
+    const kept = load(key);
+    // For each question the options in the order in which they were tried, and the one that is chosen now.
+    const fresh = () => sets.map(() => ({ tried: [], now: -1 }));
+    let answers = kept && kept.version === root.dataset.version ? kept.answers : fresh();
+
+    const inputs = (i) => [...sets[i].querySelectorAll("input")];
+    const kind = (input) => ("right" in input.dataset ? "right" : "wrong");
+
+    function say(i, nodes, how) {
+      const reason = sets[i].querySelector(".lab-reason");
+      reason.replaceChildren(...nodes);
+      reason.dataset.kind = how;
+    }
+
+    function show(i) {
+      inputs(i).forEach((input, index) => {
+        input.checked = index === answers[i].now;
+        const option = input.closest(".lab-option");
+        if (answers[i].tried.includes(index)) option.dataset.kind = kind(input);
+        else delete option.dataset.kind;
+      });
+      const chosen = inputs(i)[answers[i].now];
+      const text = chosen && chosen.closest(".lab-option").querySelector("details p");
+      say(i, text ? [text.cloneNode(true)] : [], chosen ? kind(chosen) : "");
+    }
+
+    function count() {
+      const tried = answers.filter((answer) => answer.tried.length);
+      const right = answers.filter((answer, i) => answer.tried.length && kind(inputs(i)[answer.tried[0]]) === "right");
+      const all = tried.length === sets.length;
+      const start = all ? `${right.length} of ${sets.length}` : `${tried.length} of ${sets.length} answered, ${right.length}`;
+      score.textContent = tried.length ? `${start} right at first try.` : "";
+      again.hidden = !tried.length;
+    }
+
+    function choose(i, input) {
+      const index = Number(input.value);
+      if (!answers[i].tried.includes(index)) answers[i].tried.push(index);
+      answers[i].now = index;
+      save(key, { version: root.dataset.version, answers });
+      show(i);
+      count();
+    }
+
+    sets.forEach((set, i) => {
+      set.querySelectorAll("details").forEach((details) => (details.hidden = true));
+      let arrow = false; // arrow keys select every option that they pass: only a deliberate choice is an answer
+      set.addEventListener("pointerdown", () => (arrow = false));
+      set.addEventListener("keydown", (event) => {
+        arrow = event.key.startsWith("Arrow");
+        if (event.target.type === "radio" && (event.key === "Enter" || (event.key === " " && event.target.checked))) {
+          event.preventDefault();
+          choose(i, event.target);
+        }
+      });
+      set.addEventListener("change", (event) => {
+        if (arrow) say(i, ["Press Enter or the space bar to check this answer."], "");
+        else choose(i, event.target);
+      });
+      show(i);
+    });
+    count();
+    root.querySelector("form").addEventListener("submit", (event) => event.preventDefault());
+    again.addEventListener("click", () => {
+      answers = fresh();
+      save(key, { version: root.dataset.version, answers });
+      sets.forEach((_, i) => show(i));
+      count();
+      inputs(0)[0].focus();
+    });
+  }
+
+  function prediction(root) {
+    const data = root.dataset;
+    const key = "prediction:" + data.prediction;
+    const [low, high, from, median, to] = [data.low, data.high, data.from, data.median, data.to].map(Number);
+    const form = root.querySelector("form");
+    const input = form.querySelector("input");
+    const button = form.querySelector("button");
+    const problem = root.querySelector(".lab-problem");
+    const panel = root.querySelector(".lab-panel");
+    const again = root.querySelector(".lab-again");
+    const words = (value) => `${value.toFixed(Number(data.digits))} ${data.unit}`.trim();
+    const inside = (value) => from <= value && value <= to;
+
+    function wrong() {
+      const range = root.querySelector(".lab-range").textContent;
+      if (input.value === "" && !input.validity.badInput) return "";
+      if (Number.isNaN(input.valueAsNumber)) return `That is not a number. ${range}`;
+      const outside = input.valueAsNumber < low || input.valueAsNumber > high;
+      return outside ? `${input.value} is outside the range. ${range}` : "";
+    }
+
+    function verdict(value) {
+      if (inside(value)) return "Inside the spread.";
+      const side = value > median ? "high" : "low";
+      if (data.unit === "times" && value > 0 && median > 0) {
+        return `Outside the spread: too ${side} by a factor of ${Math.max(value / median, median / value).toFixed(1)}.`;
+      }
+      return `Outside the spread: ${words(Math.abs(value - median))} too ${side}.`;
+    }
+
+    function record() {
+      const firsts = { [key]: load(key) };
+      try {
+        for (let i = 0; i < localStorage.length; i++) {
+          const name = localStorage.key(i);
+          if (name.startsWith(PREFIX + "prediction:")) firsts[name.slice(PREFIX.length)] = load(name.slice(PREFIX.length));
+        }
+      } catch (error) {
+        // no storage: only this one counts
+      }
+      const all = Object.values(firsts).map((kept) => kept.commits[0]);
+      const plural = all.length === 1 ? "" : "s";
+      const hits = all.filter((first) => first.inside).length;
+      return `Your record: ${all.length} first prediction${plural}, ${hits} inside the measured spread.`;
+    }
+
+    function reveal(value) {
+      const row = panel.querySelector(".lab-rows").firstElementChild.cloneNode(true);
+      row.querySelector("dt").textContent = "Your prediction";
+      row.querySelector("strong").textContent = words(value);
+      row.querySelector("dd span").textContent = verdict(value);
+      row.className = "lab-mine";
+      const mark = document.createElement("i");
+      mark.className = "lab-yours";
+      mark.style.left = `${(100 * (value - low)) / (high - low)}%`;
+      panel.querySelectorAll(".lab-mine, .lab-yours").forEach((old) => old.remove());
+      panel.querySelector(".lab-rows").prepend(row);
+      panel.querySelector(".lab-strip span").before(mark);
+      panel.querySelector(".lab-record").textContent = record();
+      [form.hidden, panel.hidden, again.hidden] = [true, false, false];
+    }
+
+    function ask() {
+      [form.hidden, panel.hidden, again.hidden] = [false, true, true];
+      button.disabled = input.value === "" || wrong() !== "";
+    }
+
+    root.querySelector("details").replaceWith(panel); // folded only where no script runs
+    input.addEventListener("input", () => {
+      button.disabled = input.value === "" || wrong() !== "";
+      if (wrong() === "") {
+        problem.textContent = "";
+        input.removeAttribute("aria-invalid");
+      }
+    });
+    input.addEventListener("change", () => {
+      problem.textContent = wrong();
+      if (wrong()) input.setAttribute("aria-invalid", "true");
+    });
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const value = input.valueAsNumber;
+      const commits = (load(key) || { commits: [] }).commits;
+      save(key, { commits: [...commits, { value, inside: inside(value), at: new Date().toISOString() }] });
+      reveal(value);
+      panel.focus();
+    });
+    again.addEventListener("click", () => {
+      ask();
+      input.select();
+      input.focus();
+    });
+    const kept = load(key);
+    if (kept) reveal(kept.commits[kept.commits.length - 1].value);
+    else ask();
+  }
+
+  for (const [name, start] of Object.entries({ quiz, prediction })) {
+    for (const root of document.querySelectorAll(`.lab-${name}:not([data-ready])`)) {
+      root.dataset.ready = "";
+      start(root);
+    }
+  }
+})();

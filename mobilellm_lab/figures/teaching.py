@@ -4,10 +4,11 @@ Every fragment brings its style and its script, and may stand on a page any numb
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from html import escape
 from pathlib import Path
+from types import MappingProxyType
 
 Number = int | float
 Rows = Sequence[tuple[str, str, str]]  # what, value, remark
@@ -46,13 +47,11 @@ def outcome(kind: str, misconception: str, message: str) -> str:
 
 def exercise(*, title: str, task: str, stub: str, hints: Sequence[str], solution: str, alternative: str) -> str:
     """HTML of an exercise: its task and stub, and folded below them three hints and two solutions."""
-    folded = [_folded(f"Hint {number}", paragraphs(hint)) for number, hint in enumerate(hints, 1)]
+    hinted = "".join(_folded(f"Hint {number}", paragraphs(hint)) for number, hint in enumerate(hints, 1))
     solutions = f"{_code(solution, 'Solution')}<p>Another way to write it:</p>{_code(alternative, 'Other solution')}"
-    return (
-        f'<section class="lab-teach lab-exercise" aria-label="{escape("Exercise: " + _plain(title))}">{_style()}'
-        f'<p class="lab-kicker">Exercise</p><p class="lab-title">{inline(title)}</p>{paragraphs(task)}'
-        f'{_code(stub, "Stub")}<div class="lab-folds">{"".join(folded)}{_folded("Solution", solutions)}</div></section>'
-    )
+    folds = f'<div class="lab-folds">{hinted}{_folded("Solution", solutions)}</div>'
+    inside = f'<p class="lab-title">{inline(title)}</p>{paragraphs(task)}{_code(stub, "Stub")}{folds}'
+    return _card("exercise", f"Exercise: {_plain(title)}", "Exercise", inside)
 
 
 def quiz(name: str, version: str, questions: Sequence[tuple[str, Sequence[tuple[str, str, bool]]]]) -> str:
@@ -68,15 +67,15 @@ def quiz(name: str, version: str, questions: Sequence[tuple[str, Sequence[tuple[
                 f"<details><summary>Reason</summary><p><strong>{word}</strong> {inline(reason)}</p></details></div>"
             )
         sets.append(
-            f'<fieldset><legend><span class="lab-number">{number + 1}</span> <span>{inline(text)}</span></legend>'
-            f'{"".join(rows)}<div class="lab-reason" role="status"></div></fieldset>'
+            f"<fieldset><legend>{number + 1}. {inline(text)}</legend>{''.join(rows)}"
+            '<div class="lab-reason" role="status"></div></fieldset>'
         )
-    return (
-        f'<section class="lab-teach lab-quiz" aria-label="Quiz" data-quiz="{escape(name)}" data-version="{version}" '
-        f'data-lm-suppress-shortcuts="true">{_style()}<p class="lab-kicker">Quiz</p><form>{"".join(sets)}'
+    foot = (
         '<div class="lab-foot"><span class="lab-score" role="status"></span> '
-        f'<button type="button" hidden>Start again</button></div></form>{_script()}</section>'
+        '<button type="button" hidden>Start again</button></div>'
     )
+    inside = f"<form>{''.join(sets)}{foot}</form>{_script()}"
+    return _card("quiz", "Quiz", "Quiz", inside, {"quiz": name, "version": version})
 
 
 def prediction(
@@ -96,21 +95,20 @@ def prediction(
     data = {"prediction": name, "unit": unit, "digits": digits}
     data |= dict(zip(("low", "high", "step"), field, strict=True))
     data |= dict(zip(("from", "median", "to"), spread, strict=True))
-    attributes = " ".join(f'data-{key}="{escape(str(value))}"' for key, value in data.items())
     low, high, step = field
-    return (
-        f'<section class="lab-teach lab-prediction" aria-label="Prediction" {attributes} '
-        f'data-lm-suppress-shortcuts="true">{_style()}<p class="lab-kicker">Predict first</p>'
+    inside = (
         f'<p class="lab-title">{inline(question)}</p>'
-        "<form novalidate hidden><label>Your prediction "
+        '<form novalidate hidden><div class="lab-ask"><label><span>Your prediction. '
+        f'<small class="lab-range">{escape(range_words)}</small></span>'
         f'<input type="number" inputmode="decimal" min="{low}" max="{high}" step="{step}"></label>'
-        f'<span class="lab-unit">{escape(unit)}</span> <button type="submit" disabled>Commit</button>'
-        f'<p class="lab-range">{escape(range_words)}</p><p class="lab-problem" role="alert"></p></form>'
+        f'<span>{escape(unit)}</span><button type="submit" disabled>Commit</button></div>'
+        '<p class="lab-problem" role="alert"></p></form>'
         f'<details class="lab-measured"><summary>Show the measurement</summary>'
         f'<div class="lab-panel" tabindex="-1">{_rows(rows)}{_strip(field[:2], spread, ())}{paragraphs(explain)}'
         f'<p class="lab-record"></p><p class="lab-origin">{escape(origin)}</p></div></details>'
-        f'<button type="button" class="lab-again" hidden>Predict again</button>{_script()}</section>'
+        f'<button type="button" class="lab-again" hidden>Predict again</button>{_script()}'
     )
+    return _card("prediction", "Prediction", "Predict first", inside, data)
 
 
 def comparison(
@@ -126,11 +124,19 @@ def comparison(
 ) -> str:
     """HTML of a prediction beside what was measured here and before; `marks` are the predicted and the new value."""
     drawn = [(kind, mark) for kind, mark in zip(("yours", "here"), marks, strict=True) if mark is not None]
+    inside = (
+        f'<p class="lab-title">{inline(question)}</p>{_rows(rows)}{_strip(field, spread, drawn)}{paragraphs(explain)}'
+        f'<p class="lab-record">{escape(record)}</p><p class="lab-origin">{escape(origin)}</p>'
+    )
+    return _card("comparison", "Prediction and measurement", "Predicted and measured", inside)
+
+
+def _card(kind: str, label: str, kicker: str, inside: str, data: Mapping[str, object] = MappingProxyType({})) -> str:
+    """HTML of a framed piece; `data` are its data attributes. Its keys are its own, not JupyterLab's shortcuts."""
+    attributes = "".join(f' data-{key}="{escape(str(value))}"' for key, value in data.items())
     return (
-        f'<section class="lab-teach lab-comparison" aria-label="Prediction and measurement">{_style()}'
-        f'<p class="lab-kicker">Predicted and measured</p><p class="lab-title">{inline(question)}</p>'
-        f"{_rows(rows)}{_strip(field, spread, drawn)}{paragraphs(explain)}"
-        f'<p class="lab-record">{escape(record)}</p><p class="lab-origin">{escape(origin)}</p></section>'
+        f'<div role="group" class="lab-teach lab-{kind}" aria-label="{escape(label)}"{attributes} '
+        f'data-lm-suppress-shortcuts="true">{_style()}<p class="lab-kicker">{kicker}</p>{inside}</div>'
     )
 
 
@@ -166,9 +172,7 @@ def _folded(summary: str, inside: str) -> str:
 
 
 def _code(text: str, label: str) -> str:
-    return (
-        f'<pre tabindex="0" role="region" aria-label="{escape(label)}"><code>{escape(text, quote=False)}</code></pre>'
-    )
+    return f'<pre tabindex="0" role="group" aria-label="{escape(label)}"><code>{escape(text, quote=False)}</code></pre>'
 
 
 def _plain(text: str) -> str:
