@@ -34,6 +34,8 @@ CAPTIONS = {
     "book/images": "pictures",
     "book/references.bib": "the papers",
     "labs": "notebooks to run, same stems",
+    "mobilellm_lab/figures/teaching.css": "the same pieces' style, for light and dark",
+    "mobilellm_lab/figures/teaching.js": "the same pieces' answers: quiz and prediction in the reader's browser",
     "mobilellm_lab/reference/deep_narrow.jsonl": "the measured runs of chapter 2, one per line, with their provenance",
     "mobilellm_lab/reference/deep_narrow_cost.jsonl": "chapter 2: decoding speed of equal-parameter shapes",
     "pyproject.toml": "the package, its ranges and extras; settings of ruff and pytest",
