@@ -126,16 +126,16 @@ class Comparison:
 
     @property
     def rows(self) -> list[tuple[str, str, str]]:
-        """What, value, remark."""
+        """Which, value, remark."""
         ask, yours = self.prediction, ("none committed", "")
         if self.yours is not None:
             yours = (ask.show(self.yours), ask.verdict(self.yours, self.stored))
         place = "inside" if self.here in self.stored else "outside"
         here = (ask.show(self.here), f"One run on this machine, {place} the stored spread.")
-        return [("Your prediction", *yours), ("Measured here", *here), *_stored_row(ask, self.stored)]
+        return [("yours", *yours), ("here", *here), *_stored_row(ask, self.stored)]
 
     def __repr__(self) -> str:
-        lines = [f"{what}: {value}. {remark}".strip() for what, value, remark in self.rows]
+        lines = [f"{teaching.LABELS[which]}: {value}. {remark}".strip() for which, value, remark in self.rows]
         return "\n".join([*lines, self.prediction.explain, *self._record, f"Stored: {self.stored.origin}"])
 
     def _repr_html_(self) -> str:
@@ -157,4 +157,4 @@ class Comparison:
 
 def _stored_row(ask: Prediction, stored: Measured) -> list[tuple[str, str, str]]:
     spread = f"{stored.low:.{ask.digits}f} to {stored.high:.{ask.digits}f}"
-    return [("Measured", ask.show(stored.median), f"{spread}, {stored.note}.")]
+    return [("stored", ask.show(stored.median), f"{spread}, {stored.note}.")]

@@ -146,17 +146,11 @@
     }
 
     function reveal(value) {
-      const row = panel.querySelector(".lab-rows").firstElementChild.cloneNode(true);
-      row.querySelector("dt").textContent = "Your prediction";
+      const row = panel.querySelector(".lab-row-yours");
+      row.hidden = false;
       row.querySelector("strong").textContent = words(value);
-      row.querySelector("dd span").textContent = verdict(value);
-      row.className = "lab-mine";
-      const mark = document.createElement("i");
-      mark.className = "lab-yours";
-      mark.style.left = `${(100 * (value - low)) / (high - low)}%`;
-      panel.querySelectorAll(".lab-mine, .lab-yours").forEach((old) => old.remove());
-      panel.querySelector(".lab-rows").prepend(row);
-      panel.querySelector(".lab-strip span").before(mark);
+      row.querySelector("span").textContent = verdict(value);
+      panel.querySelector(".lab-yours").style.left = `${(100 * (value - low)) / (high - low)}%`;
       panel.querySelector(".lab-record").textContent = record();
       [form.hidden, panel.hidden, again.hidden] = [true, false, false];
     }

@@ -11,7 +11,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 Number = int | float
-Rows = Sequence[tuple[str, str, str]]  # what, value, remark
+Rows = Sequence[tuple[str, str, str]]  # which, value, remark
+
+LABELS = {"yours": "Your prediction", "here": "Measured here", "stored": "Stored measurement"}  # which
 
 MARKS = {"right": "✓", "wrong": "✗", "not attempted": "…"}  # shape, word and colour: no difference rests on one alone
 
@@ -50,8 +52,8 @@ def exercise(*, title: str, task: str, stub: str, hints: Sequence[str], solution
     hinted = "".join(_folded(f"Hint {number}", paragraphs(hint)) for number, hint in enumerate(hints, 1))
     solutions = f"{_code(solution, 'Solution')}<p>Another way to write it:</p>{_code(alternative, 'Other solution')}"
     folds = f'<div class="lab-folds">{hinted}{_folded("Solution", solutions)}</div>'
-    inside = f'<p class="lab-title">{inline(title)}</p>{paragraphs(task)}{_code(stub, "Stub")}{folds}'
-    return _card("exercise", f"Exercise: {_plain(title)}", "Exercise", inside)
+    inside = f"{paragraphs(task)}{_code(stub, 'Stub')}{folds}"
+    return _card("exercise", f"Exercise: {_plain(title)}", _heading("Exercise", title), inside)
 
 
 def quiz(name: str, version: str, questions: Sequence[tuple[str, Sequence[tuple[str, str, bool]]]]) -> str:
@@ -75,7 +77,12 @@ def quiz(name: str, version: str, questions: Sequence[tuple[str, Sequence[tuple[
         '<button type="button" hidden>Start again</button></div>'
     )
     inside = f"<form>{''.join(sets)}{foot}</form>{_script()}"
-    return _card("quiz", "Quiz", "Quiz", inside, {"quiz": name, "version": version})
+    return _card("quiz", "Quiz", _heading("Quiz", ""), inside, {"quiz": name, "version": version})
+
+
+def question(text: str) -> str:
+    """HTML of a prediction's question alone, for the controls that a lab puts below it."""
+    return f"{_style()}{_heading('Predict first', text)}"
 
 
 def prediction(
@@ -97,18 +104,18 @@ def prediction(
     data |= dict(zip(("from", "median", "to"), spread, strict=True))
     low, high, step = field
     inside = (
-        f'<p class="lab-title">{inline(question)}</p>'
         '<form novalidate hidden><div class="lab-ask"><label><span>Your prediction. '
         f'<small class="lab-range">{escape(range_words)}</small></span>'
         f'<input type="number" inputmode="decimal" min="{low}" max="{high}" step="{step}"></label>'
         f'<span>{escape(unit)}</span><button type="submit" disabled>Commit</button></div>'
         '<p class="lab-problem" role="alert"></p></form>'
         f'<details class="lab-measured"><summary>Show the measurement</summary>'
-        f'<div class="lab-panel" tabindex="-1">{_rows(rows)}{_strip(field[:2], spread, ())}{paragraphs(explain)}'
-        f'<p class="lab-record"></p><p class="lab-origin">{escape(origin)}</p></div></details>'
+        f'<div class="lab-panel" tabindex="-1">{_rows([("yours", "", ""), *rows])}'
+        f"{_strip(field[:2], spread, [('yours', low)])}{paragraphs(explain)}"
+        f'<p class="lab-record"></p><p class="lab-origin">{inline(origin)}</p></div></details>'
         f'<button type="button" class="lab-again" hidden>Predict again</button>{_script()}'
     )
-    return _card("prediction", "Prediction", "Predict first", inside, data)
+    return _card("prediction", "Prediction", _heading("Predict first", question), inside, data)
 
 
 def comparison(
@@ -125,26 +132,31 @@ def comparison(
     """HTML of a prediction beside what was measured here and before; `marks` are the predicted and the new value."""
     drawn = [(kind, mark) for kind, mark in zip(("yours", "here"), marks, strict=True) if mark is not None]
     inside = (
-        f'<p class="lab-title">{inline(question)}</p>{_rows(rows)}{_strip(field, spread, drawn)}{paragraphs(explain)}'
-        f'<p class="lab-record">{escape(record)}</p><p class="lab-origin">{escape(origin)}</p>'
+        f"{_rows(rows)}{_strip(field, spread, drawn)}{paragraphs(explain)}"
+        f'<p class="lab-record">{escape(record)}</p><p class="lab-origin">{inline(origin)}</p>'
     )
-    return _card("comparison", "Prediction and measurement", "Predicted and measured", inside)
+    return _card("comparison", "Prediction and measurement", _heading("Predicted and measured", question), inside)
 
 
-def _card(kind: str, label: str, kicker: str, inside: str, data: Mapping[str, object] = MappingProxyType({})) -> str:
+def _heading(kicker: str, title: str) -> str:
+    return f'<p class="lab-kicker">{kicker}</p><p class="lab-title">{inline(title)}</p>'
+
+
+def _card(kind: str, label: str, heading: str, inside: str, data: Mapping[str, object] = MappingProxyType({})) -> str:
     """HTML of a framed piece; `data` are its data attributes. Its keys are its own, not JupyterLab's shortcuts."""
     attributes = "".join(f' data-{key}="{escape(str(value))}"' for key, value in data.items())
     return (
         f'<div role="group" class="lab-teach lab-{kind}" aria-label="{escape(label)}"{attributes} '
-        f'data-lm-suppress-shortcuts="true">{_style()}<p class="lab-kicker">{kicker}</p>{inside}</div>'
+        f'data-lm-suppress-shortcuts="true">{_style()}{heading}{inside}</div>'
     )
 
 
 def _rows(rows: Rows) -> str:
-    """HTML of (what, value, remark), one below the other."""
+    """HTML of rows, one below the other; one without a value waits for it."""
     lines = (
-        f"<div><dt>{escape(what)}</dt><dd><strong>{escape(value)}</strong> <span>{escape(remark)}</span></dd></div>"
-        for what, value, remark in rows
+        f'<div class="lab-row-{which}"{" hidden" * (not value)}><dt>{LABELS[which]}</dt>'
+        f"<dd><strong>{escape(value)}</strong> <span>{inline(remark)}</span></dd></div>"
+        for which, value, remark in rows
     )
     return f'<dl class="lab-rows">{"".join(lines)}</dl>'
 

@@ -2,5 +2,6 @@
 
 from mobilellm_lab.panels.deep_narrow import deep_narrow_panel
 from mobilellm_lab.panels.live import Job, Live
+from mobilellm_lab.panels.predict import predict
 
-__all__ = ["Job", "Live", "deep_narrow_panel"]
+__all__ = ["Job", "Live", "deep_narrow_panel", "predict"]
