@@ -1,0 +1,144 @@
+"""Exercise: count the weights of a shape before it exists."""
+
+from collections.abc import Callable
+from functools import partial
+from itertools import combinations
+
+import torch
+
+from mobilellm_lab import footprint, zoo
+from mobilellm_lab.exercises.exercise import Exercise, Wrong
+from mobilellm_lab.model import ModelConfig, Transformer
+
+# Shapes of the zoo that are exactly this block: tied, SwiGLU, no biases.
+PUBLISHED = ("MobileLLM-125M", "MobileLLM-R1-140M", "Llama-3.2-1B")
+SIZES = ("n_layers", "dim", "hidden_dim", "n_heads", "n_kv_heads", "vocab_size")
+
+
+def _parameters_stub(n_layers, dim, hidden_dim, n_heads, n_kv_heads, vocab_size):
+    """Stored weights of a decoder with SwiGLU, grouped-query attention, RMSNorm and one tied table."""
+    return ...  # your code
+
+
+def _parameters_solution(n_layers, dim, hidden_dim, n_heads, n_kv_heads, vocab_size):
+    """Stored weights of a decoder with SwiGLU, grouped-query attention, RMSNorm and one tied table."""
+    head_dim = dim // n_heads
+    attention = 2 * dim * dim + 2 * dim * n_kv_heads * head_dim  # q and out, k and v
+    ffn = 3 * dim * hidden_dim  # gate, up, down
+    norms = 2 * dim
+    return vocab_size * dim + n_layers * (attention + ffn + norms) + dim
+
+
+def _parameters_alternative(n_layers, dim, hidden_dim, n_heads, n_kv_heads, vocab_size):
+    """Stored weights of a decoder with SwiGLU, grouped-query attention, RMSNorm and one tied table."""
+    sizes = dict(n_layers=n_layers, dim=dim, hidden_dim=hidden_dim, vocab_size=vocab_size)
+    with torch.device("meta"):  # shapes without values: no memory, no time
+        model = Transformer(ModelConfig(n_heads=n_heads, n_kv_heads=n_kv_heads, **sizes))
+    return sum(weight.numel() for weight in model.parameters())
+
+
+def _miscount(L, D, F, H, K, V, *, tables=1, squares=2, kv=True, matrices=3, norms=2, last=1, repeat=True) -> int:
+    """The count with one part changed: what a slip of that kind gives."""
+    keys_and_values = 2 * D * (K if kv else H) * (D // H)
+    layer = squares * D * D + keys_and_values + matrices * D * F + norms * D
+    return tables * V * D + (L if repeat else 1) * layer + last * D
+
+
+# An answer that is off by what one of these is off has that misconception.
+_COUNT_SLIPS = {
+    "counts a second table": (
+        partial(_miscount, tables=2),
+        "You counted the table twice. Tied embeddings store it once and use it at both ends.",
+    ),
+    "keys and values at full width": (
+        partial(_miscount, kv=False),
+        "You counted keys and values as dim x dim. With grouped queries only `n_kv_heads` heads of `dim / n_heads` "
+        "channels are stored for each of them.",
+    ),
+    "two feed-forward matrices": (
+        partial(_miscount, matrices=2),
+        "You counted two feed-forward matrices. SwiGLU has three of dim x hidden_dim: gate, up and down.",
+    ),
+    "forgets the norms": (
+        partial(_miscount, norms=0, last=0),
+        "The norms are missing. Each RMSNorm stores `dim` weights: two in every layer, and one before the output.",
+    ),
+    "forgets the last norm": (
+        partial(_miscount, last=0),
+        "`dim` weights are missing: one more norm stands between the last layer and the table.",
+    ),
+    "forgets the output matrix": (
+        partial(_miscount, squares=1),
+        "A dim x dim matrix is missing in every layer: besides the queries, attention has an output matrix.",
+    ),
+    "counts one layer only": (
+        partial(_miscount, repeat=False),
+        "Your count does not grow with `n_layers`. Every layer stores its own matrices.",
+    ),
+    "forgets the table": (
+        partial(_miscount, tables=0),
+        "The embedding table is missing: a row of `dim` weights for every token.",
+    ),
+}
+
+
+def _inspect_parameters(answer: Callable) -> str:
+    tiny = ModelConfig(vocab_size=11, dim=24, n_layers=3, n_heads=6, n_kv_heads=2, hidden_dim=40)
+    small = ModelConfig(vocab_size=6, dim=40, n_layers=5, n_heads=4, n_kv_heads=4, hidden_dim=72)
+    shapes = [tiny, small, *(zoo.SHAPES[name].config for name in PUBLISHED)]
+    sizes = [tuple(getattr(config, name) for name in SIZES) for config in shapes]
+    found = [answer(*values) for values in sizes]
+    try:
+        found = [float(count) for count in found]
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise Wrong("not a number", f"Return one number. Yours is a {type(found[0]).__name__}.") from error
+    right = [footprint.parameters(config) for config in shapes]
+    if found != right:
+        raise _why_miscounted(sizes, found, right)
+    return (
+        f"{len(shapes)} shapes agree to the last weight, among them {PUBLISHED[0]} with {right[2]:,}. Each of its "
+        "weights is used once per token, so that equal parameters are about equal arithmetic, at any depth."
+    )
+
+
+def _why_miscounted(sizes: list[tuple], found: list[float], right: list[int]) -> Wrong:
+    off = [count - expected for count, expected in zip(found, right, strict=True)]
+    slips = {
+        name: [slip(*values) - expected for values, expected in zip(sizes, right, strict=True)]
+        for name, (slip, _) in _COUNT_SLIPS.items()
+    }
+    for names in (*combinations(slips, 1), *combinations(slips, 2)):
+        if [sum(parts) for parts in zip(*(slips[name] for name in names), strict=True)] == off:
+            return Wrong(names[0], " ".join(_COUNT_SLIPS[name][1] for name in names))
+    i = next(i for i, difference in enumerate(off) if difference)
+    values = ", ".join(f"{name}={value}" for name, value in zip(SIZES, sizes[i], strict=True))
+    return Wrong("another count", f"For {values} you have {found[i]:,.0f} weights, and the model stores {right[i]:,}.")
+
+
+COUNT = Exercise(
+    name="count",
+    title="Count the weights",
+    task="""
+How large is a model before it exists? Write
+`parameters(n_layers, dim, hidden_dim, n_heads, n_kv_heads, vocab_size)`: the number of stored weights of MobileLLM's
+decoder.
+
+One **tied** table serves as input and output. Each layer has attention (queries and output dim x dim, keys and values
+for `n_kv_heads` heads of `dim / n_heads` channels), a SwiGLU feed-forward layer of width `hidden_dim` with its three
+matrices, and two norms of `dim` weights. One more norm stands before the output. There are no biases, and RoPE stores
+nothing.
+""".strip(),
+    answer="parameters",
+    stub=_parameters_stub,
+    solution=_parameters_solution,
+    alternative=_parameters_alternative,
+    mistakes={name: slip for name, (slip, _) in _COUNT_SLIPS.items()},
+    hints=(
+        "Add up one layer first: attention, feed-forward, norms. What is stored once, outside the layers?",
+        "With `head_dim = dim // n_heads`, keys and values are two matrices of dim x `n_kv_heads * head_dim`; queries "
+        "and output are dim x dim.",
+        "`vocab_size * dim + n_layers * (attention + 3 * dim * hidden_dim + 2 * dim) + dim`, with "
+        "`attention = 2 * dim * dim + 2 * dim * n_kv_heads * head_dim`.",
+    ),
+    inspect=_inspect_parameters,
+)
