@@ -1,5 +1,6 @@
 """Chapter 2's panel: depth, width and the paper's switches retrain a model, and its point joins the plot."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
@@ -15,6 +16,7 @@ from mobilellm_lab.model import FFN, SHARING, execution_order
 from mobilellm_lab.panels.deep_narrow_runs import FAMILY, Family, Reference, Session, Training, loss_label
 from mobilellm_lab.panels.live import Live, Values, static_if_headless
 from mobilellm_lab.reference import open_sweep
+from mobilellm_lab.sweeps import Store
 from mobilellm_lab.tasks import NAMES
 
 DEPTHS = range(1, 17)
@@ -37,7 +39,7 @@ GROUPS = {
 class DeepNarrow(Live):
     """The panel; `history` holds the `Result` of every run of this session, `recipe` what the controls stand for."""
 
-    def __init__(self, base: Recipe, reference: Reference):
+    def __init__(self, base: Recipe, reference: Reference, replay: Callable[[], object] | None = None):
         self.base, self.session = base, Session(reference)
         self._tasks = {}
         super().__init__(
@@ -47,6 +49,7 @@ class DeepNarrow(Live):
             groups=GROUPS,
             chart=curve_svg({}, x_label="steps", y_label=loss_label(base), x_max=base.steps or base.defaults.steps),
             warm_up=_warm_up,
+            replay=replay,
         )
         self.buttons["Train five depths"].tooltip = f"depths {', '.join(map(str, FAMILY))}, two at a time"
         self.controls["hold"].observe(lambda _: self._swap(), "value")
@@ -108,16 +111,25 @@ def deep_narrow_panel(*, reference: Reference | None = None, **defaults) -> Deep
 
     Args:
         reference: from a recipe to measured rows (depth, score, ...) that are drawn as a band; None takes the
-            repository's own sweep.
+            repository's own sweep, and a page shows that sweep's replay in place of the controls.
 
     Raises:
         ValueError: a default that no recipe can have.
     """
+    replay = None
     if reference is None:
         store = open_sweep("deep_narrow")
-        reference = partial(band, store)
+        reference, replay = partial(band, store), partial(_replay, store)
     with static_if_headless():
-        return DeepNarrow(Recipe(**defaults), reference)
+        return DeepNarrow(Recipe(**defaults), reference, replay)
+
+
+def _replay(store: Store) -> object:
+    from mobilellm_lab.figures.deep_narrow_replay import (
+        quality_replay,
+    )  # here: a live panel does without Altair's 90 MB
+
+    return quality_replay(store)
 
 
 def _controls(base: Recipe) -> dict[str, W.Widget]:

@@ -1,8 +1,6 @@
 """Live runs behind controls: one worker thread, Run and Stop, a chart that grows, and the result or the error."""
 
-import os
 import re
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,7 +15,9 @@ import ipywidgets as W
 from IPython.display import display
 
 from mobilellm_lab.figures import report
+from mobilellm_lab.figures.viewer import headless
 
+AS_BUILT = "What Run gave when this page was built"
 FRAME_S = 0.1  # between two pictures: at most ten a second
 Values = dict[str, Any]  # what the controls stand at, by name
 
@@ -53,12 +53,6 @@ class _Run:
     thread: threading.Thread | None = None
 
 
-def headless() -> bool:
-    """True where nobody can press a button: nbclient, nbval, the book's build, a script."""
-    vscode = os.environ.get("TERM_PROGRAM") != "vscode" and any(name.startswith("VSCODE") for name in os.environ)
-    return not ("JPY_SESSION_NAME" in os.environ or "google.colab" in sys.modules or vscode)
-
-
 @contextmanager
 def static_if_headless() -> Iterator[None]:
     """Widgets made inside open no channel where nobody sees them, so that a built page carries no dead widget."""
@@ -84,6 +78,7 @@ class Live:
         groups: heading -> names of controls; without it they stand in one column.
         chart: SVG to show before the first run.
         warm_up: slow imports and caches, in the background while the reader still looks at the controls.
+        replay: makes what a headless show puts in place of the controls; never called where the controls are there.
     """
 
     def __init__(
@@ -95,8 +90,10 @@ class Live:
         groups: Mapping[str, Sequence[str]] | None = None,
         chart: str = "",
         warm_up: Callable[[], object] = lambda: None,
+        replay: Callable[[], object] | None = None,
     ):
-        self.controls, self.actions, self._describe, self._warm_up = dict(controls), dict(actions), preview, warm_up
+        self.controls, self.actions, self._describe = dict(controls), dict(actions), preview
+        self._warm_up, self._replay = warm_up, replay
         self._newest: _Run | None = None
         self._warming: threading.Thread | None = None
         self._lock = threading.Lock()  # around "am I still the newest run?" and what follows from it
@@ -155,7 +152,7 @@ class Live:
             self._newest.stop.set()
 
     def show(self) -> None:
-        """Displays the panel. Headless, the first action runs here and now, and its figure is displayed."""
+        """Displays the panel. Headless: its replay, then what the first action, run here and now, gives."""
         if not headless():
             display(self.widget)
             if self._warming is None:
@@ -165,7 +162,12 @@ class Live:
         run, _ = self._new_run(None)
         self._work(run, None)
         run.done.result()
-        display({"text/html": self.html(), "text/plain": unescape(re.sub("<[^>]+>", "", self.status.value))}, raw=True)
+        caption = ""
+        if self._replay is not None:
+            display(self._replay())
+            caption = f"<p><strong>{escape(AS_BUILT)}</strong></p>"
+        plain = unescape(re.sub("<[^>]+>", "", self.status.value))
+        display({"text/html": caption + self.html(), "text/plain": plain}, raw=True)
 
     _ipython_display_ = show
 

@@ -220,6 +220,23 @@ def test_headless_show_runs_here_and_gives_a_figure_without_a_widget(monkeypatch
     assert "widget" not in objects[0]["text/plain"]
 
 
+def test_headless_show_puts_the_replay_in_place_of_the_controls(monkeypatch):
+    shown, picture = [], object()
+    monkeypatch.setattr(live, "display", lambda *objects, **options: shown.append(objects))
+    monkeypatch.setattr(live, "headless", lambda: True)
+    Live({}, {"Run": lambda values: Count(2)}, replay=lambda: picture).show()
+    assert shown[0] == (picture,)
+    ((bundle,),) = shown[1:]
+    html = bundle["text/html"]
+    assert html.index("What Run gave when this page was built") < html.index("2 of 2")
+
+
+def test_a_live_show_never_makes_the_replay(monkeypatch):
+    monkeypatch.setattr(live, "display", lambda *objects, **options: None)
+    monkeypatch.setattr(live, "headless", lambda: False)
+    Live({}, {"Run": lambda values: Count(2)}, replay=lambda: 1 / 0).show()
+
+
 def test_headless_show_raises_what_the_job_raised(monkeypatch):
     monkeypatch.setattr(live, "headless", lambda: True)
     with pytest.raises(ZeroDivisionError):
@@ -238,24 +255,6 @@ def test_a_live_show_displays_the_controls_warms_up_and_runs_nothing(monkeypatch
     assert not warm.is_set()
     assert panel.result == 2
     assert warm.is_set()
-
-
-@pytest.mark.parametrize(
-    ("variables", "expected"),
-    [
-        ({}, True),
-        ({"JPY_SESSION_NAME": "labs/02_deep_narrow.ipynb"}, False),
-        ({"VSCODE_PID": "7"}, False),
-        ({"VSCODE_GIT_ASKPASS_NODE": "node", "TERM_PROGRAM": "vscode"}, True),  # a terminal inside the editor
-    ],
-)
-def test_who_is_headless(monkeypatch, variables, expected):
-    for name in list(live.os.environ):
-        if name.startswith("VSCODE") or name in ("JPY_SESSION_NAME", "TERM_PROGRAM"):
-            monkeypatch.delenv(name)
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-    assert live.headless() is expected
 
 
 def test_headless_widgets_open_no_channel(monkeypatch):

@@ -1,0 +1,10 @@
+"""Who looks at a figure: a person with a kernel behind the page, or a page that will be built and read without one."""
+
+import os
+import sys
+
+
+def headless() -> bool:
+    """True where nobody can press a button: nbclient, nbval, the book's build, a script."""
+    vscode = os.environ.get("TERM_PROGRAM") != "vscode" and any(name.startswith("VSCODE") for name in os.environ)
+    return not ("JPY_SESSION_NAME" in os.environ or "google.colab" in sys.modules or vscode)
