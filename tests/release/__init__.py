@@ -1,0 +1,1 @@
+"""The built website in Firefox and in WebKit: `make browsers`, before a release."""
