@@ -31,7 +31,7 @@ def _choose_alternative(rows, min_tokens_per_s):
 
 
 def _by(statistic: str) -> Callable:
-    def choose(rows: pd.DataFrame, limit: float) -> int:
+    def choose(rows: pd.DataFrame, limit: int | float):
         return rows[rows["tokens_per_s"] >= limit].groupby("depth")["score"].agg(statistic).idxmax()
 
     return choose

@@ -118,7 +118,7 @@ def _try(answer: Callable, model: nn.Module) -> tuple[float, list[Tensor]]:
     found = answer(model, given)
     watch.remove()
     try:
-        found = float(found)
+        found = float(found.detach() if isinstance(found, Tensor) else found)
     except (TypeError, ValueError, RuntimeError) as error:
         raise Wrong(
             "not a number", f"Return one number, such as a float. Yours is a {type(found).__name__}."
