@@ -126,8 +126,8 @@ class Comparison:
 
     @property
     def rows(self) -> list[tuple[str, str, str]]:
-        """Which, value, remark."""
-        ask, yours = self.prediction, ("none committed", "")
+        """Which, value, remark; no value where nothing was committed."""
+        ask, yours = self.prediction, ("", "")
         if self.yours is not None:
             yours = (ask.show(self.yours), ask.verdict(self.yours, self.stored))
         place = "inside" if self.here in self.stored else "outside"
@@ -135,19 +135,26 @@ class Comparison:
         return [("yours", *yours), ("here", *here), *_stored_row(ask, self.stored)]
 
     def __repr__(self) -> str:
-        lines = [f"{teaching.LABELS[which]}: {value}. {remark}".strip() for which, value, remark in self.rows]
-        return "\n".join([*lines, self.prediction.explain, *self._record, f"Stored: {self.stored.origin}"])
+        lines = [
+            f"{teaching.LABELS[which]}: {value or 'none committed'}. {remark}" for which, value, remark in self.rows
+        ]
+        lines += [self.prediction.explain, *self._record, f"Stored measurement: {self.stored.origin}"]
+        return "\n".join(line.strip() for line in lines)
 
     def _repr_html_(self) -> str:
+        ask, stored = self.prediction, self.stored
         return teaching.comparison(
-            question=self.prediction.question,
+            name=ask.name,
+            question=ask.question,
+            unit=ask.unit,
+            field=(ask.low, ask.high),
+            digits=ask.digits,
+            spread=(stored.low, stored.median, stored.high),
             rows=self.rows,
-            field=(self.prediction.low, self.prediction.high),
-            spread=(self.stored.low, self.stored.median, self.stored.high),
             marks=(self.yours, self.here),
-            explain=self.prediction.explain,
+            explain=ask.explain,
             record="".join(self._record),
-            origin=self.stored.origin,
+            origin=stored.origin,
         )
 
     @property

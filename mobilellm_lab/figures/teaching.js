@@ -99,26 +99,12 @@
     });
   }
 
-  function prediction(root) {
+  // What a prediction and a comparison share: both stand beside a stored measurement and its spread.
+  function beside(root) {
     const data = root.dataset;
-    const key = "prediction:" + data.prediction;
     const [low, high, from, median, to] = [data.low, data.high, data.from, data.median, data.to].map(Number);
-    const form = root.querySelector("form");
-    const input = form.querySelector("input");
-    const button = form.querySelector("button");
-    const problem = root.querySelector(".lab-problem");
-    const panel = root.querySelector(".lab-panel");
-    const again = root.querySelector(".lab-again");
     const words = (value) => `${value.toFixed(Number(data.digits))} ${data.unit}`.trim();
     const inside = (value) => from <= value && value <= to;
-
-    function wrong() {
-      const range = root.querySelector(".lab-range").textContent;
-      if (input.value === "" && !input.validity.badInput) return "";
-      if (Number.isNaN(input.valueAsNumber)) return `That is not a number. ${range}`;
-      const outside = input.valueAsNumber < low || input.valueAsNumber > high;
-      return outside ? `${input.value} is outside the range. ${range}` : "";
-    }
 
     function verdict(value) {
       if (inside(value)) return "Inside the spread.";
@@ -129,29 +115,55 @@
       return `Outside the spread: ${words(Math.abs(value - median))} too ${side}.`;
     }
 
-    function record() {
-      const firsts = { [key]: load(key) };
-      try {
-        for (let i = 0; i < localStorage.length; i++) {
-          const name = localStorage.key(i);
-          if (name.startsWith(PREFIX + "prediction:")) firsts[name.slice(PREFIX.length)] = load(name.slice(PREFIX.length));
-        }
-      } catch (error) {
-        // no storage: only this one counts
+    function show(value) {
+      const row = root.querySelector(".lab-row-yours");
+      row.querySelector("strong").textContent = words(value);
+      row.querySelector("span").textContent = verdict(value);
+      const mark = root.querySelector(".lab-yours");
+      mark.style.left = `${Math.min(100, Math.max(0, (100 * (value - low)) / (high - low)))}%`;
+      row.hidden = mark.hidden = false;
+      root.querySelector(".lab-record").textContent = record(data.prediction);
+    }
+
+    return { key: "prediction:" + data.prediction, low, high, inside, show };
+  }
+
+  // Only the first commit to a question counts: after it the measurement is known.
+  function record(name) {
+    const firsts = { [name]: load("prediction:" + name) };
+    const start = PREFIX + "prediction:";
+    try {
+      for (const key of Object.keys(localStorage)) {
+        if (key.startsWith(start)) firsts[key.slice(start.length)] = load(key.slice(PREFIX.length));
       }
-      const all = Object.values(firsts).map((kept) => kept.commits[0]);
-      const plural = all.length === 1 ? "" : "s";
-      const hits = all.filter((first) => first.inside).length;
-      return `Your record: ${all.length} first prediction${plural}, ${hits} inside the measured spread.`;
+    } catch (error) {
+      // no storage: only this one counts
+    }
+    const all = Object.values(firsts).map((kept) => kept.commits[0]);
+    const plural = all.length === 1 ? "" : "s";
+    const hits = all.filter((first) => first.inside).length;
+    return `Your record: ${all.length} first prediction${plural}, ${hits} inside the measured spread.`;
+  }
+
+  function prediction(root) {
+    const { key, low, high, inside, show } = beside(root);
+    const form = root.querySelector("form");
+    const input = form.querySelector("input");
+    const button = form.querySelector("button");
+    const problem = root.querySelector(".lab-problem");
+    const panel = root.querySelector(".lab-panel");
+    const again = root.querySelector(".lab-again");
+
+    function wrong() {
+      const range = root.querySelector(".lab-range").textContent;
+      if (input.value === "" && !input.validity.badInput) return "";
+      if (Number.isNaN(input.valueAsNumber)) return `That is not a number. ${range}`;
+      const outside = input.valueAsNumber < low || input.valueAsNumber > high;
+      return outside ? `${input.value} is outside the range. ${range}` : "";
     }
 
     function reveal(value) {
-      const row = panel.querySelector(".lab-row-yours");
-      row.hidden = false;
-      row.querySelector("strong").textContent = words(value);
-      row.querySelector("span").textContent = verdict(value);
-      panel.querySelector(".lab-yours").style.left = `${(100 * (value - low)) / (high - low)}%`;
-      panel.querySelector(".lab-record").textContent = record();
+      show(value);
       [form.hidden, panel.hidden, again.hidden] = [true, false, false];
     }
 
@@ -179,6 +191,7 @@
       save(key, { commits: [...commits, { value, inside: inside(value), at: new Date().toISOString() }] });
       reveal(value);
       panel.focus();
+      document.dispatchEvent(new CustomEvent(PREFIX + "commit"));
     });
     again.addEventListener("click", () => {
       ask();
@@ -190,7 +203,22 @@
     else ask();
   }
 
-  for (const [name, start] of Object.entries({ quiz, prediction })) {
+  function comparison(root) {
+    const { key, show } = beside(root);
+    const none = root.querySelector(".lab-none");
+    if (!none) return; // the kernel knew the prediction
+
+    function update() {
+      const kept = load(key);
+      none.hidden = Boolean(kept);
+      if (kept) show(kept.commits[kept.commits.length - 1].value);
+    }
+
+    document.addEventListener(PREFIX + "commit", update);
+    update();
+  }
+
+  for (const [name, start] of Object.entries({ quiz, prediction, comparison })) {
     for (const root of document.querySelectorAll(`.lab-${name}:not([data-ready])`)) {
       root.dataset.ready = "";
       start(root);

@@ -13,7 +13,7 @@ from types import MappingProxyType
 Number = int | float
 Rows = Sequence[tuple[str, str, str]]  # which, value, remark
 
-LABELS = {"yours": "Your prediction", "here": "Measured here", "stored": "Stored measurement"}  # which
+LABELS = {"yours": "Your prediction", "here": "Measured here", "stored": "Measured before"}  # which
 
 MARKS = {"right": "✓", "wrong": "✗", "not attempted": "…"}  # shape, word and colour: no difference rests on one alone
 
@@ -99,9 +99,6 @@ def prediction(
     origin: str,
 ) -> str:
     """HTML of a question with a number field of (low, high, step); committing shows the measurement."""
-    data = {"prediction": name, "unit": unit, "digits": digits}
-    data |= dict(zip(("low", "high", "step"), field, strict=True))
-    data |= dict(zip(("from", "median", "to"), spread, strict=True))
     low, high, step = field
     inside = (
         '<form novalidate hidden><div class="lab-ask"><label><span>Your prediction. '
@@ -115,27 +112,44 @@ def prediction(
         f'<p class="lab-record"></p><p class="lab-origin">{inline(origin)}</p></div></details>'
         f'<button type="button" class="lab-again" hidden>Predict again</button>{_script()}'
     )
+    data = _prediction_data(name, unit, digits, (low, high), spread)
     return _card("prediction", "Prediction", _heading("Predict first", question), inside, data)
 
 
 def comparison(
     *,
+    name: str,
     question: str,
-    rows: Rows,
+    unit: str,
     field: tuple[Number, Number],
+    digits: int,
     spread: tuple[Number, Number, Number],
+    rows: Rows,
     marks: tuple[Number | None, Number],
     explain: str,
     record: str,
     origin: str,
 ) -> str:
-    """HTML of a prediction beside what was measured here and before; `marks` are the predicted and the new value."""
-    drawn = [(kind, mark) for kind, mark in zip(("yours", "here"), marks, strict=True) if mark is not None]
+    """HTML of a prediction beside what was measured here and before; `marks` are the predicted and the new value.
+
+    Where no prediction is given, a reader's own is filled in who committed one on this page.
+    """
+    yours, here = marks
+    none = '<p class="lab-none">No prediction committed.</p>' if yours is None else ""
+    strip = _strip(field, spread, [("yours", yours), ("here", here)])
     inside = (
-        f"{_rows(rows)}{_strip(field, spread, drawn)}{paragraphs(explain)}"
-        f'<p class="lab-record">{escape(record)}</p><p class="lab-origin">{inline(origin)}</p>'
+        f'{none}{_rows(rows)}{strip}{paragraphs(explain)}<p class="lab-record">{escape(record)}</p>'
+        f'<p class="lab-origin">{inline(origin)}</p>{_script()}'
     )
-    return _card("comparison", "Prediction and measurement", _heading("Predicted and measured", question), inside)
+    data = _prediction_data(name, unit, digits, field, spread)
+    return _card("comparison", "Prediction and measurement", _heading("Predicted and measured", question), inside, data)
+
+
+def _prediction_data(
+    name: str, unit: str, digits: int, field: tuple[Number, Number], spread: tuple[Number, Number, Number]
+) -> dict[str, object]:
+    data = {"prediction": name, "unit": unit, "digits": digits, "low": field[0], "high": field[1]}
+    return data | dict(zip(("from", "median", "to"), spread, strict=True))
 
 
 def _heading(kicker: str, title: str) -> str:
@@ -162,7 +176,7 @@ def _rows(rows: Rows) -> str:
 
 
 def _strip(
-    field: tuple[Number, Number], spread: tuple[Number, Number, Number], marks: Sequence[tuple[str, Number]]
+    field: tuple[Number, Number], spread: tuple[Number, Number, Number], marks: Sequence[tuple[str, Number | None]]
 ) -> str:
     """HTML of a line from `low` to `high` with the measured spread as a band; it repeats the rows for the eye."""
     low, high = field
@@ -171,10 +185,13 @@ def _strip(
         return f"{100 * min(1, max(0, (value - low) / (high - low))):.2f}%"
 
     start, median, end = (place(value) for value in spread)
-    inside = "".join(f'<i class="lab-{kind}" style="left:{place(value)}"></i>' for kind, value in marks)
+    drawn = ""
+    for which, value in marks:
+        where = "hidden" if value is None else f'style="left:{place(value)}"'
+        drawn += f'<i class="lab-{which}" {where}></i>'
     return (
         f'<div class="lab-strip" aria-hidden="true"><i class="lab-band" style="left:{start};right:calc(100% - {end})">'
-        f'</i><i class="lab-median" style="left:{median}"></i>{inside}'
+        f'</i><i class="lab-median" style="left:{median}"></i>{drawn}'
         f"<span>{low:g}</span><span>{high:g}</span></div>"
     )
 
