@@ -326,6 +326,14 @@ def test_the_predictions_quote_what_was_stored():
     assert COST.reference().low < COST.reference().median < COST.reference().high
 
 
+@pytest.mark.parametrize("prediction", [COST, QUALITY], ids=lambda prediction: prediction.name)
+def test_a_reader_can_commit_a_number_inside_the_spread_as_it_is_printed(prediction):
+    stored = prediction.reference()
+    near = round(round(stored.median / prediction.step) * prediction.step, 6)
+    assert near in stored
+    assert prediction.parse(f"{stored.median:.{prediction.digits}f}") in stored
+
+
 def test_the_chapter_names_its_exercises_after_what_the_reader_writes():
     assert [exercise.answer for exercise in EXERCISES] == ["leak", "masked", "parameters", "choose"]
     folder = Path(__file__).parents[2] / "mobilellm_lab" / "exercises" / "deep_narrow"

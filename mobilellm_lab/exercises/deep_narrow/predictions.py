@@ -65,10 +65,11 @@ QUALITY = Prediction(
     unit="",
     low=0,
     high=1,
-    step=0.01,
+    step=0.001,  # finer than the spread of the seeds, so that a prediction can lie inside
     reference=lambda: quality(4),
     explain="The moves do not commute, so an answer must be composed move by move. One layer looks at all moves at "
     "once; each further layer builds on what the ones before it have composed.",
+    digits=3,
 )
 
 PREDICTIONS = (COST, QUALITY)
