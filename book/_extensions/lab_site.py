@@ -2,7 +2,7 @@
 
 - Executed notebooks are cached until a notebook, the package or its data changes; Jupyter Book alone looks at the
   notebook only.
-- Links to the repository and to Binder appear where the repository's address is known, so none is ever dead.
+- Links to the repository appear where its address is known, so none is ever dead.
 - GitHub Pages is told to serve folders whose names start with an underscore.
 """
 
@@ -41,6 +41,11 @@ def repository_url() -> str | None:
     return f"https://github.com/{found[1]}" if found else None
 
 
+def branch() -> str:
+    """The branch that links into the repository name."""
+    return os.environ.get("GITHUB_REF_NAME", "main")
+
+
 def _origin() -> str:
     if not shutil.which("git"):
         return ""
@@ -64,9 +69,8 @@ def _configure(app: Sphinx, config: Config) -> None:
     if url := repository_url():
         options |= {
             "repository_url": url,
-            "repository_branch": os.environ.get("GITHUB_REF_NAME", "main"),
+            "repository_branch": branch(),
             "use_repository_button": True,
-            "launch_buttons": {"binderhub_url": "https://mybinder.org", "notebook_interface": "jupyterlab"},
         }
 
 
