@@ -76,7 +76,7 @@ class Exercise:
     solution: Callable  # right
     alternative: Callable  # right too, in another form
     mistakes: Mapping[str, Callable]  # misconception -> a function that has it
-    hints: tuple[str, str, str]  # from a nudge to nearly the answer
+    hints: tuple[str, ...]  # three, from a nudge to nearly the answer
     inspect: Callable[[Callable], str]  # calls the learner's function; raises Wrong, or returns what was learned
 
     def __post_init__(self):
