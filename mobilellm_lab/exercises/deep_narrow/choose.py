@@ -16,18 +16,19 @@ def _choose_stub(rows, min_tokens_per_s):
 
 
 def _choose_solution(rows, min_tokens_per_s):
-    """The depth with the best median score among those fast enough; rows: depth, seed, score, tokens_per_s."""
+    """The depth with the best median score, at min_tokens_per_s or more."""
     fast = rows[rows["tokens_per_s"] >= min_tokens_per_s]
     return int(fast.groupby("depth")["score"].median().idxmax())
 
 
 def _choose_alternative(rows, min_tokens_per_s):
-    """The depth with the best median score among those fast enough; rows: depth, seed, score, tokens_per_s."""
+    """The depth with the best median score, at min_tokens_per_s or more."""
     scores = {}
     for row in rows.itertuples():
         if row.tokens_per_s >= min_tokens_per_s:
             scores.setdefault(row.depth, []).append(row.score)
-    return max(scores, key=lambda depth: sorted(scores[depth])[len(scores[depth]) // 2])  # an odd number of seeds
+    middle = {depth: sorted(s)[len(s) // 2] for depth, s in scores.items()}
+    return max(middle, key=middle.get)
 
 
 def _by(statistic: str) -> Callable:

@@ -21,19 +21,28 @@ def _parameters_stub(n_layers, dim, hidden_dim, n_heads, n_kv_heads, vocab_size)
 
 
 def _parameters_solution(n_layers, dim, hidden_dim, n_heads, n_kv_heads, vocab_size):
-    """Stored weights of a decoder with SwiGLU, grouped-query attention, RMSNorm and one tied table."""
+    """Stored weights of a tied decoder with SwiGLU and grouped queries."""
     head_dim = dim // n_heads
-    attention = 2 * dim * dim + 2 * dim * n_kv_heads * head_dim  # q and out, k and v
+    queries_and_output = 2 * dim * dim
+    keys_and_values = 2 * dim * n_kv_heads * head_dim
     ffn = 3 * dim * hidden_dim  # gate, up, down
     norms = 2 * dim
-    return vocab_size * dim + n_layers * (attention + ffn + norms) + dim
+    layer = queries_and_output + keys_and_values + ffn + norms
+    return vocab_size * dim + n_layers * layer + dim
 
 
 def _parameters_alternative(n_layers, dim, hidden_dim, n_heads, n_kv_heads, vocab_size):
-    """Stored weights of a decoder with SwiGLU, grouped-query attention, RMSNorm and one tied table."""
-    sizes = dict(n_layers=n_layers, dim=dim, hidden_dim=hidden_dim, vocab_size=vocab_size)
-    with torch.device("meta"):  # shapes without values: no memory, no time
-        model = Transformer(ModelConfig(n_heads=n_heads, n_kv_heads=n_kv_heads, **sizes))
+    """Stored weights of a tied decoder with SwiGLU and grouped queries."""
+    config = ModelConfig(
+        n_layers=n_layers,
+        dim=dim,
+        hidden_dim=hidden_dim,
+        n_heads=n_heads,
+        n_kv_heads=n_kv_heads,
+        vocab_size=vocab_size,
+    )
+    with torch.device("meta"):  # builds it as shapes without values
+        model = Transformer(config)
     return sum(weight.numel() for weight in model.parameters())
 
 

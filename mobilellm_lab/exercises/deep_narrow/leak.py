@@ -21,7 +21,7 @@ def _leak_stub(model, tokens):
 
 
 def _leak_solution(model, tokens):
-    """The largest change of an earlier logit when a later token changes; tokens: (1, T), logits: (1, T, V)."""
+    """Largest change of an earlier logit; tokens (1, T), logits (1, T, V)."""
     changed = tokens.clone()
     changed[:, -1] = (changed[:, -1] + 1) % model.config.vocab_size
     with torch.no_grad():
@@ -30,13 +30,15 @@ def _leak_solution(model, tokens):
 
 
 def _leak_alternative(model, tokens):
-    """The largest change of an earlier logit when a later token changes; tokens: (1, T), logits: (1, T, V)."""
-    largest, positions = 0.0, torch.arange(tokens.shape[1])
+    """Largest change of an earlier logit; tokens (1, T), logits (1, T, V)."""
+    others = (tokens + 1) % model.config.vocab_size
+    positions, largest = torch.arange(tokens.shape[1]), 0.0
     with torch.no_grad():
         before = model(tokens)
-        for t in positions[1:]:
-            after = model(torch.where(positions == t, (tokens + 1) % model.config.vocab_size, tokens))
-            largest = max(largest, (after - before)[:, :t].abs().max().item())
+        for t in positions[1:]:  # changes each token in turn
+            after = model(torch.where(positions == t, others, tokens))
+            change = (after - before)[:, :t].abs().max()
+            largest = max(largest, change.item())
     return largest
 
 

@@ -20,14 +20,14 @@ def _masked_stub(scores):
 
 
 def _masked_solution(scores):
-    """Causal attention weights (heads, T, T) from raw scores; row: the position that asks, column: the one it sees."""
+    """Causal weights from raw scores; both (heads, T, T), rows see columns."""
     T = scores.shape[-1]
     future = torch.ones(T, T, dtype=torch.bool).triu(1)
     return scores.masked_fill(future, float("-inf")).softmax(-1)
 
 
 def _masked_alternative(scores):
-    """Causal attention weights (heads, T, T) from raw scores; row: the position that asks, column: the one it sees."""
+    """Causal weights from raw scores; both (heads, T, T), rows see columns."""
     weights = torch.zeros_like(scores)
     for t in range(scores.shape[-1]):
         weights[:, t, : t + 1] = scores[:, t, : t + 1].softmax(-1)

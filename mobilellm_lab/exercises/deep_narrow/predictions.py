@@ -61,7 +61,7 @@ QUALITY = Prediction(
     # Quotes a stored number, read once when the chapter is imported, in about 10 ms.
     question=f"On the shell game, where guessing is right once in six ({1 / 6:.2f}), one layer of {BUDGET:,} "
     f"parameters reaches an accuracy of {quality(1).median:.2f} after {STEPS} steps of training. Four narrower "
-    "layers have the same number of parameters, the same data and the same steps. **Which accuracy do they reach?**",
+    "layers have as many parameters within 2 %, the same data and the same steps. **Which accuracy do they reach?**",
     unit="",
     low=0,
     high=1,

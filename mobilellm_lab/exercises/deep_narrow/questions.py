@@ -60,7 +60,7 @@ GQA = Question(
 )
 
 FLOOR = Question(
-    text="The tokens are drawn at random, 16 of them equally likely, and every batch is new. A language model's "
+    text="Each token is drawn at random from 16 equally likely ones, and every batch is new. A language model's "
     "loss on them falls well below ln 16 = 2.77 nats. What has happened?",
     options=(
         Option(
