@@ -3,6 +3,7 @@
 - Executed notebooks are cached until a notebook, the package or its data changes; Jupyter Book alone looks at the
   notebook only.
 - Links to the repository appear where its address is known, so none is ever dead.
+- The predictions of whoever builds the site stay out of it.
 - GitHub Pages is told to serve folders whose names start with an underscore.
 """
 
@@ -61,6 +62,8 @@ def _configure(app: Sphinx, config: Config) -> None:
     for old in caches.glob("*"):
         if old.name != key:
             shutil.rmtree(old)
+    # A page shows measurements, not what whoever builds it has predicted.
+    os.environ["MOBILELLM_LAB_PROGRESS"] = str(caches / "no-progress.json")
 
     options = config.html_theme_options
     for name in ("repository_url", "repository_branch", "path_to_docs", "launch_buttons"):
