@@ -43,7 +43,8 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, words: int =
 
     body = "".join(line(row, "td", ' class="newest"' if i == 0 else "") for i, row in enumerate(rows))
     head = line(columns, "th")
-    return f'<div class="lab-scroll"><table class="lab-table"><thead>{head}</thead><tbody>{body}</tbody></table></div>'
+    scroll = '<div class="lab-scroll" role="region" aria-label="Table of runs" tabindex="0">'  # arrow keys scroll it
+    return f'{scroll}<table class="lab-table"><thead>{head}</thead><tbody>{body}</tbody></table></div>'
 
 
 def says(heading: str, text: str) -> str:
