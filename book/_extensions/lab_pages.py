@@ -63,6 +63,8 @@ def stylesheet(names: set[str], fontawesome: str) -> str:
         ":is(.fa-solid, .fas, .fa-brands, .fab)::before { content: '' !important; display: inline-block; height: 1em;"
         " vertical-align: -.125em; background-color: currentColor;"
         " -webkit-mask: var(--icon) center / contain no-repeat; mask: var(--icon) center / contain no-repeat; }",
+        # a box without text loads its font all the same
+        ":is(.fa-solid, .fas, .fa-brands, .fab) { font-family: inherit !important; }",
         "@media (forced-colors: active) { :is(.fa-solid, .fas, .fa-brands, .fab)::before"
         " { forced-color-adjust: none; background-color: ButtonText; } }",
         # the theme's other use of the font
