@@ -29,7 +29,7 @@ def fewer_parameters(store: Store) -> Evidence:
     composed = apart(deep, wide) and not any(apart(four, sixteen) for sixteen, four in halves)
     tasks = [composed, apart(*stories)]
     return Evidence(
-        verdict=graded(sum(tasks), len(tasks)),
+        verdict=graded(tasks),
         numbers={
             "small": f"{small:,}",
             "large": f"{large:,}",
@@ -49,17 +49,18 @@ def computes_less(store: Store) -> Evidence:
     Holds if it does at every budget of shells, does not hold if at none.
     """
     runs = reported(store)
+    sizes = budgets(runs, "shells")
+    small, large = sizes[0], sizes[-1]
+    shallow, *_, deep = depths(runs, "shells", small)
     flops = {
         (budget, n): int(seeds(runs, "flops_per_token", **AT, budget=budget, depth=n).iloc[0])
-        for budget in budgets(runs, "shells")
-        for n in depths(runs, "shells", budget)
+        for budget in sizes
+        for n in (shallow, 8, deep)
     }
-    small, *_, large = sorted({budget for budget, _ in flops})
-    shallow, deep = min(n for _, n in flops), max(n for _, n in flops)
-    more = [flops[b, deep] / flops[b, shallow] - 1 for b in sorted({b for b, _ in flops})]
+    more = [flops[b, deep] / flops[b, shallow] - 1 for b in sizes]
     long = [footprint.flops_per_token(zoo.solve(60_000, n, vocab_size=6), context=2048) for n in (shallow, deep)]
     return Evidence(
-        verdict=graded(sum(change < 0 for change in more), len(more)),
+        verdict=graded(flops[b, deep] < flops[b, shallow] for b in sizes),
         numbers={
             "shallow": str(shallow),
             "deep": str(deep),
@@ -68,9 +69,9 @@ def computes_less(store: Store) -> Evidence:
             "long": f"{long[1] / long[0]:.1f}",
             "small": f"{small:,}",
             "large": f"{large:,}",
-            "times": f"{flops[large, 1] / flops[small, 8]:.1f}",
+            "times": f"{flops[large, shallow] / flops[small, 8]:.1f}",
             "score_8": f"{seeds(runs, **AT, budget=small, depth=8).median():.2f}",
-            "score_1": f"{seeds(runs, **AT, budget=large, depth=1).median():.2f}",
+            "score_1": f"{seeds(runs, **AT, budget=large, depth=shallow).median():.2f}",
         },
     )
 
@@ -116,7 +117,7 @@ def takes_less_memory() -> Evidence:
     cache = [footprint.kv_bytes_per_token(config) for config in shapes.values()]
     saves = [weights[1] < (1 - 2 * zoo.TOLERANCE) * weights[0], cache[1] < cache[0]]
     return Evidence(
-        verdict=graded(sum(saves), len(saves)),
+        verdict=graded(saves),
         numbers={
             "weights_12": f"{weights[0] / 2**20:.0f}",
             "weights_30": f"{weights[1] / 2**20:.0f}",
@@ -138,7 +139,7 @@ def generalises(store: Store) -> Evidence:
     beyond = runs[(runs["study"] == "depth") & (runs["task"] == "shells")][BEYOND]
     tests = [apart(unseen[8], unseen[1]), bool(beyond.max() > GUESSING + 0.05)]
     return Evidence(
-        verdict=graded(sum(tests), len(tests)),
+        verdict=graded(tests),
         numbers={
             **{f"unseen_{n}": f"{values.median():.2f}" for n, values in unseen.items()},
             **{f"overall_{n}": f"{score:.2f}" for n, score in overall.items()},

@@ -103,8 +103,9 @@ ARTICLE = (
         said="Fewer attention heads make a block cheaper to compute.",
         source="the article, section 2.1",
         verdict=Verdict.DOES_NOT_HOLD,
-        finding="At a given width the heads divide the same matrices among themselves. With 16, 8, 4 or 2 heads a model of width 128 and four "
-        "layers does the same {flops} FLOPs per token at 128 positions, and stores the same weights.",
+        finding="At a given width the heads divide the same matrices among themselves. With 16, 8, 4 or 2 heads a "
+        "model of width 128 and four layers does the same {flops} FLOPs per token at 128 positions, and stores the "
+        "same weights.",
         flips="for key/value heads: two instead of eight make the cache {cache} times smaller and save {weights} % of "
         "that model's weights. Or if the width of a head is fixed, so that attention itself gets narrower.",
         evidence=ways.fewer_heads,

@@ -25,7 +25,7 @@ def deep_beats_wide(store: Store) -> Evidence:
     short = {n: seeds(runs, **AT, budget=60_000, depth=n).median() for n in (1, 8)}
     text = {n: seeds(runs, task="text", budget=200_000, depth=n) for n in (1, 2, 4, 8)}
     return Evidence(
-        verdict=graded(sum(wins.values()), len(wins)),
+        verdict=graded(wins.values()),
         numbers={
             "wins": str(sum(wins.values())),
             "families": str(len(wins)),

@@ -1,5 +1,7 @@
 """Chapter 2's stored runs as its claims ask for them: the seeds of one arm, and whether two arms are apart."""
 
+from collections.abc import Iterable
+
 import pandas as pd
 
 from mobilellm_lab.exercises.claim import Verdict
@@ -27,9 +29,10 @@ def apart(high: pd.Series, low: pd.Series) -> bool:
     return bool(high.min() > low.max())
 
 
-def graded(yes: int, of: int) -> Verdict:
-    """HOLDS if all cases say yes, DOES_NOT_HOLD if none does, HOLDS_WHEN in between."""
-    return {of: Verdict.HOLDS, 0: Verdict.DOES_NOT_HOLD}.get(yes, Verdict.HOLDS_WHEN)
+def graded(answers: Iterable[object]) -> Verdict:
+    """HOLDS if every answer is yes, DOES_NOT_HOLD if none is, HOLDS_WHEN in between."""
+    answers = [bool(answer) for answer in answers]
+    return Verdict.HOLDS if all(answers) else Verdict.HOLDS_WHEN if any(answers) else Verdict.DOES_NOT_HOLD
 
 
 def budgets(runs: pd.DataFrame, task: str) -> list[int]:

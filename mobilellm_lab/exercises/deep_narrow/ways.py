@@ -31,7 +31,7 @@ def fewer_blocks(store: Store) -> Evidence:
         shape.n_layers for name, shape in zoo.SHAPES.items() if name in ("OPT-125M", "GPT-2 small", "Pythia-160M")
     }
     return Evidence(
-        verdict=graded(sum(gain > 0 for gain in change.values()), len(change)),
+        verdict=graded(gain > 0 for gain in change.values()),
         numbers={
             "pairs": str(len(change)),
             "least": f"{100 * -max(change.values()):.0f}",
@@ -52,7 +52,7 @@ def fewer_heads() -> Evidence:
     cache = {n: footprint.kv_bytes_per_token(ModelConfig(n_heads=8, n_kv_heads=n, **shape)) for n in (8, 2)}
     weights = {n: footprint.parameters(ModelConfig(n_heads=8, n_kv_heads=n, **shape)) for n in (8, 2)}
     return Evidence(
-        verdict=graded(sum(b < a for a, b in zip(flops, flops[1:], strict=False)), len(flops) - 1),
+        verdict=graded(b < a for a, b in zip(flops, flops[1:], strict=False)),
         numbers={
             "flops": f"{flops[0]:,}",
             "cache": f"{cache[8] / cache[2]:.0f}",
@@ -87,7 +87,7 @@ def smaller_hidden_size(runs_store: Store, cost_store: Store) -> Evidence:
     lost = {n: 100 * (wide[1].median() - narrow[1].median()) for n, (wide, narrow) in at.items()}
     tiny, next_budget = list(table)[:2]
     return Evidence(
-        verdict=graded(sum(cheaper + faster), len(cheaper + faster)),
+        verdict=graded(cheaper + faster),
         numbers={
             "small": f"{small:,}",
             "large": f"{large:,}",
@@ -111,7 +111,7 @@ def smaller_embeddings() -> Evidence:
             parts = footprint.parameters_by_part(shape.config)
             shares[name] = parts["embedding"] / sum(parts.values())
     return Evidence(
-        verdict=graded(sum(share > 0.25 for share in shares.values()), len(shares)),
+        verdict=graded(share > 0.25 for share in shares.values()),
         numbers={
             "models": str(len(shares)),
             "many": str(sum(share > 0.25 for share in shares.values())),
@@ -142,7 +142,7 @@ def sample_block() -> Evidence:
     floor = math.log(noise.vocab_size)
     signs = [moved == 0, loss >= floor, blind <= floor + 0.05]
     return Evidence(
-        verdict=graded(sum(signs), len(signs)),
+        verdict=graded(signs),
         numbers={
             "moved": f"{moved:.1f}",
             "loss": f"{loss:.2f}",
