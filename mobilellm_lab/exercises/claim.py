@@ -105,9 +105,9 @@ class Claim:
             heading, ground = "As reported", "Quoted, not measured here."
         elif self.data:
             files = ", ".join(f"{name}.jsonl" for name in self.data)
-            heading, ground = "Measured", f"Data: `{files}`, made by `{self.command}`."
+            heading, ground = "Found", f"Data: `{files}`, made by `{self.command}`."
         else:
-            heading, ground = "Computed", f"Computed anew whenever this is shown: `{self.command}`."
+            heading, ground = "Found", f"Computed anew whenever this is shown: `{self.command}`."
         return figures.card(
             name=self.name,
             said=self.said,

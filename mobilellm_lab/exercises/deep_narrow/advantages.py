@@ -4,6 +4,7 @@ from mobilellm_lab import footprint, zoo
 from mobilellm_lab.deep_narrow.evidence import reported
 from mobilellm_lab.exercises.claim import Evidence, Verdict
 from mobilellm_lab.exercises.deep_narrow.stored import AT, apart, budgets, depths, graded, seeds, speeds
+from mobilellm_lab.reference import origin
 from mobilellm_lab.sweeps import Store
 
 UNSEEN, BEYOND = "accuracy at unseen pairs", "accuracy beyond the trained length"
@@ -103,6 +104,7 @@ def answers_faster(store: Store) -> Evidence:
             "large_shallow": str(eightfold[large][0]),
             "large_deep": str(8 * eightfold[large][0]),
             "large": f"{eightfold[large][1]:.2f}",
+            "machine": " and ".join(origin(store).machines),
         },
     )
 

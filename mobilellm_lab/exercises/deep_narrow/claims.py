@@ -47,7 +47,7 @@ ARTICLE = (
         verdict=Verdict.DOES_NOT_HOLD,
         finding="At equal parameters the deepest shape is the slower one at every budget that was timed. {small_deep} "
         "layers decode {small} times slower than {small_shallow} in the smallest model, {large_deep} layers {large} "
-        "times slower than {large_shallow} in the largest. Measured on a server's processor; no phone was timed.",
+        "times slower than {large_shallow} in the largest. Timed on {machine}; not on a phone.",
         flips="if reading the weights took all of the time and the deep model had fewer of them for the same quality. "
         "The larger the model, the closer it comes to that.",
         evidence=advantages.answers_faster,
