@@ -3,7 +3,7 @@
 from mobilellm_lab import footprint, zoo
 from mobilellm_lab.deep_narrow.evidence import reported
 from mobilellm_lab.exercises.claim import Evidence, Verdict
-from mobilellm_lab.exercises.deep_narrow.stored import AT, apart, budgets, depths, graded, seeds, speeds
+from mobilellm_lab.exercises.deep_narrow.stored import AT, apart, budgets, depths, graded, seeds, speeds, spread
 from mobilellm_lab.reference import origin
 from mobilellm_lab.sweeps import Store
 
@@ -34,12 +34,12 @@ def fewer_parameters(store: Store) -> Evidence:
         numbers={
             "small": f"{small:,}",
             "large": f"{large:,}",
-            "deep": f"{deep.median():.2f}",
-            "wide": f"{wide.median():.2f}",
+            "deep": spread(deep),
+            "wide": spread(wide),
             "halves": str(len(halves)),
             "above": str(sum(apart(sixteen, four) for sixteen, four in halves)),
-            "stories_2": f"{stories[0].median():.2f}",
-            "stories_8": f"{stories[1].median():.2f}",
+            "stories_2": spread(stories[0]),
+            "stories_8": spread(stories[1]),
         },
     )
 
@@ -71,8 +71,8 @@ def computes_less(store: Store) -> Evidence:
             "small": f"{small:,}",
             "large": f"{large:,}",
             "times": f"{flops[large, shallow] / flops[small, 8]:.1f}",
-            "score_8": f"{seeds(runs, **AT, budget=small, depth=8).median():.2f}",
-            "score_1": f"{seeds(runs, **AT, budget=large, depth=shallow).median():.2f}",
+            "score_8": spread(seeds(runs, **AT, budget=small, depth=8)),
+            "score_1": spread(seeds(runs, **AT, budget=large, depth=shallow)),
         },
     )
 
@@ -89,21 +89,24 @@ def answers_faster(store: Store) -> Evidence:
     slower = all(deep["p90"] < shallow["p10"] for shallow, deep in ends.values())
     verdict = Verdict.HOLDS if faster else Verdict.DOES_NOT_HOLD if slower else Verdict.HOLDS_WHEN
     eightfold = {
-        budget: (d, rates[d]["p50"] / rates[8 * d]["p50"])
-        for budget, rates in table.items()
-        for d in rates
-        if 8 * d in rates
+        budget: (d, rates[d], rates[8 * d]) for budget, rates in table.items() for d in rates if 8 * d in rates
     }
-    small, large = min(eightfold), max(eightfold)
+    (small, slow_small), (large, slow_large) = (
+        (
+            shallow,
+            f"{one['p50'] / other['p50']:.2f} ({one['p10'] / other['p90']:.2f} to {one['p90'] / other['p10']:.2f})",
+        )
+        for shallow, one, other in (eightfold[min(eightfold)], eightfold[max(eightfold)])
+    )
     return Evidence(
         verdict=verdict,
         numbers={
-            "small_shallow": str(eightfold[small][0]),
-            "small_deep": str(8 * eightfold[small][0]),
-            "small": f"{eightfold[small][1]:.1f}",
-            "large_shallow": str(eightfold[large][0]),
-            "large_deep": str(8 * eightfold[large][0]),
-            "large": f"{eightfold[large][1]:.2f}",
+            "small_shallow": str(small),
+            "small_deep": str(8 * small),
+            "small": slow_small,
+            "large_shallow": str(large),
+            "large_deep": str(8 * large),
+            "large": slow_large,
             "machine": " and ".join(origin(store).machines),
         },
     )
@@ -137,14 +140,14 @@ def generalises(store: Store) -> Evidence:
     """
     runs = reported(store)
     unseen = {n: seeds(runs, UNSEEN, study="unseen", task="shells", depth=n) for n in (1, 2, 4, 8)}
-    overall = {n: seeds(runs, study="unseen", task="shells", depth=n).median() for n in (1, 8)}
+    overall = {n: seeds(runs, study="unseen", task="shells", depth=n) for n in (1, 8)}
     beyond = runs[(runs["study"] == "depth") & (runs["task"] == "shells")][BEYOND]
     tests = [apart(unseen[8], unseen[1]), bool(beyond.max() > GUESSING + 0.05)]
     return Evidence(
         verdict=graded(tests),
         numbers={
-            **{f"unseen_{n}": f"{values.median():.2f}" for n, values in unseen.items()},
-            **{f"overall_{n}": f"{score:.2f}" for n, score in overall.items()},
+            **{f"unseen_{n}": spread(values) for n, values in unseen.items()},
+            **{f"overall_{n}": spread(values) for n, values in overall.items()},
             "guessing": f"{GUESSING:.2f}",
             "low": f"{beyond.min():.2f}",
             "high": f"{beyond.max():.2f}",

@@ -15,9 +15,10 @@ ARTICLE = (
         verdict=Verdict.HOLDS_WHEN,
         condition="the answer must be composed step by step.",
         finding="On the shell game eight layers of {small} parameters reach {deep}, one layer of {large} reaches "
-        "{wide}. Against four layers the saving is smaller: sixteen layers of half the size are never worse beyond the "
-        "spread of the seeds, and better in {above} of {halves} comparisons. On stories, after a short training, two "
-        "and eight layers of equal size have a loss of {stories_2} and {stories_8} nats, which shows no saving.",
+        "{wide}; in brackets the lowest and the highest of three seeds. Against four layers the saving is smaller: "
+        "sixteen layers of half the size are never worse beyond the spread of the seeds, and better in {above} of "
+        "{halves} comparisons. On stories, after a short training, two and eight layers of equal size have a loss of "
+        "{stories_2} and {stories_8} nats, which shows no saving.",
         flips="with the task, and with the training: a short run compares how fast shapes start. It would hold without "
         "a condition if depth paid on language at this size too.",
         evidence=advantages.fewer_parameters,
@@ -47,7 +48,8 @@ ARTICLE = (
         verdict=Verdict.DOES_NOT_HOLD,
         finding="At equal parameters the deepest shape is the slower one at every budget that was timed. {small_deep} "
         "layers decode {small} times slower than {small_shallow} in the smallest model, {large_deep} layers {large} "
-        "times slower than {large_shallow} in the largest. Timed on {machine}; not on a phone.",
+        "times slower than {large_shallow} in the largest; in brackets the ratios of the 10th and 90th percentiles of "
+        "the rounds. Timed on {machine}; not on a phone.",
         flips="if reading the weights took all of the time and the deep model had fewer of them for the same quality. "
         "The larger the model, the closer it comes to that.",
         evidence=advantages.answers_faster,
@@ -118,9 +120,9 @@ ARTICLE = (
         verdict=Verdict.HOLDS,
         finding="At every depth the narrower model computes less and decodes faster. The speed follows only in part: "
         "eight layers with {fraction} times fewer weights decode {faster} times faster where starting operations takes "
-        "the time. And it costs quality, the more the deeper the model: from {large} to {small} parameters, which is "
-        "{less} times less arithmetic at eight layers, one layer loses {lost_1} points of accuracy on the shell game "
-        "and eight layers lose {lost_8}.",
+        "the time. And it costs quality: from {large} to {small} parameters, which is {less} times less arithmetic at "
+        "eight layers, the median accuracy on the shell game falls by {lost_1} points with one layer, which had no "
+        "use for the width, and by {least} to {most} points with two to sixteen.",
         flips="if narrowing stopped paying in time: in the smallest models most of the time is the number of "
         "operations, which width does not change.",
         evidence=ways.smaller_hidden_size,

@@ -5,7 +5,7 @@ import pandas as pd
 from mobilellm_lab import footprint, zoo
 from mobilellm_lab.deep_narrow.evidence import reported
 from mobilellm_lab.exercises.claim import Evidence, Verdict
-from mobilellm_lab.exercises.deep_narrow.stored import AT, apart, budgets, depths, graded, seeds
+from mobilellm_lab.exercises.deep_narrow.stored import AT, apart, budgets, depths, graded, seeds, spread
 from mobilellm_lab.sweeps import Store
 
 
@@ -31,7 +31,7 @@ def deep_beats_wide(store: Store) -> Evidence:
             "families": str(len(wins)),
             "shells": f"{sum(won for (task, _), won in wins.items() if task == 'shells')} of "
             f"{sum(task == 'shells' for task, _ in wins)}",
-            **{f"text_{n}": f"{bits.median():.2f}" for n, bits in text.items()},
+            **{f"text_{n}": spread(bits) for n, bits in text.items()},
             "compared": _compared(text[2], text[8]),
             "gap_short": f"{short[8] - short[1]:.2f}",
             "gap_long": f"{longer[8] - longer[1]:.2f}",
@@ -42,7 +42,7 @@ def deep_beats_wide(store: Store) -> Evidence:
 def gate(store: Store) -> Evidence:
     """Holds if all seeds with SwiGLU need fewer bits per byte than all with ReLU, does not hold if more."""
     relu, swiglu = (_bits(store, name) for name in ("baseline", "SwiGLU"))
-    return Evidence(verdict=_better(relu, swiglu), numbers={"relu": _spread(relu), "swiglu": _spread(swiglu)})
+    return Evidence(verdict=_better(relu, swiglu), numbers={"relu": spread(relu), "swiglu": spread(swiglu)})
 
 
 def tied(store: Store) -> Evidence:
@@ -53,8 +53,8 @@ def tied(store: Store) -> Evidence:
     return Evidence(
         verdict=Verdict.DOES_NOT_HOLD if apart(one, two) else Verdict.HOLDS,
         numbers={
-            "two": _spread(two),
-            "one": _spread(one),
+            "two": spread(two),
+            "one": spread(one),
             "compared": _compared(two, one),
             "share": f"{100 * table / (footprint.parameters(config) + table):.0f}",
         },
@@ -72,8 +72,8 @@ def grouped(store: Store) -> Evidence:
     return Evidence(
         verdict=Verdict.HOLDS if cache[1] < cache[0] and not apart(half, full) else Verdict.DOES_NOT_HOLD,
         numbers={
-            "full": _spread(full),
-            "half": _spread(half),
+            "full": spread(full),
+            "half": spread(half),
             "compared": _compared(full, half),
             "cache": f"{cache[0] / cache[1]:.0f}",
         },
@@ -91,8 +91,8 @@ def twice(store: Store) -> Evidence:
     return Evidence(
         verdict=_better(once, shared),
         numbers={
-            "once": _spread(once),
-            "shared": _spread(shared),
+            "once": spread(once),
+            "shared": spread(shared),
             "flops": f"{flops[1] / flops[0]:.2f}",
             "cache": f"{cache[1] / cache[0]:.0f}",
         },
@@ -108,10 +108,6 @@ def _better(before: pd.Series, after: pd.Series) -> Verdict:
     return (
         Verdict.HOLDS if apart(before, after) else Verdict.DOES_NOT_HOLD if apart(after, before) else Verdict.HOLDS_WHEN
     )
-
-
-def _spread(bits: pd.Series) -> str:
-    return f"{bits.median():.2f} ({bits.min():.2f} to {bits.max():.2f})"
 
 
 def _compared(before: pd.Series, after: pd.Series) -> str:

@@ -29,6 +29,11 @@ def apart(high: pd.Series, low: pd.Series) -> bool:
     return bool(high.min() > low.max())
 
 
+def spread(values: pd.Series) -> str:
+    """Median over the seeds, and in brackets the lowest and the highest: "0.50 (0.47 to 0.51)"."""
+    return f"{values.median():.2f} ({values.min():.2f} to {values.max():.2f})"
+
+
 def graded(answers: Iterable[object]) -> Verdict:
     """HOLDS if every answer is yes, DOES_NOT_HOLD if none is, HOLDS_WHEN in between."""
     answers = [bool(answer) for answer in answers]
