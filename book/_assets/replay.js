@@ -54,9 +54,11 @@
         await view.width(box.clientWidth).runAsync();
         box.replaceChildren(place);
         views.push(view);
-        new ResizeObserver(() => {
+        const fit = () => {
           if (box.clientWidth && box.clientWidth !== view.width()) view.width(box.clientWidth).runAsync();
-        }).observe(box);
+        };
+        // In the next frame: WebKit reports an error where an observer changes the sizes that it observes.
+        new ResizeObserver(() => requestAnimationFrame(fit)).observe(box);
       }
       await follow();
       figure.dataset.drawn = "vega";
