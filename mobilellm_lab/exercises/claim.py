@@ -52,7 +52,7 @@ class Claim:
     flips: str  # when the verdict would turn; may have placeholders too
     evidence: Callable[..., Evidence] | None  # called with the stores of `data`; its docstring is the rule, and shown
     data: tuple[str, ...] = ()  # the stored sweeps that the evidence reads; () if it computes by itself
-    command: str = ""  # what made `data`, or the expression that shows the computation
+    command: str = ""  # what made `data`, joined by " and " where several did; or the call that derives it
 
     def __post_init__(self) -> None:
         for field in ("name", "said", "source", "finding", "flips"):
@@ -104,8 +104,8 @@ class Claim:
         if self.verdict is Verdict.ONLY_QUOTED:
             heading, ground = "As reported", "Quoted, not measured here."
         elif self.data:
-            files = ", ".join(f"{name}.jsonl" for name in self.data)
-            heading, ground = "Found", f"Data: `{files}`, made by `{self.command}`."
+            files, commands = " and ".join(f"`{name}.jsonl`" for name in self.data), self.command.split(" and ")
+            heading, ground = "Found", f"Data: {files}, made by `{'` and `'.join(commands)}`."
         else:
             heading, ground = "Found", f"Computed anew whenever this is shown: `{self.command}`."
         return figures.card(

@@ -5,7 +5,7 @@ from mobilellm_lab.exercises.deep_narrow import advantages, roadmap, ways
 
 RUNS, COSTS = "mobilellm-lab sweep deep_narrow", "mobilellm-lab sweep deep_narrow_cost"
 HERE = "mobilellm_lab.exercises.deep_narrow"
-PAPER = "the MobileLLM paper, {} (arXiv 2402.14905)"
+PAPER = "the MobileLLM paper, {}, arXiv 2402.14905"
 
 ARTICLE = (
     Claim(
