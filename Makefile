@@ -13,7 +13,7 @@ TORCH := $(shell sed -n 's/^\(torch==[0-9.]*\).*/\1/p' requirements.txt)
 LABS = $(sort $(wildcard labs/*.ipynb))
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help lab site test bench tree lock clean
+.PHONY: help lab site test browsers bench tree lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -41,6 +41,10 @@ test: $(READY)  ## run every test: package, labs, website in a real browser
 		$(BIN)/python -m pytest -q -n 2 --dist loadfile --nbval-lax --nbval-current-env --nbval-cell-timeout=120 $(LABS); fi
 	@echo "test: website"
 	@$(BIN)/python -m pytest -q tests/site
+
+browsers: site  ## before a release: every page of the website in Firefox and in WebKit
+	@echo "browsers: Firefox and WebKit, one that cannot be driven here is named"
+	@PYTHONPATH=tests $(BIN)/python -m release _build/html
 
 bench: $(READY)  ## measure this machine beside the peers
 	@echo "bench: one thread, please leave the machine alone"

@@ -6,6 +6,7 @@ Exit status: 0, every browser that could be driven passed everything, and there 
 2, no browser could be driven. A browser that could not be driven is named with the reason, and is not checked.
 """
 
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -29,6 +30,7 @@ FAULTS = (  # of that page
     "the measurement of a prediction",
     "a prediction that waits",
     "900 px wide",
+    "on a screen of 844 px",
     "not loaded: ",
     "asked another host: https://elsewhere.invalid",
     "console: complains",
@@ -65,24 +67,24 @@ def drive(name: str, copy: Path, address: str, pictures: Path) -> Iterator[Row]:
     """
     with BROWSERS[name]() as (version, window):
         browser = f"{name} {version}"
-        _trust(window, f"{address}/{FAULTY}")
+        try:
+            _trust(window, f"{address}/{FAULTY}")
+        except (Refused, Gone) as error:
+            raise NotDriven(f"it fails on the page that tests the check: {error}. Start it again") from error
         total = Found()
         for size, base, how in ((PHONE, address, "served"), (DESK, copy.as_uri(), "file")):
             for page in pages(copy, served=how == "served"):
                 try:
-                    width = window.resize(*size)
-                    found = check(window, f"{base}/{page}", fresh=FRESH, keeps=how == "served")
+                    found = check(window, f"{base}/{page}", size=size, fresh=FRESH, keeps=how == "served")
+                    if found.faults:
+                        _save(pictures / f"{name}-{page.split('?')[0].replace('/', '-')}-{found.width}.png", window)
                 except Gone as gone:
                     yield Row(browser=browser, page=page, screen=how, result=f"FAILED: {gone}", passed=False)
                     return
                 except Refused as refused:
-                    found = Found(faults=[str(refused)])
-                if found.faults:
-                    picture = pictures / f"{name}-{page.split('?')[0].replace('/', '-')}-{width}.png"
-                    picture.parent.mkdir(parents=True, exist_ok=True)
-                    picture.write_bytes(window.picture())
+                    found = Found(width=size[0], faults=[str(refused)])
                 total += found
-                screen = f"{width} px, {how}" + ("" if width == size[0] else ", its narrowest")
+                screen = f"{found.width} px, {how}" + ("" if found.width == size[0] else ", its narrowest")
                 yield Row(browser=browser, page=page, screen=screen, result=str(found), passed=not found.faults)
         if nothing := total.nothing():
             result = f"FAILED: the website has no {nothing}"
@@ -112,12 +114,16 @@ def _trust(window: Window, url: str) -> None:
     """Runs the check on the page with every fault; in a browser where it misses one it proves nothing."""
     patience, window.patience_s = window.patience_s, 1.0
     try:
-        window.resize(*PHONE)
-        faults = check(window, url, fresh=FRESH, keeps=False).faults
+        faults = check(window, url, size=PHONE, fresh=FRESH, keeps=False).faults
     finally:
         window.patience_s = patience
     if missed := [fault for fault in FAULTS if not any(fault in found for found in faults)]:
         raise NotDriven(f"the check does not see these faults in it: {'; '.join(missed)}. It saw: {'; '.join(faults)}")
+
+
+def _save(picture: Path, window: Window) -> None:
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    picture.write_bytes(window.picture())
 
 
 def main(site: Path) -> int:
@@ -125,7 +131,8 @@ def main(site: Path) -> int:
     if not (site / "index.html").is_file():
         print(f"browsers: there is no website in {site}. Type: make site")
         return 2
-    rows, not_driven = [], {}
+    rows, not_driven, pictures = [], {}, site.parent / "browsers"
+    shutil.rmtree(pictures, ignore_errors=True)
     with tempfile.TemporaryDirectory() as folder:
         listening = copy(site, Path(folder))
         faulty = Path(__file__).with_name(FAULTY).read_text(encoding="utf-8")
@@ -133,13 +140,15 @@ def main(site: Path) -> int:
         with serve(listening) as address:
             for name in BROWSERS:
                 try:
-                    for row in drive(name, listening, address, site.parent / "browsers"):
+                    for row in drive(name, listening, address, pictures):
                         rows.append(row)
                         print(row, flush=True)
                 except NotDriven as why:
                     not_driven[name] = str(why)
     lines, status = verdict(rows, not_driven)
     print(*(f"browsers: {line}" for line in lines), sep="\n")
+    if pictures.is_dir():
+        print(f"browsers: what failed looked like this: {pictures}")
     return status
 
 

@@ -6,7 +6,7 @@ import re
 import shutil
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 SUBFOLDER = "course"  # the website must not need to lie at a server's root
@@ -33,6 +33,10 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *arguments: object) -> None:
         pass
 
+    def handle(self) -> None:
+        with suppress(ConnectionError):  # a browser that leaves a page hangs up on what it had asked for
+            super().handle()
+
 
 def copy(site: Path, folder: Path) -> Path:
     """Copies the website and puts the ears into each page, before anything else; gives the copy's path."""
@@ -44,7 +48,7 @@ def copy(site: Path, folder: Path) -> Path:
 
 def with_ears(html: str) -> str:
     """A page that keeps in `window.releaseSeen` what went wrong in it."""
-    if "<head" not in html:
+    if not re.search(r"<head\b", html):
         return EARS + html
     return re.sub(r"<head\b[^>]*>", lambda head: head[0] + EARS, html, count=1)
 

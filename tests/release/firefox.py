@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from release.programs import find_or_install, running
-from release.window import COMMANDS, Gone, Refused, Window
+from release.window import COMMANDS, Gone, Late, NotDriven, Refused, Window
 
 ANSWER_S = 60
 PROFILE = {  # what differs from a new reader's Firefox
@@ -40,8 +40,13 @@ def firefox() -> Iterator[tuple[str, Window]]:
         command = [program, "--headless", "--marionette", "--no-remote", "--profile", name]
         with running(command, lambda: port.exists() and port.read_text(), folder=folder) as number:
             with socket.create_connection(("127.0.0.1", int(number)), timeout=ANSWER_S) as connection:
-                send = _speak(connection)
-                yield send("start", {})["capabilities"]["browserVersion"], Window(send)
+                try:
+                    send = _speak(connection)
+                    version = send("start", {})["capabilities"]["browserVersion"]
+                    window = Window(send)
+                except (Refused, Gone, Late, OSError) as error:
+                    raise NotDriven(f"Firefox opens no window: {error}. Try another version of Firefox") from error
+                yield version, window
 
 
 def _speak(connection: socket.socket) -> Callable[[str, dict], object]:
@@ -51,7 +56,7 @@ def _speak(connection: socket.socket) -> Callable[[str, dict], object]:
         length = b""
         while not length.endswith(b":"):
             if not (byte := stream.read(1)):
-                raise Gone("Firefox has ended")
+                raise ConnectionError("it has ended")
             length += byte
         return json.loads(stream.read(int(length[:-1])))
 
@@ -60,7 +65,7 @@ def _speak(connection: socket.socket) -> Callable[[str, dict], object]:
         try:
             connection.sendall(b"%d:%s" % (len(message), message))
             _, _, error, value = receive()
-        except OSError as gone:
+        except (OSError, json.JSONDecodeError) as gone:
             raise Gone(f"Firefox does not answer: {gone}") from gone
         if error:
             raise Refused(f"{error['error']}: {error['message']}")

@@ -31,6 +31,7 @@ KEPT = """return [...document.querySelectorAll('.lab-prediction .lab-panel')].ev
 class Found:
     """What on a page answered its reader, and what is wrong with the page."""
 
+    width: int = 0  # of the screen in pixels, as far as the browser went
     settings: int = 0  # steps that the sliders took
     answers: int = 0  # of quizzes
     predictions: int = 0
@@ -54,16 +55,17 @@ class Found:
         return ", ".join(["passed", *(f"{count} {what}" for what, count in counts.items() if count)])
 
 
-def check(window: Window, url: str, *, fresh: str, keeps: bool) -> Found:
-    """Loads a page, tries everything on it, and says what it found.
+def check(window: Window, url: str, *, size: tuple[int, int], fresh: str, keeps: bool) -> Found:
+    """Loads a page, tries everything on it, turns the screen and back, and says what it found.
 
     Args:
-        window: its width is the screen's.
+        window: of the browser.
         url: of the page.
+        size: width and height of the screen in pixels.
         fresh: what is added to the address so that the page forgets earlier answers.
         keeps: whether answers must still be there after the page was loaded again.
     """
-    found = Found()
+    found = Found(width=window.resize(*size))
     window.go(url + ("&" if "?" in url else "?") + fresh)
     _try(found, lambda: window.wait("the page", LOADED))
     if "?q=" in url:
@@ -76,11 +78,22 @@ def check(window: Window, url: str, *, fresh: str, keeps: bool) -> Found:
     ):
         for element in window.run(FIND, part):
             _try(found, lambda trial=trial, element=element: trial(window, element, found))
-    found.faults += filter(None, [window.run(WIDE), *window.run("return window.releaseSeen;")])
+    for turned in (size, size[::-1], size):
+        window.resize(*turned)
+        _try(found, lambda: _fits(window))
+    found.faults += window.run("return window.releaseSeen;")
     if keeps and found.answers + found.predictions and not found.faults:
         window.go(url)
         _try(found, lambda: window.wait("the answers after a reload", KEPT))
     return found
+
+
+def _fits(window: Window) -> None:
+    """The page is no wider than the screen, once the pictures have followed it."""
+    try:
+        window.wait_for("a page that fits", lambda: not window.run(WIDE))
+    except Late as late:
+        raise Late(window.run(WIDE)) from late
 
 
 def _slider(window: Window, slider: object, found: Found) -> None:

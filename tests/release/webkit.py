@@ -6,13 +6,13 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 from release.programs import find_or_install, running
-from release.window import COMMANDS, Gone, NotDriven, Refused, Window
+from release.window import COMMANDS, Gone, Late, NotDriven, Refused, Window
 
 ANSWER_S = 60
 OPTIONS = {"args": ["--automation", "--javascript-can-open-windows-automatically=true"]}  # for the narrow window
@@ -40,13 +40,20 @@ def webkit() -> Iterator[tuple[str, Window]]:
         places = {"DISPLAY": f":{display}", "GDK_BACKEND": "x11", "XDG_RUNTIME_DIR": str(folder)}
         stack.enter_context(running(command, lambda: _answers(port), folder=folder, **places))
         session = f"http://127.0.0.1:{port}/session"
+        wanted = {"capabilities": {"alwaysMatch": {"webkitgtk:browserOptions": OPTIONS}}}
         try:
-            opened = _send(session, "start", {"capabilities": {"alwaysMatch": {"webkitgtk:browserOptions": OPTIONS}}})
-        except (Refused, Gone) as error:
-            raise NotDriven(f"WebKitWebDriver starts no browser: {error}") from error
-        send = partial(_send, f"{session}/{opened['sessionId']}")
-        stack.callback(send, "end", {})
-        yield opened["capabilities"]["browserVersion"], Window(send)
+            opened = _send(session, "start", wanted)
+            send = partial(_send, f"{session}/{opened['sessionId']}")
+            stack.callback(_end, send)
+            window = Window(send)
+        except (Refused, Gone, Late) as error:
+            raise NotDriven(f"WebKit opens no window: {error}. Try another version of WebKitGTK") from error
+        yield opened["capabilities"]["browserVersion"], window
+
+
+def _end(send: Callable[[str, dict], object]) -> None:
+    with suppress(Refused, Gone):  # it may have ended by itself
+        send("end", {})
 
 
 def _send(session: str, command: str, body: dict) -> object:
