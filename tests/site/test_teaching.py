@@ -1,0 +1,288 @@
+"""Quizzes and predictions answer on a page opened from a file: by keyboard, after a reload, and without a script."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from mobilellm_lab.exercises import Measured, Option, Prediction, Question, Quiz, progress
+from mobilellm_lab.exercises.deep_narrow import COST, QUIZ
+from tests.site.test_axe import faults
+
+QUESTIONS = tuple(
+    Question(
+        text=f"Question {number}?",
+        options=tuple(
+            Option(text=f"option {place}", reason=f"reason {number}{place}", right=place == right) for place in range(3)
+        ),
+    )
+    for number, right in enumerate((1, 0, 2))
+)
+ASK = Prediction(
+    name="speed",
+    question="How *many* times?",
+    unit="times",
+    low=1,
+    high=20,
+    step=0.1,
+    reference=lambda: Measured(median=5.4, low=5.1, high=5.9, origin="rows of `some.jsonl`", note="three seeds"),
+    explain="Each waits for the last.",
+    digits=1,
+)
+SHARE = Prediction(
+    name="share",
+    question="Which share?",
+    unit="",
+    low=0,
+    high=1,
+    step=0.01,
+    reference=lambda: Measured(median=0.52, low=0.5, high=0.55, origin="rows", note="three seeds"),
+    explain="So.",
+)
+STYLES = {"light": "background: #fff; color: #222", "dark": "background: #14181e; color: #ced6dd; color-scheme: dark"}
+YOURS = ".lab-row-yours dd"
+
+
+def write_page(path: Path, *fragments: str, theme: str = "light") -> Path:
+    """A page with nothing but the fragments."""
+    head = "<meta charset='utf-8'><meta name='viewport' content='width=device-width'><title>Teaching</title>"
+    body = f"<main><h1>Teaching</h1>{''.join(fragments)}</main>"
+    path.write_text(
+        f"<!doctype html><html lang='en'><head>{head}</head><body style='{STYLES[theme]}'>{body}</body></html>",
+        encoding="utf-8",
+    )
+    return path
+
+
+@pytest.fixture(autouse=True)
+def own_progress(monkeypatch, tmp_path):
+    monkeypatch.setenv(progress.VARIABLE, str(tmp_path / "progress.json"))
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page with a fresh storage; whatever its scripts throw fails the test."""
+    page, errors = browser.new_page(viewport={"width": 1000, "height": 800}), []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    page.close()
+    assert not errors
+
+
+def fragments_page(tmp_path: Path) -> tuple[Path, Quiz, Prediction]:
+    quiz = Quiz(name="demo", questions=QUESTIONS)
+    return write_page(tmp_path / "page.html", quiz._repr_html_(), ASK._repr_html_()), quiz, ASK
+
+
+@pytest.fixture(params=["fragments", "chapter 2"])
+def shown(request, tmp_path) -> tuple[Path, Quiz, Prediction]:
+    """A file with a quiz and a prediction, and what they were made of."""
+    if request.param == "fragments":
+        return fragments_page(tmp_path)
+    return request.getfixturevalue("site") / "book" / "02_deep_narrow.html", QUIZ, COST
+
+
+def right_places(quiz: Quiz) -> list[int]:
+    return [[option.right for option in question.options].index(True) for question in quiz.questions]
+
+
+def answer(page: Page, number: int, place: int) -> None:
+    """Chooses an option by keyboard alone, from the first radio button of the question."""
+    page.locator(".lab-quiz fieldset").nth(number).locator("input").first.focus()
+    if place == 0:
+        page.keyboard.press("Space")
+        return
+    for _ in range(place):
+        page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+
+
+def reason(page: Page, number: int) -> str:
+    return page.locator(".lab-quiz fieldset").nth(number).locator(".lab-reason").inner_text()
+
+
+def test_a_quiz_is_answered_by_keyboard_and_kept(page, shown):
+    path, quiz, _ = shown
+    places, total = right_places(quiz), len(quiz.questions)
+    page.goto(path.as_uri())
+    score = page.locator(".lab-quiz .lab-score")
+    assert score.inner_text() == ""
+    assert page.locator(".lab-quiz details:visible").count() == 0
+    for number, place in enumerate(places[:-1]):
+        answer(page, number, place)
+        assert reason(page, number).startswith("Right. ")
+        assert score.inner_text() == f"{number + 1} of {total} answered, {number + 1} right at first try."
+    last = total - 1
+    wrong = (places[last] + 1) % 3
+    answer(page, last, wrong)
+    assert reason(page, last).startswith("Not right. ")
+    answer(page, last, places[last])  # another try does not change the count
+    assert reason(page, last).startswith("Right. ")
+    assert score.inner_text() == f"{last} of {total} right at first try."
+
+    said = [reason(page, number) for number in range(total)]
+    page.reload()
+    assert [reason(page, number) for number in range(total)] == said
+    assert score.inner_text() == f"{last} of {total} right at first try."
+    assert page.locator(".lab-quiz input:checked").count() == total
+    marks = page.locator(".lab-quiz fieldset").nth(last).locator("[data-kind=right], [data-kind=wrong]")
+    assert marks.count() == 3  # both tried options and the reason
+
+    page.get_by_role("button", name="Start again").press("Enter")
+    assert score.inner_text() == ""
+    assert page.locator(".lab-quiz input:checked").count() == 0
+    assert page.evaluate("document.activeElement.name") == "question0"
+    page.reload()
+    assert page.locator(".lab-quiz input:checked").count() == 0
+
+
+def test_arrow_keys_pass_options_without_answering(page, tmp_path):
+    path, _, _ = fragments_page(tmp_path)
+    page.goto(path.as_uri())
+    page.locator("fieldset").first.locator("input").first.focus()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    assert reason(page, 0) == "Press Enter or the space bar to check this answer."
+    assert page.locator(".lab-score").inner_text() == ""
+    page.keyboard.press("Space")
+    assert reason(page, 0) == "Not right. reason 02"
+    page.locator("fieldset").nth(1).get_by_text("option 0").click()  # a click is an answer at once
+    assert reason(page, 1) == "Right. reason 10"
+    assert page.locator(".lab-score").inner_text() == "2 of 3 answered, 1 right at first try."
+
+
+def test_answers_to_another_version_are_dropped(page, tmp_path):
+    path, quiz, _ = fragments_page(tmp_path)
+    page.goto(path.as_uri())
+    answer(page, 0, 0)
+    write_page(path, Quiz(name="demo", questions=quiz.questions[:2])._repr_html_())
+    page.reload()
+    assert page.locator("input:checked").count() == 0
+    assert page.locator(".lab-score").inner_text() == ""
+
+
+def test_a_prediction_is_committed_and_kept(page, shown):
+    path, _, ask = shown
+    page.goto(path.as_uri())
+    card = page.locator(f".lab-prediction[data-prediction={ask.name}]")
+    field, commit = card.locator("input"), card.get_by_role("button", name="Commit")
+    assert commit.is_disabled()
+    assert not card.locator(".lab-panel").is_visible()
+    assert "Measured" not in card.inner_text()
+    field.focus()
+    page.keyboard.type(str(ask.high + 1))
+    page.keyboard.press("Tab")
+    assert commit.is_disabled()
+    assert card.get_by_role("alert").inner_text() == f"{ask.high + 1} is outside the range. {ask.range}"
+    assert field.get_attribute("aria-invalid") == "true"
+
+    field.focus()
+    page.keyboard.press("ControlOrMeta+a")
+    page.keyboard.type(str(ask.low))
+    assert card.get_by_role("alert").inner_text() == ""
+    page.keyboard.press("Enter")
+    stored = ask.reference()
+    assert card.locator(YOURS).inner_text() == f"{ask.show(ask.low)} {ask.verdict(ask.low, stored)}"
+    assert ask.show(stored.median) in card.locator(".lab-row-stored").inner_text()
+    assert card.locator(".lab-record").inner_text().startswith("Your record: 1 first prediction, 0 inside")
+    assert page.evaluate("document.activeElement.className") == "lab-panel"
+    assert not field.is_visible()
+
+    page.reload()
+    assert card.locator(YOURS).inner_text() == f"{ask.show(ask.low)} {ask.verdict(ask.low, stored)}"
+    card.get_by_role("button", name="Predict again").press("Enter")
+    assert not card.locator(".lab-panel").is_visible()
+    page.keyboard.type(f"{stored.median:.3f}")  # the field has the focus
+    page.keyboard.press("Enter")
+    assert "Inside the spread." in card.locator(YOURS).inner_text()
+    assert "1 first prediction, 0 inside" in card.locator(".lab-record").inner_text()  # the first one counts
+
+
+def test_the_page_and_python_say_the_same(page, tmp_path):
+    page.goto(write_page(tmp_path / "page.html", ASK._repr_html_(), SHARE._repr_html_()).as_uri())
+    for ask, values in ((ASK, (1, 2.7, 5.0, 5.1, 5.9, 6, 20)), (SHARE, (0, 0.31, 0.5, 0.551, 1))):
+        card = page.locator(f"[data-prediction={ask.name}]")
+        for value in values:
+            card.locator("input").fill(str(value))
+            card.get_by_role("button", name="Commit").click()
+            assert card.locator(YOURS).inner_text() == f"{ask.show(value)} {ask.verdict(value, ask.reference())}"
+            card.get_by_role("button", name="Predict again").click()
+
+
+def test_a_comparison_takes_up_what_was_committed_on_the_page(page, tmp_path):
+    compared = ASK.compare(5.5)._repr_html_()
+    page.goto(write_page(tmp_path / "page.html", ASK._repr_html_(), compared).as_uri())
+    below = page.locator(".lab-comparison")
+    assert "No prediction committed." in below.inner_text()
+    assert not below.locator(".lab-row-yours").is_visible()
+    page.locator(".lab-prediction input").fill("5.2")
+    page.get_by_role("button", name="Commit").click()
+    assert below.locator(YOURS).inner_text() == "5.2 times Inside the spread."
+    assert "No prediction" not in below.inner_text()
+    assert "5.5 times One run on this machine" in below.locator(".lab-row-here dd").inner_text()
+    page.reload()
+    assert below.locator(YOURS).inner_text() == "5.2 times Inside the spread."
+
+
+def test_a_fragment_may_stand_twice_and_leaves_no_name(page, tmp_path):
+    page.goto(write_page(tmp_path / "blank.html").as_uri())
+    names = page.evaluate("Object.getOwnPropertyNames(window).sort()")
+    quiz = Quiz(name="demo", questions=QUESTIONS)._repr_html_()
+    page.goto(write_page(tmp_path / "page.html", quiz, quiz, ASK._repr_html_(), ASK._repr_html_()).as_uri())
+    assert page.evaluate("Object.getOwnPropertyNames(window).sort()") == names
+    for copy in range(2):
+        one = page.locator(".lab-quiz").nth(copy)
+        one.locator("input").nth(copy).click()
+        assert one.locator("input:checked").count() == 1
+        page.locator(".lab-prediction input").nth(copy).fill("3")
+        page.locator(".lab-prediction").nth(copy).get_by_role("button", name="Commit").click()
+    assert page.locator(".lab-quiz input:checked").count() == 2
+    assert page.locator(f"{YOURS}:visible").count() == 2
+
+
+def test_without_a_storage_everything_works_until_the_page_is_left(page, tmp_path):
+    page.add_init_script("Object.defineProperty(window, 'localStorage', {get() { throw new DOMException('denied') }})")
+    path, _, _ = fragments_page(tmp_path)
+    page.goto(path.as_uri())
+    answer(page, 0, 1)
+    assert page.locator(".lab-score").inner_text() == "1 of 3 answered, 1 right at first try."
+    page.locator(".lab-prediction input").fill("5.2")
+    page.get_by_role("button", name="Commit").click()
+    assert page.locator(".lab-record").inner_text() == "Your record: 1 first prediction, 1 inside the measured spread."
+    page.reload()
+    assert page.locator(".lab-score").inner_text() == ""
+
+
+def test_without_a_script_reasons_and_measurement_are_one_click_away(browser, tmp_path):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    path, quiz, _ = fragments_page(tmp_path)
+    page.goto(path.as_uri())
+    reasons = page.get_by_text("Reason", exact=True)
+    assert reasons.count() == 9
+    reasons.nth(4).click()
+    assert page.get_by_text("reason 11").is_visible()
+    assert not page.locator(".lab-prediction form").is_visible()
+    page.get_by_text("Show the measurement").click()
+    assert page.get_by_text("5.4 times").is_visible()
+    assert not page.locator(".lab-row-yours").is_visible()
+    context.close()
+
+
+@pytest.mark.parametrize("theme", STYLES)
+def test_answered_pieces_are_accessible_and_fit_a_phone(page, tmp_path, theme):
+    quiz = Quiz(name="demo", questions=QUESTIONS)._repr_html_()
+    pieces = (quiz, ASK._repr_html_(), SHARE._repr_html_(), ASK.compare(19.0)._repr_html_())
+    page.goto(write_page(tmp_path / "page.html", *pieces, theme=theme).as_uri())
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert not faults(page)
+    answer(page, 0, 1)
+    answer(page, 1, 1)
+    page.locator("[data-prediction=speed] input").fill("3")
+    page.locator("[data-prediction=speed]").get_by_role("button", name="Commit").click()
+    page.locator("[data-prediction=share] input").fill("3")
+    page.keyboard.press("Tab")
+    assert page.get_by_role("alert").get_by_text("3 is outside the range").is_visible()
+    assert not faults(page)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
