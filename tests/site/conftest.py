@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+FOLDER = "/some/folder"
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -29,12 +30,19 @@ def site() -> Path:
     return ROOT / "_build" / "html"
 
 
+class InFolder(Quiet):
+    """Serves its directory below /some/folder, and nothing elsewhere: a page that asks for /_static is found out."""
+
+    def translate_path(self, path: str) -> str:
+        return super().translate_path(path.removeprefix(FOLDER) if path.startswith(f"{FOLDER}/") else "/nowhere")
+
+
 @pytest.fixture(scope="session")
 def address(site: Path) -> Iterator[str]:
-    """Where the website is served: http://127.0.0.1:PORT."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=site)) as server:
+    """Where the website is served, below a folder as on GitHub Pages: http://127.0.0.1:PORT/some/folder."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(InFolder, directory=site)) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http://127.0.0.1:{server.server_port}{FOLDER}"
         server.shutdown()
         thread.join()

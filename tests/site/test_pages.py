@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Route
 
+from mobilellm_lab.deep_narrow.evidence import reported
+from mobilellm_lab.figures.deep_narrow_replay import shells_arms
+from mobilellm_lab.reference import open_sweep
+
 ROOT = Path(__file__).parents[2]
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 800}
@@ -83,23 +87,56 @@ def test_page_is_whole_on_a_phone(browser, address, name):
     page.close()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_page_is_whole_on_a_desk(browser, address, theme):
-    page, seen = watched(browser, address, DESK)
+@pytest.mark.parametrize(("way", "theme"), [("served", "light"), ("double-clicked", "dark")])
+def test_page_is_whole_on_a_desk(browser, site, address, way, theme):
+    """Served, or opened as a file: there the search shows titles only, since a file may not read another."""
+    root = address if way == "served" else site.as_uri()
+    page, seen = watched(browser, root, DESK)
     page.emulate_media(color_scheme=theme)
-    for name in PAGES:
-        visit(page, f"{address}/{name}")
+    for name in PAGES if way == "served" else [name for name in PAGES if "?" not in name]:
+        visit(page, f"{root}/{name}")
         assert page.evaluate("document.documentElement.dataset.theme") == theme
         assert not seen.all(), name
         assert page.evaluate("document.documentElement.scrollWidth") <= DESK["width"], name
+        assert page.evaluate("getComputedStyle(document.body).getPropertyValue('--pst-color-primary')"), name
     page.close()
 
 
-def test_search_finds_the_first_page(browser, address):
+def test_first_page_says_it_all_in_one_screen(browser, address):
+    """Promise, numbers, links to start with, and a replay with its sliders."""
+    page, _ = watched(browser, address, DESK)
+    page.goto(f"{address}/book/intro.html", wait_until="networkidle")
+    for what, least in {".lab-promise": 1, ".lab-number": 3, ".lab-start a": 2, "input[type=range]": 1}.items():
+        bottoms = page.locator(what).evaluate_all("all => all.map(e => e.getBoundingClientRect().bottom)")
+        assert len(bottoms) >= least, what
+        assert max(bottoms) <= DESK["height"], what
+    assert page.locator(".replay-chart").first.evaluate("e => e.getBoundingClientRect().bottom") <= DESK["height"]
+    page.close()
+
+
+def test_first_page_shows_the_stored_numbers(site):
+    store = open_sweep("deep_narrow")
+    runs = reported(store, [arm for arm in shells_arms() if arm.recipe.budget == 60_000])
+    one, four = (100 * runs[runs["depth"] == depth]["score"].median() for depth in (1, 4))
+    text = re.sub("<[^>]+>", "", (site / "book" / "intro.html").read_text(encoding="utf-8"))
+    assert f"{one:.0f} → {four:.0f} %" in text
+    assert f"{len(store.rows) + len(open_sweep('deep_narrow_cost').rows)} measurements" in text
+
+
+@pytest.mark.parametrize(("word", "where"), [("phone", "book/intro.html"), ("perplexity", "book/glossary.html")])
+def test_search_finds(browser, address, word, where):
     page, seen = watched(browser, address, DESK)
-    page.goto(f"{address}/search.html?q=phone")
-    page.wait_for_selector("#search-results a[href*='book/intro.html']")
+    page.goto(f"{address}/search.html?q={word}")
+    page.wait_for_selector(f"#search-results a[href*='{where}']")
     assert not seen.all()
+    page.close()
+
+
+def test_search_finds_titles_in_a_folder_of_files(browser, site):
+    page, seen = watched(browser, site.as_uri(), DESK)
+    page.goto(f"{site.as_uri()}/search.html?q=perplexity")
+    page.wait_for_selector("#search-results a[href*='book/glossary.html']")
+    assert not seen.outside
     page.close()
 
 
