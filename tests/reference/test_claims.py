@@ -110,3 +110,22 @@ def deep_for_shallow() -> Store:
 def test_claims_on_depth_turn_if_deep_and_shallow_runs_change_places(name):
     claim = next(claim for claim in CLAIMS if claim.name == name)
     assert claim.derive({"deep_narrow": deep_for_shallow()}).verdict is not claim.verdict
+
+
+def test_the_best_rate_lies_at_the_edge_only_where_the_page_says():
+    store = open_sweep("deep_narrow")
+    edges = {
+        (arm.recipe.task, arm.recipe.budget, arm.recipe.depth): arm.rates.index(arm.best_rate(store)) == 0
+        for arm in arms()
+        if arm.study == "depth" and arm.best_rate(store) in (min(arm.rates), max(arm.rates))
+    }
+    shells = {key: lowest for key, lowest in edges.items() if key[0] == "shells"}
+    assert shells == {("shells", 30_000, depth): False for depth in (8, 12, 16)}
+    text = {key: lowest for key, lowest in edges.items() if key[0] == "text"}
+    assert text == {("text", 200_000, 8): False, ("text", 1_000_000, 2): True}
+
+
+def test_width_alone_buys_nothing_on_shells():
+    one = [scores(task="shells", budget=budget, depth=1) for budget in (30_000, 60_000, 100_000, 200_000)]
+    assert max(s.median() for s in one) - min(s.median() for s in one) < 0.03
+    assert scores(task="shells", budget=30_000, depth=16).min() > max(s.max() for s in one)
