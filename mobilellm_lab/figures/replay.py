@@ -167,8 +167,9 @@ class Replay:
             text=alt.ExprRef(
                 f"split({words} + '\\n' + {json.dumps([chr(10).join(r) for r in readouts])}[{index}], '\\n')"
             ),
-            subtitle=textwrap.wrap(self.badge, 60 * len(self.charts)),
+            subtitle=[line for text in (self.key, self.badge) for line in textwrap.wrap(text, 60 * len(self.charts))],
             subtitlePadding=6,
+            offset=16,
         )
         charts = [chart.properties(width=WIDTH) for chart in self.charts]
         params = [slider.param for slider in self.sliders]
