@@ -13,6 +13,7 @@ from types import MappingProxyType
 Number = int | float
 Rows = Sequence[tuple[str, str, str]]  # which, value, remark
 
+OWN_KEYS = "data-lm-suppress-shortcuts"  # on what takes keys, or JupyterLab takes them for its shortcuts
 LABELS = {"yours": "Your prediction", "here": "Measured here", "stored": "Measured before"}  # which
 
 MARKS = {"right": "✓", "wrong": "✗", "not attempted": "…"}  # shape, word and colour: no difference rests on one alone
@@ -64,9 +65,9 @@ def quiz(name: str, version: str, questions: Sequence[tuple[str, Sequence[tuple[
         for index, (option, reason, right) in enumerate(options):
             word = "Right." if right else "Not right."
             rows.append(
-                f'<div class="lab-option"><label><input type="radio" name="question{number}" value="{index}"'
+                f'<div class="lab-option"><label><input {OWN_KEYS} type="radio" name="question{number}" value="{index}"'
                 f"{' data-right' * right}><span>{inline(option)}</span></label>"
-                f"<details><summary>Reason</summary><p><strong>{word}</strong> {inline(reason)}</p></details></div>"
+                f"{_folded('Reason', f'<p><strong>{word}</strong> {inline(reason)}</p>')}</div>"
             )
         sets.append(
             f"<fieldset><legend>{number + 1}. {inline(text)}</legend>{''.join(rows)}"
@@ -74,7 +75,7 @@ def quiz(name: str, version: str, questions: Sequence[tuple[str, Sequence[tuple[
         )
     foot = (
         '<div class="lab-foot"><span class="lab-score" role="status"></span> '
-        '<button type="button" hidden>Start again</button></div>'
+        f'<button {OWN_KEYS} type="button" hidden>Start again</button></div>'
     )
     inside = f"<form>{''.join(sets)}{foot}</form>{_script()}"
     return _card("quiz", "Quiz", _heading("Quiz", ""), inside, {"quiz": name, "version": version})
@@ -103,14 +104,14 @@ def prediction(
     inside = (
         '<form novalidate hidden><div class="lab-ask"><label><span>Your prediction. '
         f'<small class="lab-range">{escape(range_words)}</small></span>'
-        f'<input type="number" inputmode="decimal" min="{low}" max="{high}" step="{step}"></label>'
-        f'<span>{escape(unit)}</span><button type="submit" disabled>Commit</button></div>'
+        f'<input {OWN_KEYS} type="number" inputmode="decimal" min="{low}" max="{high}" step="{step}"></label>'
+        f'<span>{escape(unit)}</span><button {OWN_KEYS} type="submit" disabled>Commit</button></div>'
         '<p class="lab-problem" role="alert"></p></form>'
-        f'<details class="lab-measured"><summary>Show the measurement</summary>'
+        f'<details class="lab-measured"><summary {OWN_KEYS}>Show the measurement</summary>'
         f'<div class="lab-panel" tabindex="-1">{_rows([("yours", "", ""), *rows])}'
         f"{_strip(field[:2], spread, [('yours', low)])}{paragraphs(explain)}"
         f'<p class="lab-record"></p><p class="lab-origin">{inline(origin)}</p></div></details>'
-        f'<button type="button" class="lab-again" hidden>Predict again</button>{_script()}'
+        f'<button {OWN_KEYS} type="button" class="lab-again" hidden>Predict again</button>{_script()}'
     )
     data = _prediction_data(name, unit, digits, (low, high), spread)
     return _card("prediction", "Prediction", _heading("Predict first", question), inside, data)
@@ -157,11 +158,11 @@ def _heading(kicker: str, title: str) -> str:
 
 
 def _card(kind: str, label: str, heading: str, inside: str, data: Mapping[str, object] = MappingProxyType({})) -> str:
-    """HTML of a framed piece; `data` are its data attributes. Its keys are its own, not JupyterLab's shortcuts."""
+    """HTML of a framed piece; `data` are its data attributes."""
     attributes = "".join(f' data-{key}="{escape(str(value))}"' for key, value in data.items())
     return (
-        f'<div role="group" class="lab-teach lab-{kind}" aria-label="{escape(label)}"{attributes} '
-        f'data-lm-suppress-shortcuts="true">{_style()}{heading}{inside}</div>'
+        f'<div role="group" class="lab-teach lab-{kind}" aria-label="{escape(label)}"{attributes}>'
+        f"{_style()}{heading}{inside}</div>"
     )
 
 
@@ -197,11 +198,12 @@ def _strip(
 
 
 def _folded(summary: str, inside: str) -> str:
-    return f"<details><summary>{escape(summary)}</summary>{inside}</details>"
+    return f"<details><summary {OWN_KEYS}>{escape(summary)}</summary>{inside}</details>"
 
 
 def _code(text: str, label: str) -> str:
-    return f'<pre tabindex="0" role="group" aria-label="{escape(label)}"><code>{escape(text, quote=False)}</code></pre>'
+    attributes = f'{OWN_KEYS} tabindex="0" role="group" aria-label="{escape(label)}"'
+    return f"<pre {attributes}><code>{escape(text, quote=False)}</code></pre>"
 
 
 def _plain(text: str) -> str:

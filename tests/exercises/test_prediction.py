@@ -104,5 +104,5 @@ def test_the_page_has_the_field_the_spread_and_a_way_without_a_script():
     html = make()._repr_html_()
     assert 'min="1" max="20" step="0.5"' in html
     assert 'data-from="5.1" data-median="5.4" data-to="5.9"' in html
-    assert "<summary>Show the measurement</summary>" in html
+    assert ">Show the measurement</summary>" in html
     assert "A number from 1 to 20 times." in html
