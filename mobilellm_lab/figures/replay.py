@@ -24,6 +24,7 @@ from mobilellm_lab.figures.viewer import headless
 VEGA_LITE = "5.20"  # of Altair 5.5; JupyterLab 4 draws version 5 by itself
 CHOSEN, MARKED, FAINT = "#0072b2", "#d55e00", "#808080"  # told apart by any colour vision, on white and on black
 WIDTH, HEIGHT = 360, 230  # of one chart before the page fits it into its box
+NOTEBOOK_WIDTH = 270  # two of them fit into a cell beside JupyterLab's file browser
 FONT = "system-ui, sans-serif"
 TEXT = {"font": FONT, "fontSize": 12}
 CONFIG = {
@@ -158,7 +159,7 @@ class Replay:
 
     def notebook_spec(self) -> dict:
         """One Vega-Lite specification with JupyterLab's own range inputs; its title says what they stand at."""
-        readouts = [textwrap.wrap(text, 50 * len(self.charts)) for text in self.readouts]
+        readouts = [textwrap.wrap(text, 44 * len(self.charts)) for text in self.readouts]
         index = "0"
         for slider in self.sliders:
             index = f"({index}) * {len(slider.values)} + {slider.name}"
@@ -167,11 +168,11 @@ class Replay:
             text=alt.ExprRef(
                 f"split({words} + '\\n' + {json.dumps([chr(10).join(r) for r in readouts])}[{index}], '\\n')"
             ),
-            subtitle=[line for text in (self.key, self.badge) for line in textwrap.wrap(text, 60 * len(self.charts))],
+            subtitle=[line for text in (self.key, self.badge) for line in textwrap.wrap(text, 50 * len(self.charts))],
             subtitlePadding=6,
             offset=16,
         )
-        charts = [chart.properties(width=WIDTH) for chart in self.charts]
+        charts = [chart.properties(width=NOTEBOOK_WIDTH) for chart in self.charts]
         params = [slider.param for slider in self.sliders]
         return alt.hconcat(*charts, title=title).add_params(*params).configure(**CONFIG).to_dict()
 
