@@ -26,6 +26,17 @@ from mobilellm_lab.panels import Live, deep_narrow_panel
 broken = Live({}, {"Run the broken one": lambda values: Recipe(depth=4, n_heads=4, task="no such task")})
 broken.show()
 """
+PREDICT = """
+from mobilellm_lab.exercises import Measured, Prediction
+from mobilellm_lab.panels import predict
+stored = Measured(median=5.4, low=5.1, high=5.9, origin="rows", note="three seeds")
+ASK = Prediction(name="speed", question="How many?", unit="times", low=1, high=20, step=0.1,
+                 reference=lambda: stored, explain="So.", digits=1)
+predict(ASK)
+"""
+COMPARE = "ASK.compare(5.5)"
+QUIZ = "from mobilellm_lab.exercises.deep_narrow import LEAK, QUIZ\nQUIZ"
+CHECK = "LEAK.check(lambda model, tokens: 1 / 0)"
 
 
 def lab_with_extra_cells() -> dict:
@@ -42,7 +53,7 @@ def lab_with_extra_cells() -> dict:
             "execution_count": None,
             "source": text,
         }
-        for i, text in enumerate((OTHER, BROKEN))
+        for i, text in enumerate((OTHER, BROKEN, PREDICT, COMPARE, QUIZ, CHECK))
     ]
     return lab | {"cells": panel + extra}
 
@@ -60,6 +71,7 @@ def server(tmp_path_factory) -> Iterator[str]:
         "JUPYTER_CONFIG_DIR": str(root / "config"),
         "JUPYTER_DATA_DIR": str(root / "data"),
         "JUPYTER_RUNTIME_DIR": str(root / "runtime"),
+        "MOBILELLM_LAB_PROGRESS": str(root / "progress.json"),
         "PYTHONPATH": str(ROOT),
     }
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"]
@@ -102,6 +114,7 @@ def page(server: str, browser: Browser) -> Iterator[Page]:
     command(page, "notebook:run-all-cells")
     page.wait_for_selector("text=answer 1", timeout=120_000)
     page.wait_for_selector("text=Run the broken one", timeout=60_000)
+    page.wait_for_selector(".lab-outcome", timeout=60_000)  # of the last cell
     yield page
     page.close()
 
@@ -172,3 +185,54 @@ def test_an_error_is_shown_in_the_panel(page):
     alert.wait_for(timeout=10_000)
     assert alert.inner_text().startswith("ValueError: task='no such task': choose one of shells")
     assert page.locator(".mobilellm-live").first.locator("[role=alert]").count() == 0
+
+
+def test_a_prediction_is_committed_and_then_compared(page):
+    """Committed and locked in one cell, without the measurement; the cell that measures shows both."""
+    card, below = page.locator(".lab-predict"), page.locator(".lab-comparison")
+    assert "No prediction committed." in below.inner_text()
+    field, commit = card.get_by_label("Your prediction"), card.get_by_role("button", name="Commit")
+    assert commit.is_disabled()
+    field.focus()
+    page.keyboard.type("50")
+    card.get_by_role("alert").get_by_text("50 is outside the range. A number from 1 to 20 times.").wait_for()
+    assert commit.is_disabled()
+    page.keyboard.press("ControlOrMeta+a")
+    page.keyboard.type("3")
+    page.wait_for_function("() => !document.querySelector('.lab-predict button').disabled", timeout=10_000)
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    card.get_by_text("Committed: 3.0 times.").wait_for(timeout=10_000)
+    assert field.is_disabled()
+    assert "5.4" not in card.inner_text()
+    run_cell(page, 4)
+    page.wait_for_selector(".lab-comparison >> text=Outside the spread: too low by a factor of 1.8.", timeout=10_000)
+    assert "5.5 times" in below.inner_text()
+    heights = below.locator("dt").evaluate_all("terms => terms.map(e => e.getBoundingClientRect().height)")
+    assert max(heights) < 30  # one line each: JupyterLab's own style of such lists is narrow
+    assert "Your record: 1 first prediction, 0 inside" in below.inner_text()
+
+    run_cell(page, 3)  # run again, as after a restart: what was committed is still there
+    page.locator(".lab-predict").get_by_text("Committed: 3.0 times.").wait_for(timeout=10_000)
+
+
+def test_a_quiz_answers_in_jupyterlab_and_keeps_its_keys(page):
+    """JupyterLab has shortcuts on single letters and arrows: inside the quiz they belong to the quiz."""
+    quiz = page.locator(".lab-quiz")
+    cells = "window.jupyterapp.shell.currentWidget.content.widgets.length"
+    before = page.evaluate(cells)
+    quiz.locator("input").first.focus()
+    page.keyboard.press("b")  # in a notebook: a new cell below
+    page.keyboard.press("ArrowDown")
+    assert quiz.locator("fieldset").first.locator("input").nth(1).is_checked()
+    page.keyboard.press("Enter")
+    said = quiz.locator(".lab-reason").first.inner_text()
+    assert said.startswith(("Right. ", "Not right. "))
+    assert "1 of 5 answered" in quiz.locator(".lab-score").inner_text()
+    assert page.evaluate(cells) == before
+
+
+def test_a_failing_answer_is_shown_and_not_raised(page):
+    outcome = page.locator(".lab-outcome")
+    assert "Wrong: an exception" in outcome.inner_text()
+    assert "ZeroDivisionError: division by zero in line 1 of <lambda>" in outcome.inner_text()
