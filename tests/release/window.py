@@ -105,4 +105,4 @@ class Window:
 
     def picture(self) -> bytes:
         """What the window shows, as PNG."""
-        return base64.b64decode(self._send("picture", {}))
+        return base64.b64decode(self._send("picture", {"full": False}))
