@@ -38,6 +38,14 @@ SILENT = """() => [
 ].map(e => e.outerHTML.slice(0, 200))"""
 
 
+SCROLL = """async () => {
+    for (let y = 0; y <= document.documentElement.scrollHeight; y += window.innerHeight) {
+        window.scrollTo(0, y);
+        await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
+    }
+}"""
+
+
 @dataclass
 class Seen:
     """What a page did while it loaded."""
@@ -69,9 +77,11 @@ def watched(browser: Browser, address: str, screen: dict) -> tuple[Page, Seen]:
 
 
 def visit(page: Page, url: str) -> None:
-    """Loads a page and scrolls to its end, so that what loads lazily is loaded too."""
-    page.goto(url, wait_until="networkidle")
-    page.evaluate("window.scrollTo(0, document.body.scrollHeight)")
+    """Loads a page and scrolls to its end screen by screen, so that what loads lazily is loaded too."""
+    page.goto(url, wait_until="load")
+    if url.endswith("/index.html"):  # leads to the first page
+        page.wait_for_url("**/book/intro.html")
+    page.evaluate(SCROLL)
     page.wait_for_load_state("networkidle")
 
 
