@@ -16,7 +16,7 @@ KNOWN_LEAK = 5.0  # of `_Ahead`, whichever token is changed
 
 
 def _leak_stub(model, tokens):
-    """The largest change of an earlier logit when a later token changes; tokens: (1, T), logits: (1, T, V)."""
+    """Largest change of an earlier logit; tokens (1, T), logits (1, T, V)."""
     return ...  # your code
 
 

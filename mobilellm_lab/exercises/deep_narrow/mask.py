@@ -15,7 +15,7 @@ STILL = 1e-4  # a weight that is off by less is right
 
 
 def _masked_stub(scores):
-    """Causal attention weights (heads, T, T) from raw scores; row: the position that asks, column: the one it sees."""
+    """Causal weights from raw scores; both (heads, T, T), rows see columns."""
     return ...  # your code
 
 
