@@ -3,6 +3,7 @@
 import argparse
 import multiprocessing
 import os
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -10,21 +11,25 @@ import torch
 from tqdm import tqdm
 
 from mobilellm_lab import __version__, deep_narrow
+from mobilellm_lab.arms import Arm, missing
 from mobilellm_lab.reference import open_sweep
 from mobilellm_lab.sweeps import Store
 
 
-def sweep_deep_narrow(store: Store, *, workers: int) -> None:
-    """Makes the runs that the stored sweep of chapter 2 still lacks."""
-    plan = deep_narrow.arms()
+def run_in_processes(plan: list[Arm], run_arms: Callable[..., Iterator], store: Store, *, workers: int) -> None:
+    """Makes the runs of a chapter's plan that the store still lacks, in processes of one torch thread each."""
     context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads in mid-air
     with (
         ProcessPoolExecutor(workers, mp_context=context) as executor,
-        tqdm(total=deep_narrow.missing(plan, store), unit="run", desc=store.path.name) as bar,
+        tqdm(total=missing(plan, store), unit="run", desc=store.path.name) as bar,
     ):
-        for recipe in deep_narrow.run_arms(plan, store=store, executor=executor):
-            bar.set_postfix_str(f"{recipe.task} {recipe.depth} layers")
+        for _ in run_arms(plan, store=store, executor=executor):
             bar.update()
+
+
+def sweep_deep_narrow(store: Store, *, workers: int) -> None:
+    """Makes the runs that the stored sweep of chapter 2 still lacks."""
+    run_in_processes(deep_narrow.arms(), deep_narrow.run_arms, store, workers=workers)
 
 
 def sweep_deep_narrow_cost(store: Store, *, workers: int) -> None:

@@ -1,15 +1,12 @@
 """Chapter 2: what depth costs and what it buys at a fixed number of parameters."""
 
+from mobilellm_lab.arms import SEEDS, VALIDATION_SEED, Arm, missing
 from mobilellm_lab.deep_narrow.cost import Cost, costs, measure
 from mobilellm_lab.deep_narrow.leak import EncoderLM, Noise, leak, train_on_noise
 from mobilellm_lab.deep_narrow.recipe import DEFAULTS, HOLD, Recipe, Result, Run, decode_throughput
 from mobilellm_lab.deep_narrow.sweep import (
-    SEEDS,
-    VALIDATION_SEED,
-    Arm,
     arms,
     band,
-    missing,
     roadmap,
     run_arms,
     training,

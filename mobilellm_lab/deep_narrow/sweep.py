@@ -2,39 +2,17 @@
 
 from collections.abc import Iterator
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from itertools import groupby
 
 import torch
 
+from mobilellm_lab.arms import SEEDS, Arm, run_group
 from mobilellm_lab.deep_narrow.recipe import Recipe, Run
 from mobilellm_lab.provenance import provenance
-from mobilellm_lab.sweeps import Store, sweep
+from mobilellm_lab.sweeps import Store
 
-SEEDS = (0, 1, 2)  # of the runs that are reported
-VALIDATION_SEED = 1000  # of the runs that choose the learning rate; never reported
 EVALUATIONS = 10  # points on each learning curve
-
-
-@dataclass(frozen=True, kw_only=True)
-class Arm:
-    """One line of the comparison: a recipe, and the learning rates it may choose from."""
-
-    study: str  # what the arm belongs to
-    recipe: Recipe
-    rates: tuple[float, ...]
-
-    def candidates(self) -> list[Recipe]:
-        """The runs that choose the rate."""
-        return [replace(self.recipe, lr=rate, seed=VALIDATION_SEED) for rate in self.rates]
-
-    def best_rate(self, store: Store) -> float:
-        """The rate with the lowest validation loss on the validation seed."""
-        return min(self.candidates(), key=lambda recipe: store[recipe]["validation_loss_nats"]).lr
-
-    def reported(self, store: Store) -> list[Recipe]:
-        """The runs over `SEEDS` at the best rate."""
-        return [replace(self.recipe, lr=self.best_rate(store), seed=seed) for seed in SEEDS]
 
 
 def roadmap(start: Recipe, *, deep: int, n_kv_heads: int) -> dict[str, Recipe]:
@@ -112,23 +90,10 @@ def train_row(recipe: Recipe) -> dict:
 
 
 def run_arms(plan: list[Arm], *, store: Store, executor: Executor) -> Iterator[Recipe]:
-    """Yields each recipe as it is stored, study by study: all rates on the validation seed, the best on `SEEDS`."""
-    for _, group in groupby(plan, key=lambda arm: (arm.study.split(":")[0], arm.recipe.task, arm.recipe.budget)):
-        group = list(group)
-        yield from sweep(train_row, [r for arm in group for r in arm.candidates()], store=store, executor=executor)
-        yield from sweep(train_row, [r for arm in group for r in arm.reported(store)], store=store, executor=executor)
-
-
-def missing(plan: list[Arm], store: Store) -> int:
-    """How many runs are still to be made; an arm whose rate is not chosen yet counts all of its seeds."""
-    candidates = {r for arm in plan for r in arm.candidates()}
-    reported, undecided = set(), set()
-    for arm in plan:
-        if all(r in store for r in arm.candidates()):
-            reported.update(arm.reported(store))
-        else:
-            undecided.update(replace(arm.recipe, seed=seed) for seed in SEEDS)
-    return sum(r not in store for r in candidates | reported) + len(undecided)
+    """Yields each recipe as it is stored, study by study."""
+    groups = groupby(plan, key=lambda arm: (arm.study.split(":")[0], arm.recipe.task, arm.recipe.budget))
+    for _, group in groups:
+        yield from run_group(train_row, list(group), store=store, executor=executor)
 
 
 def band(store: Store, recipe: Recipe) -> list[tuple[int, float]]:

@@ -190,7 +190,9 @@ class _Axes:
         found = [_text(self.left, 14, self.y_label, weight=600), _text(self.right, HEIGHT - 4, self.x_label, "end")]
         for tick in self.x_ticks:
             grid += f"M{x(tick):.1f} {bottom}v4"
-            found.append(_text(x(tick), bottom + 18, f"{tick:,g}", "middle"))
+            label = f"{tick:,g}"
+            half = CHAR * len(label) / 2  # a label at the edge moves in rather than lose a digit
+            found.append(_text(min(x(tick), WIDTH - half), bottom + 18, label, "middle"))
         if self.y_ticks:
             y = self.y
             for tick in self.y_ticks:

@@ -15,6 +15,7 @@ FLOORS = {
         "model",
         "decoding",
         "sweeps",
+        "arms",
         "provenance",
         "checkpoints",
         "pretrained",
@@ -27,6 +28,8 @@ FLOORS = {
     3: {"reference", "figures", "exercises"},
     4: {"panels", "cli"},
 }
+# A chapter that is not listed yet stands with the others.
+FLOORS[2] |= {path.parent.name for path in (ROOT / PACKAGE / "exercises").glob("*/__init__.py")}
 FLOOR = {part: floor for floor, parts in FLOORS.items() for part in parts}
 # Between the chapters, which share a floor: who may use whom.
 CHAPTERS = {
@@ -83,7 +86,7 @@ def test_imports_point_one_way(path):
     if parts[1:] == ("__init__",):
         assert not {name for name in names if name.split(".")[0] != "importlib"}, "the package's front door is light"
         return
-    assert parts[1] in FLOOR, f"{parts[1]} is on no floor: add it to FLOORS here and to README"
+    assert parts[1] in FLOOR, f"{parts[1]} is on no floor: add it to FLOORS here"
     assert not complaints(parts[1], names)
 
 

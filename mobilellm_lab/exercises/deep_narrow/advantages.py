@@ -3,7 +3,8 @@
 from mobilellm_lab import footprint, zoo
 from mobilellm_lab.deep_narrow.evidence import reported
 from mobilellm_lab.exercises.claim import Evidence, Verdict
-from mobilellm_lab.exercises.deep_narrow.stored import AT, apart, budgets, depths, graded, seeds, speeds, spread
+from mobilellm_lab.exercises.deep_narrow.stored import AT, budgets, depths, seeds, speeds
+from mobilellm_lab.exercises.rules import apart, graded, spread
 from mobilellm_lab.reference import origin
 from mobilellm_lab.sweeps import Store
 

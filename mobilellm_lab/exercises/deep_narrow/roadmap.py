@@ -5,7 +5,8 @@ import pandas as pd
 from mobilellm_lab import footprint, zoo
 from mobilellm_lab.deep_narrow.evidence import reported
 from mobilellm_lab.exercises.claim import Evidence, Verdict
-from mobilellm_lab.exercises.deep_narrow.stored import AT, apart, budgets, depths, graded, seeds, spread
+from mobilellm_lab.exercises.deep_narrow.stored import AT, budgets, depths, seeds
+from mobilellm_lab.exercises.rules import apart, graded, spread
 from mobilellm_lab.sweeps import Store
 
 
