@@ -25,6 +25,7 @@ VEGA_LITE = "5.20"  # of Altair 5.5; JupyterLab 4 draws version 5 by itself
 CHOSEN, MARKED, FAINT = "#0072b2", "#d55e00", "#808080"  # told apart by any colour vision, on white and on black
 WIDTH, HEIGHT = 360, 230  # of one chart before the page fits it into its box
 NOTEBOOK_WIDTH = 270  # two of them fit into a cell beside JupyterLab's file browser
+MEASURED = "Replay: every point is a stored measurement."
 FONT = "system-ui, sans-serif"
 TEXT = {"font": FONT, "fontSize": 12}
 CONFIG = {
@@ -105,9 +106,10 @@ class Replay:
         key: what the colours mean, in a line below the pictures.
         readout: sentence for a setting, called with each slider's column as a keyword.
         columns: heading of the table for each column of `rows` that it shows; None shows all under their own names.
+        badge: what every point is; None says a stored measurement. Give another where the rows come from a formula.
 
     Raises:
-        ValueError: a column is missing, or a setting that a slider offers was not measured.
+        ValueError: an empty badge, a column is missing, or a setting that a slider offers was not measured.
     """
 
     def __init__(
@@ -122,9 +124,13 @@ class Replay:
         key: str,
         readout: Callable[..., str],
         columns: Mapping[str, str] | None = None,
+        badge: str | None = None,
     ):
+        if badge is not None and not badge.strip():
+            raise ValueError(f"badge={badge!r}: say what every point is, or leave it out for a stored measurement")
         self.charts, self.sliders, self.rows = charts, sliders, rows
         self.origin, self.title, self.alt, self.key = origin, title, alt, key
+        self.kind = MEASURED if badge is None else badge
         self.columns = dict(columns or {name: str(name) for name in rows.columns})
         names = [slider.column for slider in sliders]
         for name in (*names, *self.columns):
@@ -142,7 +148,7 @@ class Replay:
 
     @property
     def badge(self) -> str:
-        return f"Replay: every point is a stored measurement. {self.origin[:1].upper()}{self.origin[1:]}."
+        return f"{self.kind} {self.origin[:1].upper()}{self.origin[1:]}."
 
     def page_specs(self) -> list[dict]:
         """A Vega-Lite specification for each chart, with plain parameters that the page's own sliders set."""

@@ -142,6 +142,16 @@ def test_words_are_escaped_and_commands_are_code():
     assert "Replay: every point is a stored measurement. Measured on a desk, made by <code>make sweep</code>." in html
 
 
+def test_rows_that_were_not_measured_say_so():
+    replay = make(badge="By formula, not measured.", origin="from the cards")
+    assert replay.badge == "By formula, not measured. From the cards."
+    assert "stored measurement" not in replay.html()
+    assert "By formula, not measured. From the cards." in replay.html()
+    assert "By formula, not measured." in " ".join(replay.notebook_spec()["title"]["subtitle"])
+    with pytest.raises(ValueError, match="badge=' ': say what every point is"):
+        make(badge=" ")
+
+
 def test_controls_step_over_the_values_and_say_their_words():
     html = make().html()
     inputs = re.findall(r"<input [^>]*>", html)
