@@ -1,9 +1,12 @@
 """Training as a stream: one `Step` per update, consumed alike by notebook, panel, benchmark, command line and test."""
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 import torch.nn.functional as F
@@ -94,6 +97,42 @@ class Step:
         return self.tokens / self.elapsed_s
 
 
+@dataclass(kw_only=True)
+class TrainState:
+    """Where a run stands: with it and the same task and config, `train` goes on bit for bit where it was left."""
+
+    step: int = 0  # updates done
+    tokens: int = 0  # seen by them
+    elapsed_s: float = 0.0  # training time of them
+    optimizers: list = field(default_factory=list)  # the run's own, whose moments `save` writes
+    moments: list[dict] = field(default_factory=list)  # read by `load`, taken over when the run goes on
+
+    def save(self, path: Path, model: nn.Module) -> None:
+        """Writes model and state into one file, whole or not at all."""
+        saved = {
+            "model": model.state_dict(),
+            "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
+            "counts": {"step": self.step, "tokens": self.tokens, "elapsed_s": self.elapsed_s},
+        }
+        temporary = path.with_name(path.name + ".part")
+        torch.save(saved, temporary)
+        os.replace(temporary, path)
+
+    @classmethod
+    def load(cls, path: Path, model: nn.Module) -> "TrainState":
+        """The state that `save` wrote; its weights go into `model`.
+
+        Raises:
+            ValueError: the file is damaged, or belongs to a model of another shape.
+        """
+        try:
+            saved = torch.load(path, weights_only=True)
+            model.load_state_dict(saved["model"])
+            return cls(**saved["counts"], moments=saved["optimizers"])
+        except (OSError, EOFError, RuntimeError, UnpicklingError, KeyError, TypeError) as error:
+            raise ValueError(f"{path} cannot be gone on with ({error}): delete it to start again") from error
+
+
 class _AdamW:
     """torch's fused AdamW, less its class: that imports the compiler at the first step, 1.2 s and 70 MiB."""
 
@@ -130,6 +169,14 @@ class _AdamW:
                 maximize=False,
             )
 
+    def state_dict(self) -> dict:
+        return {"moments": [tensor for group in self.param_groups for state in group["state"] for tensor in state]}
+
+    def load_state_dict(self, saved: dict) -> None:
+        own = self.state_dict()["moments"]
+        for tensor, value in zip(own, saved["moments"], strict=True):
+            tensor.copy_(value)
+
 
 def _optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer | _AdamW]:
     matrices = [p for p in model.blocks.parameters() if p.ndim == 2]
@@ -143,10 +190,11 @@ def _optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.Optim
     return [_AdamW([{"params": matrices, "weight_decay": config.weight_decay}, {"params": rest, "weight_decay": 0.0}])]
 
 
-def train(model: nn.Module, task: Task, config: TrainConfig) -> Iterator[Step]:
+def train(model: nn.Module, task: Task, config: TrainConfig, *, state: TrainState | None = None) -> Iterator[Step]:
     """Yields one `Step` per update; the model is usable whenever the caller stops asking.
 
-    `model` is a `Transformer`, or another module with its `config` and `blocks`.
+    `model` is a `Transformer`, or another module with its `config` and `blocks`. `state` follows the run, so that
+    between two steps it can be saved; one that was loaded goes on from there.
 
     Raises:
         ValueError: the vocabulary or the sequence does not fit the model, or the loss stops being finite.
@@ -156,11 +204,15 @@ def train(model: nn.Module, task: Task, config: TrainConfig) -> Iterator[Step]:
     if task.seq_len > model.config.max_seq_len:
         raise ValueError(f"max_seq_len={model.config.max_seq_len}: task {task.name} has {task.seq_len} positions")
     model.to(config.device)
-    optimizers = _optimizers(model, config)
-    tokens, elapsed = 0, 0.0
-    for i in range(config.steps):
+    state = TrainState() if state is None else state
+    state.optimizers = _optimizers(model, config)
+    if state.moments:
+        for optimizer, moments in zip(state.optimizers, state.moments, strict=True):
+            optimizer.load_state_dict(moments)
+        state.moments = []
+    for i in range(state.step, config.steps):
         start = time.perf_counter()
-        progress = max(i / config.steps, elapsed / config.seconds)
+        progress = max(i / config.steps, state.elapsed_s / config.seconds)
         length = max(1, round(task.seq_len * min(1.0, config.length(progress))))
         batch = task.batch(i, config.batch_size, seed=config.seed, seq_len=length)
         logits = model(batch.tokens.to(config.device))  # (B, T, V)
@@ -173,21 +225,22 @@ def train(model: nn.Module, task: Task, config: TrainConfig) -> Iterator[Step]:
         grad_norm = float(torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip))
         if not math.isfinite(grad_norm):  # the update would spoil a model that is still good
             raise ValueError(f"grad_norm={grad_norm} at step {i + 1} with lr={lr:.2g}: start again with a lower lr")
-        for optimizer in optimizers:
+        for optimizer in state.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = lr
             optimizer.step()
-        tokens += batch.tokens.numel()
-        elapsed += time.perf_counter() - start
-        done = i + 1 == config.steps or elapsed >= config.seconds
-        due = done or (config.eval_every and (i + 1) % config.eval_every == 0)
+        state.step = i + 1
+        state.tokens += batch.tokens.numel()
+        state.elapsed_s += time.perf_counter() - start
+        done = state.step == config.steps or state.elapsed_s >= config.seconds
+        due = done or (config.eval_every and state.step % config.eval_every == 0)
         yield Step(
-            step=i + 1,
+            step=state.step,
             loss_nats=loss_nats,
             lr=lr,
             grad_norm=grad_norm,
-            tokens=tokens,
-            elapsed_s=elapsed,
+            tokens=state.tokens,
+            elapsed_s=state.elapsed_s,
             progress=1.0 if done else progress,
             evaluation=task.evaluate(model) if due else None,
         )

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from mobilellm_lab.model import ModelConfig, Transformer
 from mobilellm_lab.tasks import IGNORE, Batch, Evaluation, make
 from mobilellm_lab.tasks.shells import Shells
-from mobilellm_lab.training import TrainConfig, constant, train, warmup_cosine
+from mobilellm_lab.training import TrainConfig, TrainState, constant, train, warmup_cosine
 
 TASK = Shells(seq_len=6)
 QUICK = TrainConfig(steps=6, batch_size=8, lr=5e-3)
@@ -335,3 +335,30 @@ def test_making_a_batch_costs_little_beside_a_step(name, options):
         next(run)
         batch_s, step_s = batch_s + between - start, step_s + time.process_time() - between
     assert batch_s < 0.5 * step_s
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_a_run_that_was_saved_goes_on_bit_for_bit(tmp_path, optimizer):
+    config = replace(QUICK, optimizer=optimizer)
+    whole, steps = trained(config)
+    ours, state = small_model(), TrainState()
+    run = train(ours, TASK, config, state=state)
+    first = [next(run) for _ in range(3)]
+    state.save(tmp_path / "run.pt", ours)
+    next(run)  # what happened after the last save is made again
+    other = small_model(seed=1)
+    rest = list(train(other, TASK, config, state=TrainState.load(tmp_path / "run.pt", other)))
+    assert [(s.step, s.loss_nats, s.tokens) for s in first + rest] == [(s.step, s.loss_nats, s.tokens) for s in steps]
+    assert rest[0].elapsed_s > first[-1].elapsed_s
+    assert same(weights(other), weights(whole))
+
+
+def test_a_damaged_or_foreign_state_is_refused_by_name(tmp_path):
+    path, ours, state = tmp_path / "run.pt", small_model(), TrainState()
+    next(train(ours, TASK, QUICK, state=state))
+    state.save(path, ours)
+    with pytest.raises(ValueError, match="size mismatch.*delete it"):
+        TrainState.load(path, small_model(vocab_size=9))
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(ValueError, match="run.pt cannot be gone on with"):
+        TrainState.load(path, ours)
