@@ -56,9 +56,9 @@ class TrainConfig:
     device: str = "cpu"  # "cpu", "cuda" or "mps"
 
     def __post_init__(self) -> None:
-        for field in ("steps", "batch_size"):
-            if getattr(self, field) < 1:
-                raise ValueError(f"{field}={getattr(self, field)}: must be at least 1")
+        for name in ("steps", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)}: must be at least 1")
         if not self.seconds > 0:
             raise ValueError(f"seconds={self.seconds}: must be positive")
         if self.optimizer not in ("muon", "adamw"):
