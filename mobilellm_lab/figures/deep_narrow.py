@@ -1,34 +1,14 @@
 """Chapter 2's results in, matplotlib figures out."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 
-import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
-# Okabe and Ito's palette: told apart by readers with any colour vision; markers and dashes repeat what colour says.
-COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-MARKERS = ("o", "s", "^", "D", "v", "P")
-SIZE = (6.4, 3.6)  # inches; readable at the width of a phone
-
-
-def _axes(x_label: str, y_label: str) -> tuple[Figure, Axes]:
-    figure, axes = plt.subplots(figsize=SIZE, layout="constrained")
-    axes.set(xlabel=x_label, ylabel=y_label)
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
-    plt.close(figure)  # the caller shows it; without this, notebooks would show it a second time
-    return figure, axes
-
-
-def _styled(lines: Iterable) -> Iterator[tuple]:
-    """Each line's data with its colour and marker."""
-    lines = list(lines)
-    if len(lines) > len(COLORS):
-        raise ValueError(f"{len(lines)} lines: at most {len(COLORS)} can be told apart, leave some out")
-    return zip(lines, COLORS, MARKERS, strict=False)
+from mobilellm_lab.figures import paper
+from mobilellm_lab.figures.paper import COLORS
 
 
 def _depth_axis(axes: Axes, depths: list[int]) -> None:
@@ -47,8 +27,8 @@ def quality_by_depth(spreads: Mapping[str, pd.DataFrame], *, y_label: str, floor
 
     Each frame has the columns depth, median, min, max (see `deep_narrow.evidence.spread`).
     """
-    figure, axes = _axes("layers (same number of parameters along a line)", y_label)
-    for (name, frame), color, marker in _styled(spreads.items()):
+    figure, axes = paper.axes("layers (same number of parameters along a line)", y_label)
+    for (name, frame), color, marker in paper.styled(spreads.items()):
         axes.plot(frame["depth"], frame["median"], color=color, marker=marker, label=name)
         axes.fill_between(frame["depth"], frame["min"], frame["max"], color=color, alpha=0.2, linewidth=0)
     if floor is not None:
@@ -60,8 +40,8 @@ def quality_by_depth(spreads: Mapping[str, pd.DataFrame], *, y_label: str, floor
 
 def learning_curves(frame: pd.DataFrame, *, y_label: str) -> Figure:
     """Score against training step for each depth: median over the seeds, lowest to highest as a band."""
-    figure, axes = _axes("training steps", y_label)
-    for (depth, group), color, marker in _styled(frame.groupby("depth")):
+    figure, axes = paper.axes("training steps", y_label)
+    for (depth, group), color, marker in paper.styled(frame.groupby("depth")):
         by_step = group.groupby("step")["score"].agg(["median", "min", "max"])
         label = f"{depth} layer" + "s" * (depth > 1)
         axes.plot(by_step.index, by_step["median"], color=color, marker=marker, markersize=4, label=label)
@@ -75,8 +55,8 @@ def decode_cost(frame: pd.DataFrame) -> Figure:
 
     Columns: budget, depth, p10, p50, p90 (tokens/s).
     """
-    figure, axes = _axes("layers (same number of parameters along a line)", "decode speed,\nshallowest shape = 1")
-    for (budget, group), color, marker in _styled(frame.groupby("budget")):
+    figure, axes = paper.axes("layers (same number of parameters along a line)", "decode speed,\nshallowest shape = 1")
+    for (budget, group), color, marker in paper.styled(frame.groupby("budget")):
         group = group.sort_values("depth")
         best = group["p50"].iloc[0]
         errors = [(group["p50"] - group["p10"]) / best, (group["p90"] - group["p50"]) / best]
@@ -93,7 +73,7 @@ def ladder(frame: pd.DataFrame, *, x_label: str) -> Figure:
 
     Columns: step (name), score.
     """
-    figure, axes = _axes(x_label, "")
+    figure, axes = paper.axes(x_label, "")
     names = list(dict.fromkeys(frame["step"]))
     for y, name in enumerate(names):
         scores = frame.loc[frame["step"] == name, "score"]
@@ -106,7 +86,7 @@ def ladder(frame: pd.DataFrame, *, x_label: str) -> Figure:
 
 def kv_per_token(rows: Mapping[str, float]) -> Figure:
     """KV cache in KiB per token of each model, 16-bit values."""
-    figure, axes = _axes("KV cache, KiB per token", "")
+    figure, axes = paper.axes("KV cache, KiB per token", "")
     bars = axes.barh(list(rows), list(rows.values()), color=COLORS[0])
     axes.bar_label(bars, fmt="%.1f", padding=3)
     axes.invert_yaxis()
