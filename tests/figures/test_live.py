@@ -1,4 +1,4 @@
-"""Live charts: round ticks, honest curves, words for those who cannot see them, and fast enough for ten a second."""
+"""Live charts: honest curves, words for those who cannot see them, and fast enough for ten a second."""
 
 import math
 import re
@@ -7,15 +7,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from mobilellm_lab.figures.live import (
-    HEIGHT,
-    MOST_POINTS,
-    WIDTH,
-    band_svg,
-    curve_svg,
-    round_ticks,
-    running_mean,
-)
+from mobilellm_lab.figures.live import band_svg, curve_svg, running_mean
+from mobilellm_lab.figures.svg import HEIGHT, MOST_POINTS, WIDTH
 
 SVG = "{http://www.w3.org/2000/svg}"
 AXES = {"x_label": "steps", "y_label": "loss (nats)"}
@@ -28,39 +21,6 @@ def falling(steps: int) -> list[tuple[float, float]]:
 def curves(svg: str) -> list[list[tuple[float, float]]]:
     lines = [line for line in ET.fromstring(svg).iter(f"{SVG}polyline") if line.get("class") == "curve"]
     return [[tuple(map(float, pair.split(","))) for pair in line.get("points").split()] for line in lines]
-
-
-@pytest.mark.parametrize(
-    ("low", "high", "ticks"),
-    [
-        (0, 500, [0, 100, 200, 300, 400, 500]),
-        (0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1]),
-        (0.93, 1.88, [0.8, 1, 1.2, 1.4, 1.6, 1.8, 2]),
-        (-3, 12, [-5, 0, 5, 10, 15]),
-        (0, 3000, [0, 500, 1000, 1500, 2000, 2500, 3000]),
-    ],
-)
-def test_ticks_are_round_and_enclose(low, high, ticks):
-    found = round_ticks(low, high)
-    assert found[0] <= low
-    assert found[-1] >= high
-    assert len(found) <= 7
-    if len(ticks) <= 6:
-        assert found == ticks
-
-
-def test_ticks_of_a_single_value_leave_room_around_it():
-    for value in (0.0, 0.5, -2.0, 1e-9, 3e6):
-        ticks = round_ticks(value, value)
-        assert ticks[0] < value < ticks[-1]
-    low = 1.8862000703811646
-    ticks = round_ticks(low, math.nextafter(low, 2))  # a first point and its running mean, apart by rounding
-    assert len(set(ticks)) == len(ticks) >= 2
-
-
-def test_an_axis_refuses_what_is_not_finite():
-    with pytest.raises(ValueError, match="high=nan"):
-        round_ticks(0, math.nan)
 
 
 def test_running_mean_keeps_a_constant_and_follows_a_line():
