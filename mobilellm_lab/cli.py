@@ -12,7 +12,9 @@ from tqdm import tqdm
 
 from mobilellm_lab import __version__, deep_narrow
 from mobilellm_lab.arms import Arm, missing
-from mobilellm_lab.reference import open_sweep
+from mobilellm_lab.reference import MODELS, open_sweep
+from mobilellm_lab.reference.making import finished, make_model
+from mobilellm_lab.reference.models import FOLDER
 from mobilellm_lab.sweeps import Store
 
 
@@ -43,6 +45,19 @@ def sweep_deep_narrow_cost(store: Store, *, workers: int) -> None:
 JOBS = {"deep_narrow": sweep_deep_narrow, "deep_narrow_cost": sweep_deep_narrow_cost}
 
 
+def make_reference(names: list[str], folder: Path) -> None:
+    """Trains the reference models that `folder` still lacks, one after the other."""
+    torch.set_num_threads(1)
+    for spec in (MODELS[name] for name in names):
+        if finished(spec, folder=folder):
+            print(f"{spec.name}: is there already, made by this recipe")
+            continue
+        with tqdm(total=spec.steps, unit="step", desc=spec.name) as bar:
+            for step in make_model(spec, folder=folder):
+                bar.update(step.step - bar.n)
+                bar.set_postfix(loss=f"{step.loss_nats:.3f}")
+
+
 def main(arguments: list[str] | None = None) -> None:
     """The entry point of `mobilellm-lab`."""
     parser = argparse.ArgumentParser(prog="mobilellm-lab", description="The jobs of MobileLLM Lab.")
@@ -52,7 +67,15 @@ def main(arguments: list[str] | None = None) -> None:
     command.add_argument("name", choices=JOBS)
     command.add_argument("--workers", type=int, default=os.cpu_count(), help="processes, one torch thread each")
     command.add_argument("--out", type=Path, help="a .jsonl file other than the course's own")
+    command = commands.add_parser("reference", help="train the reference models; goes on where it was interrupted")
+    command.add_argument("names", nargs="*", metavar="NAME", help=f"any of {', '.join(MODELS)}; none for all of them")
+    command.add_argument("--out", type=Path, default=FOLDER, help="a folder other than the course's own")
     options = parser.parse_args(arguments)
+    if options.command == "reference":
+        if unknown := set(options.names) - set(MODELS):
+            parser.error(f"argument NAME: {', '.join(sorted(unknown))}: choose from {', '.join(MODELS)}")
+        make_reference(options.names or list(MODELS), options.out)
+        return
     if options.workers < 1:
         parser.error(f"argument --workers: {options.workers} processes cannot work, give at least 1")
     JOBS[options.name](Store(options.out) if options.out else open_sweep(options.name), workers=options.workers)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from mobilellm_lab.reference.models import MODELS, ModelSpec, ReferenceModel, load_model
 from mobilellm_lab.reference.origin import Origin, origin
 from mobilellm_lab.sweeps import Store
 
@@ -20,4 +21,14 @@ def open_sweep(name: str) -> Store:
     return Store(FOLDER / f"{name}.jsonl")
 
 
-__all__ = ["FOLDER", "SWEEPS", "Origin", "open_sweep", "origin"]
+__all__ = [
+    "FOLDER",
+    "MODELS",
+    "SWEEPS",
+    "ModelSpec",
+    "Origin",
+    "ReferenceModel",
+    "load_model",
+    "open_sweep",
+    "origin",
+]

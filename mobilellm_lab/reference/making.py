@@ -1,0 +1,109 @@
+"""How the reference models are made: each is trained as its spec says, and goes on where it was interrupted."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import platformdirs
+
+from mobilellm_lab import checkpoints
+from mobilellm_lab.model import Transformer
+from mobilellm_lab.provenance import provenance
+from mobilellm_lab.reference.models import FOLDER, ModelSpec, log_path
+from mobilellm_lab.tasks import Evaluation, Task
+from mobilellm_lab.training import Step, TrainConfig, TrainState, train
+
+LOGGED = 20  # evaluations in the log of a run
+SAVE_EVERY_S = 60  # training time that an interruption may cost
+COMMAND = "mobilellm-lab reference"
+WORK = platformdirs.user_cache_path("mobilellm-lab") / "reference"  # what interrupted runs had reached
+
+
+def finished(spec: ModelSpec, *, folder: Path = FOLDER) -> bool:
+    """True where a model made by exactly this spec lies in `folder`.
+
+    Raises:
+        ValueError: the training log there is damaged; names the file.
+    """
+    path = log_path(spec.name, folder)
+    return path.exists() and checkpoints.read_json(path).get("spec") == asdict(spec)
+
+
+def make_model(spec: ModelSpec, *, folder: Path = FOLDER, work: Path = WORK) -> Iterator[Step]:
+    """Yields the steps of its training, then writes checkpoint and log into `folder`.
+
+    What an interrupted run had reached is kept in `work`, and the next call goes on from there.
+
+    Raises:
+        ValueError: what lies there was begun by another spec, or is damaged.
+    """
+    task = spec.make_task()
+    model, state, log = Transformer(spec.config(task), seed=spec.seed), TrainState(), []
+    work.mkdir(parents=True, exist_ok=True)
+    saved, logged = work / f"{spec.name}.pt", work / f"{spec.name}.json"
+    if saved.exists():
+        kept = checkpoints.read_json(logged)
+        if kept["spec"] != asdict(spec):
+            raise ValueError(f"{saved} was begun with another recipe: delete it to start {spec.name} again")
+        log, state = kept["log"], TrainState.load(saved, model)
+        log = [row for row in log if row["step"] <= state.step]
+    last_save_s = state.elapsed_s
+    for step in train(model, task, _config(spec), state=state):
+        if step.evaluation is not None:
+            log.append({"step": step.step, "train_s": round(step.elapsed_s, 1), **_row(step.evaluation)})
+        if step.progress < 1 and state.elapsed_s - last_save_s > SAVE_EVERY_S:
+            # The log first: one that is ahead of the weights is cut back, one that is behind would have a gap.
+            _write(logged, {"spec": asdict(spec), "log": log})
+            state.save(saved, model)
+            last_save_s = state.elapsed_s
+        yield step
+    checkpoints.save(
+        model,
+        folder / spec.name,
+        task={"name": spec.task, "options": spec.options},
+        vocabulary=task.vocabulary,
+    )
+    _write(log_path(spec.name, folder), _made(spec, model, task, state, log))
+    saved.unlink(missing_ok=True)
+    logged.unlink(missing_ok=True)
+
+
+def _config(spec: ModelSpec) -> TrainConfig:
+    start, full_at = spec.start_length, spec.full_length_at
+    return TrainConfig(
+        steps=spec.steps,
+        batch_size=spec.batch_size,
+        optimizer="adamw",
+        lr=spec.lr,
+        weight_decay=spec.weight_decay,
+        length=lambda progress: min(1.0, start + (1 - start) * progress / full_at),
+        eval_every=max(1, spec.steps // LOGGED),
+        seed=spec.seed,
+    )
+
+
+def _made(spec: ModelSpec, model: Transformer, task: Task, state: TrainState, log: list[dict]) -> dict:
+    """The training log: the spec, the run, the result on test sequences, and where it all comes from."""
+    return {
+        "spec": asdict(spec),
+        "fingerprint": checkpoints.fingerprint(model),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "train_s": round(state.elapsed_s, 1),
+        "tokens": state.tokens,
+        "test": _row(task.evaluate(model, split="test", batches=8)),
+        "log": log,
+        "provenance": provenance(COMMAND, corpus_sha256=getattr(task, "corpus_sha256", "no corpus")),
+    }
+
+
+def _row(evaluation: Evaluation) -> dict:
+    floor = {} if evaluation.floor_nats is None else {"floor_nats": evaluation.floor_nats}
+    values = {"loss_nats": evaluation.loss_nats, **floor, **evaluation.scores}
+    return {name: round(value, 5) for name, value in values.items()}
+
+
+def _write(path: Path, value: dict) -> None:
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(path)

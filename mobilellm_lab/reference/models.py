@@ -1,0 +1,113 @@
+"""Trained models that the repository carries, for chapters that compress, teach or judge: what each is, and a reader"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mobilellm_lab import checkpoints
+from mobilellm_lab.model import ModelConfig, Transformer
+from mobilellm_lab.tasks import Task, make
+
+FOLDER = Path(__file__).parent / "models"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """One reference model: its shape, its task, and how it is trained."""
+
+    name: str
+    purpose: str  # what the course needs it for
+    task: str  # of `tasks.make`
+    n_layers: int
+    dim: int
+    n_heads: int
+    n_kv_heads: int
+    hidden_dim: int
+    steps: int  # updates
+    batch_size: int  # sequences
+    lr: float  # AdamW's peak
+    options: dict = field(default_factory=dict)  # of `tasks.make`
+    max_seq_len: int = 256  # positions; the tasks use half or less
+    weight_decay: float = 0.0
+    start_length: float = 0.3  # curriculum: the fraction of the sequence length at the start ...
+    full_length_at: float = 0.4  # ... and the progress at which the length is full
+    seed: int = 0
+
+    def make_task(self) -> Task:
+        """What it learns."""
+        return make(self.task, **self.options)
+
+    def config(self, task: Task) -> ModelConfig:
+        """The shape, for this task's vocabulary."""
+        return ModelConfig(
+            vocab_size=task.vocab_size,
+            dim=self.dim,
+            n_layers=self.n_layers,
+            n_heads=self.n_heads,
+            n_kv_heads=self.n_kv_heads,
+            hidden_dim=self.hidden_dim,
+            max_seq_len=self.max_seq_len,
+        )
+
+
+def _spec(name: str, purpose: str, shape: tuple[int, int, int, int, int], **rest) -> ModelSpec:
+    sizes = dict(zip(("n_layers", "dim", "n_heads", "n_kv_heads", "hidden_dim"), shape, strict=True))
+    return ModelSpec(name=name, purpose=purpose, **sizes, **rest)
+
+
+# Widths are multiples of 32, for kernels and for groups of weights; the two of about 1M have equal blocks in all.
+DEEP, WIDE = (8, 128, 4, 2, 224), (2, 256, 8, 4, 448)
+STORIES = {"task": "stories", "steps": 6000, "batch_size": 32, "lr": 3e-3}
+TEXT = {"task": "text", "steps": 3000, "batch_size": 16, "lr": 3e-3}
+_ALL = (
+    _spec("stories-deep", "the model that later chapters compress, and the largest teacher", DEEP, **STORIES),
+    _spec("stories-wide", "the same size in few wide layers: is it more robust?", WIDE, **STORIES),
+    _spec("text-deep", "real English, for perplexity and bits per byte", DEEP, **TEXT),
+    _spec("text-wide", "the same size in few wide layers", WIDE, **TEXT),
+    _spec("teacher-medium", "a teacher of half the size", (6, 96, 4, 2, 224), **STORIES),
+    _spec("teacher-small", "a teacher of a quarter of the size", (6, 64, 4, 2, 160), **STORIES),
+    _spec("student-small", "a student that has seen only labels", (4, 48, 4, 2, 112), **STORIES),
+    _spec("student-tiny", "a student that has seen only labels, of half that size", (2, 48, 4, 2, 128), **STORIES),
+)
+MODELS = {spec.name: spec for spec in _ALL}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReferenceModel:
+    """A trained model with what it was trained on and how that went."""
+
+    spec: ModelSpec
+    model: Transformer  # float32
+    task: Task
+    log: list[dict]  # step, train_s, and what the evaluation on held-out sequences gave
+    test: dict  # the same on test sequences, which no choice was made by
+    provenance: dict
+    folder: Path  # of the checkpoint
+
+
+def load_model(name: str, *, folder: Path = FOLDER) -> ReferenceModel:
+    """The reference model called `name`, verified to the last bit.
+
+    Raises:
+        ValueError: no such model, or its files are missing or damaged.
+    """
+    if name not in MODELS:
+        raise ValueError(f"model={name!r}: choose one of {', '.join(MODELS)}")
+    checkpoint, made = checkpoints.load(folder / name), checkpoints.read_json(log_path(name, folder))
+    if made["fingerprint"] != checkpoint.fingerprint:
+        raise ValueError(
+            f"{log_path(name, folder)}: the log of other weights: make both with `mobilellm-lab reference`"
+        )
+    return ReferenceModel(
+        spec=MODELS[name],
+        model=checkpoint.model.eval(),
+        task=make(checkpoint.task["name"], **checkpoint.task["options"]),
+        log=made["log"],
+        test=made["test"],
+        provenance=made["provenance"],
+        folder=folder / name,
+    )
+
+
+def log_path(name: str, folder: Path = FOLDER) -> Path:
+    """The file beside the checkpoint that tells how the model came about; written last, so that it means finished."""
+    return folder / f"{name}.json"
