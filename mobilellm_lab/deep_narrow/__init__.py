@@ -3,7 +3,7 @@
 from mobilellm_lab.arms import SEEDS, VALIDATION_SEED, Arm, missing
 from mobilellm_lab.deep_narrow.cost import Cost, costs, measure
 from mobilellm_lab.deep_narrow.leak import EncoderLM, Noise, leak, train_on_noise
-from mobilellm_lab.deep_narrow.recipe import DEFAULTS, HOLD, Recipe, Result, Run, decode_throughput
+from mobilellm_lab.deep_narrow.recipe import DEFAULTS, HOLD, Recipe, Result, Run
 from mobilellm_lab.deep_narrow.sweep import (
     arms,
     band,
@@ -11,6 +11,7 @@ from mobilellm_lab.deep_narrow.sweep import (
     run_arms,
     training,
 )
+from mobilellm_lab.metrics import decode_throughput
 
 __all__ = [
     "DEFAULTS",

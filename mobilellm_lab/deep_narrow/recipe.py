@@ -4,11 +4,9 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-import torch
-
 from mobilellm_lab import footprint, zoo
-from mobilellm_lab.metrics import Throughput, throughput
-from mobilellm_lab.model import ModelConfig, Transformer, generate
+from mobilellm_lab.metrics import Throughput, decode_throughput
+from mobilellm_lab.model import ModelConfig, Transformer
 from mobilellm_lab.tasks import NAMES, Task, make
 from mobilellm_lab.training import Step, TrainConfig, train
 
@@ -190,16 +188,3 @@ class Run:
     def answers(self) -> str:
         """What the model says now, on held-out input."""
         return self.task.show(self.model)
-
-
-def decode_throughput(
-    model: Transformer, *, length: int, warmup: int = 1, repeats: int = 5, min_time_s: float = 0.1
-) -> Throughput:
-    """Tokens per second of cached greedy decoding: one sequence of `length` tokens after a prompt of one."""
-    prompt = torch.zeros((1, 1), dtype=torch.long, device=model.embed.weight.device)
-
-    def decode() -> None:
-        for _ in generate(model, prompt, length):
-            pass
-
-    return throughput(decode, items=length, unit="tokens", warmup=warmup, repeats=repeats, min_time_s=min_time_s)

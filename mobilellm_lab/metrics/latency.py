@@ -61,6 +61,19 @@ class Latency:
     def p90_ms(self) -> float:
         return self.percentile_ms(90)
 
+    @property
+    def p95_ms(self) -> float:
+        return self.percentile_ms(95)
+
+    @property
+    def p99_ms(self) -> float:
+        return self.percentile_ms(99)
+
+    @property
+    def mean_ms(self) -> float:
+        """The average, which one slow call can move as far as it likes."""
+        return float(np.mean(self.samples_ms))
+
     def __str__(self) -> str:
         return f"{self.median_ms:.3g} ms (p10 {self.p10_ms:.3g}, p90 {self.p90_ms:.3g}, {self.runs} runs)"
 
