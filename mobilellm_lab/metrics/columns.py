@@ -35,7 +35,7 @@ class _Column:
             "or take the bare numbers (.bytes, .ms) and say what the result means"
         )
 
-    def __add__(self, other: "_Column") -> "_Column":
+    def __add__(self, other: object) -> "_Column":
         return self._made(self._number + self._same(other, "add"))
 
     def __radd__(self, other: object) -> "_Column":
@@ -43,19 +43,19 @@ class _Column:
             return self
         return self._made(self._number + self._same(other, "add"))
 
-    def __sub__(self, other: "_Column") -> "_Column":
+    def __sub__(self, other: object) -> "_Column":
         return self._made(self._number - self._same(other, "subtract"))
 
-    def __lt__(self, other: "_Column") -> bool:
+    def __lt__(self, other: object) -> bool:
         return self._number < self._same(other, "compare")
 
-    def __le__(self, other: "_Column") -> bool:
+    def __le__(self, other: object) -> bool:
         return self._number <= self._same(other, "compare")
 
-    def __gt__(self, other: "_Column") -> bool:
+    def __gt__(self, other: object) -> bool:
         return self._number > self._same(other, "compare")
 
-    def __ge__(self, other: "_Column") -> bool:
+    def __ge__(self, other: object) -> bool:
         return self._number >= self._same(other, "compare")
 
     def __eq__(self, other: object) -> bool:
@@ -64,14 +64,14 @@ class _Column:
     def __hash__(self) -> int:
         return hash((type(self), self._number))
 
-    def __mul__(self, factor: int | float) -> "_Column":
+    def __mul__(self, factor: object) -> "_Column":
         if not isinstance(factor, int | float):
             raise TypeError(f"cannot multiply {self} by {factor!r}: a plain number scales it, nothing else does")
         return self._made(self._number * factor)
 
     __rmul__ = __mul__
 
-    def __truediv__(self, other: "_Column | int | float) -> "_Column | float":
+    def __truediv__(self, other: object) -> "_Column | float":
         """How many times `other` goes into this, or this divided by a plain number."""
         if isinstance(other, int | float):
             return self._made(self._number / other)
