@@ -65,5 +65,10 @@ def short(number: int | float) -> str:
     return _three_digits(number)
 
 
+def digits(number: int | float) -> str:
+    """Three digits, or all of a whole number with separators: 0.0123, 4.57, 1,234."""
+    return f"{number:,.0f}" if number >= 99.95 else f"{number:.3g}"
+
+
 def _three_digits(number: int | float) -> str:
     return f"{number:.0f}" if number >= 99.95 else f"{number:.3g}"

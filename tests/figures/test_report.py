@@ -27,6 +27,11 @@ def test_three_digits(number, text):
     assert report.short(number) == text
 
 
+@pytest.mark.parametrize(("number", "text"), [(0.01234, "0.0123"), (4.566, "4.57"), (99.96, "100"), (1234.5, "1,234")])
+def test_digits(number, text):
+    assert report.digits(number) == text
+
+
 def test_a_table_has_the_newest_first_and_words_on_the_left():
     root = ET.fromstring(report.table(("run", "loss"), [("2. deep", "1.0"), ("1. <b>", "1.2")]))
     assert [cell.text for cell in root.iter("th")] == ["run", "loss"]
