@@ -1,0 +1,195 @@
+"""Exercise: how far an accuracy can be trusted, by drawing the questions again."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from mobilellm_lab.exercises.exercise import Exercise, Wrong
+
+CONFIDENCE = 0.95
+RESAMPLES = 2000
+STILL = 0.25  # of a standard error: 2000 draws leave each end uncertain by 0.06 of it
+SEEDS = (0, 1)
+
+# (right answers, all answers): a usual test set, a small one, and one large enough to tell one draw from the next.
+_SETS = ((142, 200), (15, 40), (790, 1500))
+
+
+def _interval_stub(right, seed):
+    """(low, high) of accuracy, a 95 % bootstrap interval."""
+    return ...  # your code
+
+
+def _interval_solution(right, seed):
+    """(low, high) of accuracy, a 95 % bootstrap interval."""
+    rng = np.random.default_rng(seed)
+    places = rng.integers(0, len(right), (2000, len(right)))
+    accuracies = np.asarray(right)[places].mean(axis=1)
+    return np.quantile(accuracies, [0.025, 0.975])
+
+
+def _interval_alternative(right, seed):
+    """(low, high) of accuracy, a 95 % bootstrap interval."""
+    rng = np.random.default_rng(seed)
+    n = len(right)
+    # Drawing n answers of which a share is right, with replacement, is a binomial count.
+    accuracies = sorted(rng.binomial(n, sum(right) / n, 2000) / n)
+    return accuracies[50], accuracies[-51]
+
+
+def _drawn(size: Callable[[int], int], *, again: bool = True) -> Callable:
+    """A bootstrap that draws `size(n)` of n answers, with replacement or without."""
+
+    def ends(right, seed):
+        rng = np.random.default_rng(seed)
+        draws = [rng.choice(right, size(len(right)), replace=again).mean() for _ in range(RESAMPLES)]
+        return np.quantile(draws, [0.025, 0.975])
+
+    return ends
+
+
+def _around(half_width: Callable[[np.ndarray], float]) -> Callable:
+    """An interval of the mean and so much on either side."""
+    return lambda right, seed: (
+        np.mean(right) - half_width(np.asarray(right)),
+        np.mean(right) + half_width(np.asarray(right)),
+    )
+
+
+def _quantiles(low: float, high: float) -> Callable:
+    """A bootstrap that reports these quantiles."""
+
+    def ends(right, seed):
+        places = np.random.default_rng(seed).integers(0, len(right), (RESAMPLES, len(right)))
+        return np.quantile(np.asarray(right)[places].mean(axis=1), [low, high])
+
+    return ends
+
+
+# An answer that gives what one of these gives has that misconception.
+_BOOTSTRAP_SLIPS = {
+    "draws without replacement": (
+        _drawn(lambda n: n, again=False),
+        "Your interval has no width: every draw is the same set in another order. Draw *with* replacement, so that an "
+        "answer may come twice or not at all.",
+    ),
+    "draws half a set": (
+        _drawn(lambda n: n // 2),
+        "Your interval is too wide by a factor of about 1.4: you drew sets of half the size. The accuracy was measured "
+        "on all answers, so each draw has as many.",
+    ),
+    "draws one answer": (
+        _drawn(lambda n: 1),
+        "Your interval is 0 to 1: each draw is one answer, not a set. Draw as many as there are, take their mean, and "
+        "do that 2,000 times.",
+    ),
+    "spread of the answers": (
+        _around(lambda right: 1.96 * right.std()),
+        "You took the standard deviation of the answers. It says how different single answers are and does not shrink "
+        "with more of them; the uncertainty of their *mean* does.",
+    ),
+    "one standard error": (
+        _around(lambda right: right.std() / math.sqrt(len(right))),
+        "One standard error on either side holds the truth in about 68 of 100 cases, not 95.",
+    ),
+    "90 %": (
+        _quantiles(0.05, 0.95),
+        "You cut off 5 % at *each* end, which leaves 90 %. For 95 % cut off 2.5 % at each end.",
+    ),
+    "one end only": (
+        _quantiles(0.05, 1.0),
+        "You cut off 5 % at the low end and nothing at the high one. Cut off 2.5 % at each.",
+    ),
+}
+
+
+def _inspect_bootstrap(answer: Callable) -> str:
+    sets = [_answers(*counts) for counts in _SETS]
+    found = [_pair(answer(right.copy(), seed)) for right in sets for seed in SEEDS]
+    cases = [(right, seed) for right in sets for seed in SEEDS]
+    right = [_exact(right) for right, _ in cases]
+    if all(_near(got, expected, case[0]) for got, expected, case in zip(found, right, cases, strict=True)):
+        again = [_pair(answer(sets[-1].copy(), seed)) for seed in 3 * SEEDS]
+        if again != 3 * found[-len(SEEDS) :]:
+            raise Wrong(
+                "not repeatable",
+                "The ends are right, but the same seed gives others each time. Take all random numbers from "
+                "`np.random.default_rng(seed)`.",
+            )
+        (low, high), (count, n) = found[0], _SETS[0]
+        return (
+            f"{count} right of {n} is an accuracy of {count / n:.2f}, and anything from {low:.2f} to {high:.2f} fits. "
+            f"A rival with {count / n + 0.03:.2f} on a set of this size is not shown to be better; a set four times "
+            "as large halves the width."
+        )
+    # The nearest slip, if it is near: draws differ by chance, so that none agrees to the digit.
+    for name, (slip, explanation) in _BOOTSTRAP_SLIPS.items():
+        slipped = [_pair(slip(right.copy(), seed)) for right, seed in cases]
+        if all(_near(got, expected, case[0]) for got, expected, case in zip(found, slipped, cases, strict=True)):
+            raise Wrong(name, explanation)
+    i = next(i for i, case in enumerate(cases) if not _near(found[i], right[i], case[0]))
+    raise Wrong(
+        "another interval",
+        f"For {int(cases[i][0].sum())} right answers of {len(cases[i][0])} you have {found[i][0]:.3f} to "
+        f"{found[i][1]:.3f}; redrawing the whole set gives about {right[i][0]:.3f} to {right[i][1]:.3f}.",
+    )
+
+
+def _answers(count: int, n: int) -> np.ndarray:
+    """`n` answers of which `count` are right, in a fixed mixed order."""
+    return np.random.default_rng(n).permutation(np.arange(n) < count).astype(float)
+
+
+def _exact(right: np.ndarray) -> tuple[float, float]:
+    """What infinitely many draws would give: the quantiles of a binomial count, divided by the number of answers."""
+    n, share = len(right), float(right.mean())
+    log_factorial = np.cumsum(np.log(np.maximum(1, np.arange(n + 1))))
+    k = np.arange(n + 1)
+    ways = log_factorial[n] - log_factorial[k] - log_factorial[n - k]
+    below = np.cumsum(np.exp(ways + k * math.log(share) + (n - k) * math.log(1 - share)))
+    low, high = (int(np.searchsorted(below, tail)) for tail in ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2))
+    return low / n, high / n
+
+
+def _pair(ends: object) -> tuple[float, float]:
+    try:
+        low, high = (float(end) for end in ends)
+    except (TypeError, ValueError) as error:
+        raise Wrong(
+            "not two numbers", f"Return the two ends, `(low, high)`. Yours is {type(ends).__name__} {ends!s:.60}."
+        ) from error
+    return low, high
+
+
+def _near(found: tuple[float, float], expected: tuple[float, float], right: np.ndarray) -> bool:
+    standard_error = right.std() / math.sqrt(len(right))
+    still = max(STILL * standard_error, 1.01 / len(right))  # an end moves in steps of one answer
+    return all(abs(a - b) <= still for a, b in zip(found, expected, strict=True))
+
+
+BOOTSTRAP = Exercise(
+    name="bootstrap",
+    title="How sure is an accuracy?",
+    task="""
+A model answered a test set; `right` is a NumPy array with 1.0 for each right answer and 0.0 for each wrong one. Another
+set of the same kind would have given another accuracy. Write `interval(right, seed)`: `(low, high)`, the **95 %
+bootstrap interval of the accuracy**.
+
+Draw a set of the same size from these answers, with replacement, and take its accuracy. Do that 2,000 times, with
+random numbers from `np.random.default_rng(seed)`, and return the two values that cut off 2.5 % at either end.
+""".strip(),
+    answer="interval",
+    stub=_interval_stub,
+    solution=_interval_solution,
+    alternative=_interval_alternative,
+    mistakes={name: slip for name, (slip, _) in _BOOTSTRAP_SLIPS.items()},
+    hints=(
+        "The answers stand in for all questions that could have been asked. How would you make a new set from them, "
+        "as large as the old one?",
+        "`rng.integers(0, n, (2000, n))` gives 2,000 sets of n places; `right[places]` are their answers.",
+        "`right[places].mean(axis=1)` are 2,000 accuracies, and `np.quantile(accuracies, [0.025, 0.975])` are the two "
+        "ends.",
+    ),
+    inspect=_inspect_bootstrap,
+)

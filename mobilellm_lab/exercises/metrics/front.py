@@ -1,0 +1,165 @@
+"""Exercise: the Pareto front, the candidates that no other beats in everything."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from mobilellm_lab.exercises.exercise import Exercise, Wrong
+
+# (latency in ms, lower is better; accuracy, higher is better): no order, ties in one column, and equal points.
+_BOARDS = (
+    ((31.0, 0.71), (12.0, 0.55), (20.0, 0.66), (25.0, 0.60), (12.0, 0.48), (40.0, 0.71), (9.0, 0.41)),
+    ((5.0, 0.30), (7.0, 0.44), (7.0, 0.44), (6.0, 0.25), (9.0, 0.44), (11.0, 0.52), (14.0, 0.50)),
+    ((3.0, 0.9), (4.0, 0.8), (5.0, 0.7)),
+    ((8.0, 0.6),),
+)
+
+
+def _front_stub(points):
+    """Places of the points that no other beats: (ms, accuracy)."""
+    return ...  # your code
+
+
+def _front_solution(points):
+    """Places of the points that no other beats: (ms, accuracy)."""
+    kept = []
+    for i, (ms, accuracy) in enumerate(points):
+        beaten = any(
+            other_ms <= ms and other_accuracy >= accuracy and (other_ms, other_accuracy) != (ms, accuracy)
+            for other_ms, other_accuracy in points
+        )
+        if not beaten:
+            kept.append(i)
+    return kept
+
+
+def _front_alternative(points):
+    """Places of the points that no other beats: (ms, accuracy)."""
+    losses = np.array(points) * [1, -1]  # lower is better in both columns
+    no_worse = (losses[None] <= losses[:, None]).all(-1)  # [i, j]: j is no worse than i
+    better = (losses[None] < losses[:, None]).any(-1)
+    return np.flatnonzero(~(no_worse & better).any(1))
+
+
+def _keep(beats: Callable) -> Callable:
+    """Places of the points that no other `beats`, which is given the other point and this one."""
+    return lambda points: [
+        i for i, point in enumerate(points) if not any(beats(other, point) for j, other in enumerate(points) if j != i)
+    ]
+
+
+def _sweep(points: list[tuple[float, float]]) -> list[int]:
+    """The usual sweep by latency, which keeps one of several equal points."""
+    kept, best = [], -np.inf
+    for i in sorted(range(len(points)), key=lambda i: (points[i][0], -points[i][1])):
+        if points[i][1] > best:
+            kept.append(i)
+            best = points[i][1]
+    return kept
+
+
+# An answer that gives what one of these gives has that misconception.
+_FRONT_SLIPS = {
+    "drops ties": (
+        _sweep,
+        "Two candidates are equal in both columns, and you kept only one of them. Neither beats the other: to be "
+        "beaten is to be worse somewhere.",
+    ),
+    "equal points beat each other": (
+        _keep(lambda other, point: other[0] <= point[0] and other[1] >= point[1]),
+        "Two candidates are equal in both columns, and you dropped both. One beats another only if it is no worse in "
+        "both columns *and* better in one.",
+    ),
+    "keeps what is beaten in one column": (
+        _keep(lambda other, point: other[0] < point[0] and other[1] > point[1]),
+        "You kept a candidate although another is as fast and more accurate, or as accurate and faster. To beat, it is "
+        "enough to be better in *one* column and no worse in the other.",
+    ),
+    "lower accuracy is better": (
+        _keep(lambda other, point: other[0] <= point[0] and other[1] <= point[1] and tuple(other) != tuple(point)),
+        "You minimised both columns. A lower latency is better, and a *higher* accuracy: the direction belongs to the "
+        "column.",
+    ),
+    "higher latency is better": (
+        _keep(lambda other, point: other[0] >= point[0] and other[1] >= point[1] and tuple(other) != tuple(point)),
+        "You maximised both columns. A higher accuracy is better, and a *lower* latency: the direction belongs to the "
+        "column.",
+    ),
+    "the two winners": (
+        lambda points: sorted(
+            {min(range(len(points)), key=lambda i: points[i][0]), max(range(len(points)), key=lambda i: points[i][1])}
+        ),
+        "You kept the fastest and the most accurate. Between them lie candidates that nobody beats: slower than the "
+        "one and more accurate, faster than the other and less so.",
+    ),
+    "the best ratio": (
+        lambda points: [max(range(len(points)), key=lambda i: points[i][1] / points[i][0])],
+        "You took the most accuracy per ms. A ratio weighs the two columns for the reader; the front leaves that open.",
+    ),
+    "keeps everything": (
+        lambda points: list(range(len(points))),
+        "You kept every candidate, also those that another beats in both columns.",
+    ),
+    "points, not places": (
+        lambda points: [points[i] for i in _front_solution(points)],
+        "You returned the points. Return their places in the list, counted from 0.",
+    ),
+}
+
+
+def _inspect_front(answer: Callable) -> str:
+    found = [answer([tuple(point) for point in board]) for board in _BOARDS]
+    try:
+        found = [list(board) for board in found]
+    except TypeError as error:
+        raise Wrong("not places", f"Return a list of places. Yours is a {type(found[0]).__name__}.") from error
+    items = [item for board in found for item in board]
+    if any(np.size(item) == 2 for item in items):
+        raise Wrong("points, not places", _FRONT_SLIPS["points, not places"][1])
+    if items and all(isinstance(item, (bool, np.bool_)) for item in items):
+        raise Wrong(
+            "a mask, not places", "You returned a mask. `np.flatnonzero(mask)` gives the places where it is true."
+        )
+    places = [sorted(int(place) for place in board) for board in found]
+    right = [_front_solution(board) for board in _BOARDS]
+    if places == right:
+        return (
+            f"Of {len(_BOARDS[0])} candidates {len(right[0])} are left; each of the others is beaten by one that is no "
+            "worse in both columns and better in one. Which of those that are left is best depends on what the device "
+            "allows, not on the numbers alone."
+        )
+    for name, (slip, explanation) in _FRONT_SLIPS.items():
+        if places == [sorted(slip(board)) for board in _BOARDS]:
+            raise Wrong(name, explanation)
+    i = next(i for i, (got, expected) in enumerate(zip(places, right, strict=True)) if got != expected)
+    raise Wrong(
+        "other places",
+        f"Of {', '.join(f'({ms:g} ms, {accuracy:g})' for ms, accuracy in _BOARDS[i])} you kept {places[i]}; nobody "
+        f"beats {right[i]}.",
+    )
+
+
+FRONT = Exercise(
+    name="front",
+    title="Who is beaten?",
+    task="""
+Candidates have been measured in two columns: the latency in ms, where lower is better, and the accuracy, where higher
+is better. Write `front(points)`: the **places, counted from 0, of the candidates that no other one beats**, in any
+order. `points` is a list of `(ms, accuracy)`.
+
+One candidate beats another if it is **no worse in both columns and better in at least one**. Two that are equal in both
+do not beat each other.
+""".strip(),
+    answer="front",
+    stub=_front_stub,
+    solution=_front_solution,
+    alternative=_front_alternative,
+    mistakes={name: slip for name, (slip, _) in _FRONT_SLIPS.items()},
+    hints=(
+        "Look at one candidate. What must another one be like, so that nobody would choose this one?",
+        "For each candidate ask `any(...)` over the others: as fast or faster, as accurate or better, and not the same "
+        "in both.",
+        "Keep place `i` unless `any(o[0] <= p[0] and o[1] >= p[1] and o != p for o in points)`, with `p = points[i]`.",
+    ),
+    inspect=_inspect_front,
+)

@@ -1,0 +1,145 @@
+"""Exercise: energy from a counter that starts again at zero whenever it is full."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from mobilellm_lab.exercises.exercise import Exercise, Wrong
+
+STILL = 1e-6  # of the right value; an answer that is off by less is right
+RANGE_UJ = 2**32 * 61  # a counter of 32 bits in steps of 61 uJ; powercap names the range of each
+
+# (readings in uJ, range in uJ): no wrap, one wrap, two wraps with a pause in which nothing was used, two readings.
+_COUNTERS = (
+    ((5_000_000, 9_500_000, 21_000_000, 33_250_000), RANGE_UJ),
+    ((RANGE_UJ - 12_000_000, RANGE_UJ - 2_000_000, 7_000_000, 19_000_000), RANGE_UJ),
+    ((60_000_000, 96_000_000, 30_000_000, 30_000_000, 88_000_000, 21_000_000), 100_000_000),
+    ((1_000_000, 1_750_000), RANGE_UJ),
+)
+
+
+def _energy_j_stub(readings_uj, max_energy_range_uj):
+    """Energy in J from the first reading to the last."""
+    return ...  # your code
+
+
+def _energy_j_solution(readings_uj, max_energy_range_uj):
+    """Energy in J from the first reading to the last."""
+    used_uj = 0
+    for before, after in zip(readings_uj[:-1], readings_uj[1:], strict=True):
+        used_uj += after - before
+        if after < before:  # the counter started again in between
+            used_uj += max_energy_range_uj
+    return used_uj / 1e6
+
+
+def _energy_j_alternative(readings_uj, max_energy_range_uj):
+    """Energy in J from the first reading to the last."""
+    steps_uj = np.diff(np.array(readings_uj, dtype=np.int64)) % max_energy_range_uj
+    return steps_uj.sum() / 1e6
+
+
+def _steps(readings: list[int]) -> list[int]:
+    return [after - before for before, after in zip(readings[:-1], readings[1:], strict=True)]
+
+
+# An answer that gives what one of these gives has that misconception.
+_JOULES_SLIPS = {
+    "ignores the wrap": (
+        lambda readings, top: (readings[-1] - readings[0]) / 1e6,
+        "You subtracted the first reading from the last. A full counter starts again at zero, and your energy turns "
+        "negative or loses a whole range: look at each step between two readings.",
+    ),
+    "turns the sign": (
+        lambda readings, top: sum(abs(step) for step in _steps(readings)) / 1e6,
+        "You took each step's absolute value. After a wrap the counter has not run backwards: what was used is the "
+        "rest up to the range, and then the new reading.",
+    ),
+    "leaves the wrap out": (
+        lambda readings, top: sum(step for step in _steps(readings) if step > 0) / 1e6,
+        "You left out the steps in which the counter wrapped. Energy was used there too: the step plus the range.",
+    ),
+    "counts from zero after the wrap": (
+        lambda readings, top: (
+            sum(
+                after if after < before else after - before
+                for before, after in zip(readings[:-1], readings[1:], strict=True)
+            )
+            / 1e6
+        ),
+        "After a wrap you counted only what came after zero. What was used before, from the old reading up to the "
+        "range, is missing.",
+    ),
+    "one wrap at most": (
+        lambda readings, top: (readings[-1] - readings[0] + top * any(step < 0 for step in _steps(readings))) / 1e6,
+        "You allowed for one wrap. The counter may wrap again and again in a long run: add the range for each.",
+    ),
+    "mJ, not J": (
+        lambda readings, top: _energy_j_solution(readings, top) * 1e3,
+        "You have mJ. The readings are in microjoules: a million of them are one joule.",
+    ),
+    "microjoules, not joules": (
+        lambda readings, top: _energy_j_solution(readings, top) * 1e6,
+        "You returned microjoules. Divide by a million, since the name of the function says J.",
+    ),
+    "adds the readings": (
+        lambda readings, top: sum(readings) / 1e6,
+        "You added the readings. Each of them is a total since the counter was at zero; what was used is the "
+        "difference of two.",
+    ),
+}
+
+
+def _inspect_joules(answer: Callable) -> str:
+    found = [answer(list(readings), top) for readings, top in _COUNTERS]
+    try:
+        found = [float(joules) for joules in found]
+    except (TypeError, ValueError) as error:
+        raise Wrong("not a number", f"Return one number of J. Yours is a {type(found[0]).__name__}.") from error
+    right = [_energy_j_solution(readings, top) for readings, top in _COUNTERS]
+    if _near(found, right):
+        return (
+            f"Four series, {sum(right):,.1f} J in all, also where the counter starts again. A range of "
+            f"{RANGE_UJ / 1e6:,.0f} J is full after {RANGE_UJ / 1e6 / 50 / 3600:.1f} hours at 50 W, so read it more "
+            "often than that: two wraps between two readings cannot be told from one."
+        )
+    for name, (slip, explanation) in _JOULES_SLIPS.items():
+        if _near(found, [slip(list(readings), top) for readings, top in _COUNTERS]):
+            raise Wrong(name, explanation)
+    i = next(i for i, (got, expected) in enumerate(zip(found, right, strict=True)) if not _near([got], [expected]))
+    readings, top = _COUNTERS[i]
+    raise Wrong(
+        "another number",
+        f"The readings {', '.join(f'{value:,}' for value in readings)} of a counter with the range {top:,} gave "
+        f"{found[i]:,.3f} J where {right[i]:,.3f} J is right.",
+    )
+
+
+def _near(found: list[float], expected: list[float]) -> bool:
+    return all(math.isclose(a, b, rel_tol=STILL) for a, b in zip(found, expected, strict=True))
+
+
+JOULES = Exercise(
+    name="joules",
+    title="A counter that starts again",
+    task="""
+Many processors count the energy they use, in microjoules (RAPL). The count goes up to a range, and then starts again at
+zero, like the odometer of an old car. Write `energy_j(readings_uj, max_energy_range_uj)`: **the energy in J from the
+first reading to the last**.
+
+`readings_uj` are two or more readings in the order in which they were taken, often enough that the counter wraps at
+most once between two of them. It may wrap many times in all.
+""".strip(),
+    answer="energy_j",
+    stub=_energy_j_stub,
+    solution=_energy_j_solution,
+    alternative=_energy_j_alternative,
+    mistakes={name: slip for name, (slip, _) in _JOULES_SLIPS.items()},
+    hints=(
+        "How can you tell from two neighbouring readings that the counter started again between them?",
+        "Go through neighbouring pairs. Without a wrap a step is `after - before`; with one, the range is to be added.",
+        "`(after - before) % max_energy_range_uj` is the step in both cases. Add the steps up and divide by a million.",
+    ),
+    inspect=_inspect_joules,
+)

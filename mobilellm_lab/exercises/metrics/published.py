@@ -1,0 +1,58 @@
+"""What others measured on phones, as the claims about measuring need it: speed of both phases, memory, power"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Speed:
+    """Both phases of one backend, in tokens/s."""
+
+    prefill_per_s: float
+    decode_per_s: float
+
+    def seconds(self, prompt: int, answer: int) -> float:
+        """Time of a request: the prompt is read, then the answer is written."""
+        return prompt / self.prefill_per_s + answer / self.decode_per_s
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resident:
+    """A model's file and the resident memory of the process that ran it, in MiB."""
+
+    file_mib: int
+    resident_mib: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draw:
+    """Mean power while text was written, and what a token cost."""
+
+    power_w: float
+    token_j: float
+    parameters: float
+
+    @property
+    def per_billion_j(self) -> float:
+        """J per token and billion parameters: the models are not the same."""
+        return self.token_j / (self.parameters / 1e9)
+
+
+# Gemma3-1B in 4 bits on a Galaxy S24 Ultra. Source: https://github.com/google-ai-edge/LiteRT-LM, README of 2025-06.
+LITERT = {
+    "CPU": Speed(prefill_per_s=243, decode_per_s=43.6),
+    "GPU": Speed(prefill_per_s=1876, decode_per_s=44.6),
+}
+
+# Llama-3.2-1B on a OnePlus 12. Source: https://github.com/pytorch/executorch, examples/models/llama/README.md.
+EXECUTORCH = {
+    "bfloat16": Resident(file_mib=2358, resident_mib=3185),
+    "SpinQuant": Resident(file_mib=1083, resident_mib=1921),
+    "QAT+LoRA": Resident(file_mib=1127, resident_mib=2255),
+}
+
+# iPhone 14 Pro, Zephyr-3B in 4 bits, as reported of arXiv 2403.12844; Raspberry Pi 5 with a Hailo-10H,
+# Qwen2.5-1.5B at 6.914 tokens/s: arXiv 2603.23640 v1.
+POWER = {
+    "iPhone 14 Pro": Draw(power_w=13.8, token_j=0.72, parameters=3e9),
+    "Hailo-10H": Draw(power_w=1.87, token_j=1.87 / 6.914, parameters=1.5e9),
+}

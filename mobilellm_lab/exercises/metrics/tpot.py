@@ -1,0 +1,137 @@
+"""Exercise: what a reader waits for between two tokens, from the times at which they arrived."""
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from mobilellm_lab.exercises.exercise import Exercise, Wrong
+
+STILL = 0.01  # ms; an answer that is off by less is right
+
+# (sent, arrivals): a steady stream with two hitches, a long answer with a tail, and three tokens.
+_REQUESTS = (
+    (1000.0, tuple(1420.0 + 20.0 * i + 90.0 * ((i > 11) + (i > 18)) for i in range(24))),
+    (0.0, tuple(310.0 + 8.0 * i + 35.0 * (i // 13) + 3.0 * (i % 4) for i in range(120))),
+    (50.0, (250.0, 262.0, 290.0)),
+)
+
+
+def _p95_tpot_ms_stub(sent_ms, arrivals_ms):
+    """95th percentile of the times between output tokens, in ms."""
+    return ...  # your code
+
+
+def _p95_tpot_ms_solution(sent_ms, arrivals_ms):
+    """95th percentile of the times between output tokens, in ms."""
+    return np.percentile(np.diff(arrivals_ms), 95)
+
+
+def _p95_tpot_ms_alternative(sent_ms, arrivals_ms):
+    """95th percentile of the times between output tokens, in ms."""
+    gaps = sorted(b - a for a, b in zip(arrivals_ms[:-1], arrivals_ms[1:], strict=True))
+    place = 0.95 * (len(gaps) - 1)  # between two gaps
+    below = int(place)
+    above = min(below + 1, len(gaps) - 1)
+    return gaps[below] + (place - below) * (gaps[above] - gaps[below])
+
+
+# An answer that gives what one of these gives has that misconception.
+_TPOT_SLIPS = {
+    "counts the first token": (
+        lambda sent, arrivals: np.percentile(np.diff([sent, *arrivals]), 95),
+        "You counted the wait for the first token. It is the TTFT, mostly prefill, and grows with the prompt; the time "
+        "per output token starts at the first token.",
+    ),
+    "the mean": (
+        lambda sent, arrivals: np.mean(np.diff(arrivals)),
+        "You took the mean. It spreads two hitches of 110 ms over two dozen steps of 20 ms, and nobody waited that "
+        "long for any token. Ask for the percentile of the gaps.",
+    ),
+    "the mean, with the first token": (
+        lambda sent, arrivals: (arrivals[-1] - sent) / len(arrivals),
+        "You divided the whole time by the tokens: that mixes the wait for the first token into every other one, and "
+        "changes with the length of the answer.",
+    ),
+    "the median": (
+        lambda sent, arrivals: np.median(np.diff(arrivals)),
+        "You took the median: half of the gaps are longer. The 95th percentile tells how long the slow ones are.",
+    ),
+    "the fast end": (
+        lambda sent, arrivals: np.percentile(np.diff(arrivals), 5),
+        "You took the other end: only 5 in 100 gaps are shorter than this. For a duration the 95th percentile is "
+        "among the long ones.",
+    ),
+    "the longest gap": (
+        lambda sent, arrivals: np.max(np.diff(arrivals)),
+        "You took the longest gap. A maximum grows with every further token, so that it compares lengths of answers. "
+        "A percentile stays.",
+    ),
+    "arrivals, not gaps": (
+        lambda sent, arrivals: np.percentile(arrivals, 95),
+        "You took a percentile of the arrival times themselves. Subtract each arrival from the next one first.",
+    ),
+    "seconds": (
+        lambda sent, arrivals: np.percentile(np.diff(arrivals), 95) / 1000,
+        "You returned seconds. The arrivals are in ms, and so is the name of the function.",
+    ),
+    "a rate": (
+        lambda sent, arrivals: 1000 / np.percentile(np.diff(arrivals), 95),
+        "You returned tokens per second. Return the time of a token, in ms; lower is better.",
+    ),
+}
+
+
+def _inspect_tpot(answer: Callable) -> str:
+    found = [answer(sent, list(arrivals)) for sent, arrivals in _REQUESTS]
+    try:
+        found = [float(value) for value in found]
+    except (TypeError, ValueError) as error:
+        raise Wrong("not a number", f"Return one number of ms. Yours is a {type(found[0]).__name__}.") from error
+    right = [float(_p95_tpot_ms_solution(*request)) for request in _REQUESTS]
+    if _near(found, right):
+        sent, arrivals = _REQUESTS[0]
+        mean = _TPOT_SLIPS["the mean"][0](sent, arrivals)
+        return (
+            f"In the first stream the mean gap is {mean:.1f} ms, the 95th percentile {right[0]:.1f} ms and the longest "
+            f"{np.max(np.diff(arrivals)):.0f} ms, after a first token at {arrivals[0] - sent:.0f} ms. Four "
+            "numbers, four questions: report the TTFT and percentiles of the gaps, never one mean."
+        )
+    for name, (slip, explanation) in _TPOT_SLIPS.items():
+        if _near(found, [float(slip(*request)) for request in _REQUESTS]):
+            raise Wrong(name, explanation)
+    i = next(i for i, (got, expected) in enumerate(zip(found, right, strict=True)) if not _near([got], [expected]))
+    raise Wrong(
+        "another number",
+        f"For a stream of {len(_REQUESTS[i][1])} tokens you have {found[i]:.2f} ms where {right[i]:.2f} ms is right, "
+        "linear between two gaps as `np.percentile` has it.",
+    )
+
+
+def _near(found: list[float], expected: list[float]) -> bool:
+    return all(math.isclose(a, b, rel_tol=0, abs_tol=STILL) for a, b in zip(found, expected, strict=True))
+
+
+TPOT = Exercise(
+    name="tpot",
+    title="What the reader waits for",
+    task="""
+A request was sent at `sent_ms`, and its tokens arrived at `arrivals_ms`, a list in ascending order (at least two), all
+on one clock in ms. Write `p95_tpot_ms(sent_ms, arrivals_ms)`: the **95th percentile of the time per output token**, the
+gap that 95 in 100 gaps between two tokens do not exceed.
+
+Percentiles are NumPy's, linear between two values. The wait for the first token is another number, the TTFT, and no
+part of it.
+""".strip(),
+    answer="p95_tpot_ms",
+    stub=_p95_tpot_ms_stub,
+    solution=_p95_tpot_ms_solution,
+    alternative=_p95_tpot_ms_alternative,
+    mistakes={name: slip for name, (slip, _) in _TPOT_SLIPS.items()},
+    hints=(
+        "With five tokens, between how many pairs of neighbours does a reader wait? Is the request one of them?",
+        "`np.diff(arrivals_ms)` gives the gaps between neighbours.",
+        "`np.percentile(gaps, 95)` is the value that 95 in 100 of the gaps do not exceed.",
+    ),
+    inspect=_inspect_tpot,
+)
