@@ -1,0 +1,228 @@
+"""Chapter 7's results in, matplotlib figures out."""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter, PercentFormatter, StrMethodFormatter
+
+from mobilellm_lab.constraints import Budget
+from mobilellm_lab.figures import paper
+from mobilellm_lab.figures.budget import draw_budget
+from mobilellm_lab.figures.paper import COLORS
+from mobilellm_lab.metrics import (
+    Comparison,
+    InMemory,
+    Interval,
+    Latency,
+    Measured,
+    OnDisk,
+    Theoretical,
+    pareto,
+)
+
+FAINT = "0.6"
+PERCENTILES = {50: "o", 95: "s", 99: "^"}  # and their markers
+MARKS = "circle p50, square p95, triangle p99; dashed the mean"
+VERDICTS = {  # colour and marker of a comparison
+    "a is faster": (COLORS[0], "o"),
+    "b is faster": (COLORS[1], "s"),
+    "not distinguishable": (FAINT, "D"),
+}
+Row = tuple[Theoretical, OnDisk | None, InMemory, Measured]
+
+
+def four_columns(rows: Mapping[str, Row]) -> Figure:
+    """Bars of one axis per column, so that nobody reads across them; a model that has no file leaves its place empty.
+
+    Raises:
+        ValueError: no rows, or a quantity that stands in another's column.
+    """
+    if not rows:
+        raise ValueError("rows are empty: give at least one model")
+    kinds = {"theoretical": Theoretical, "on disk": OnDisk, "in memory": InMemory, "measured": Measured}
+    for name, row in rows.items():
+        for found, (column, kind) in zip(row, kinds.items(), strict=True):
+            if not isinstance(found, kind) and not (found is None and kind is OnDisk):
+                raise ValueError(f"row {name!r}: {found} stands in the column {column!r}, put it into its own")
+    height = 1.2 + 0.45 * len(rows)
+    figure, found = plt.subplots(1, 4, sharey=True, figsize=(paper.SIZE[0], height), layout="constrained")
+    plt.close(figure)
+    for i, (axes, column, color) in enumerate(zip(found, kinds, COLORS, strict=False)):
+        values = [row[i] for row in rows.values()]
+        numbers = [0.0 if value is None else value.ms if isinstance(value, Measured) else value.mib for value in values]
+        bars = axes.barh(list(rows), numbers, color=color)
+        labels = ["no file" if value is None else _digits(n) for value, n in zip(values, numbers, strict=True)]
+        axes.bar_label(bars, labels, padding=2, fontsize=8)
+        axes.set(title=column, xlabel="ms" if column == "measured" else "MiB", xticks=[])
+        axes.margins(x=0.6)
+        axes.spines[["top", "right", "bottom"]].set_visible(False)
+    found[0].invert_yaxis()
+    return figure
+
+
+def latency_distribution(latencies: Mapping[str, Latency], *, x_label: str = "ms") -> Figure:
+    """The share of calls that took no longer, with p50, p95 and p99 marked and the mean as a dashed line."""
+    figure, axes = paper.axes(x_label, "share of calls that took no longer")
+    for (name, latency), color, _ in paper.styled(latencies.items()):
+        ordered = np.sort(latency.samples_ms)
+        label = f"{name}: p50 {_digits(latency.median_ms)}, p95 {_digits(latency.p95_ms)}"
+        axes.step(
+            ordered,
+            np.arange(1, len(ordered) + 1) / len(ordered),
+            where="post",
+            color=color,
+            label=f"{label}, p99 {_digits(latency.p99_ms)}",
+        )
+        for percent, marker in PERCENTILES.items():
+            axes.plot(latency.percentile_ms(percent), percent / 100, marker, color=color)
+        axes.axvline(latency.mean_ms, color=color, linestyle="--", linewidth=1)
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.set_xscale("log")
+    _plain_ticks(axes)
+    figure.legend(frameon=False, loc="outside upper center", title=MARKS)  # a curve may lie anywhere
+    return figure
+
+
+def comparison_intervals(comparisons: Mapping[str, Comparison]) -> Figure:
+    """One comparison per row: the ratio b / a with its interval, which tells a difference where it leaves out 1."""
+    figure, axes = paper.axes("time of b / time of a", "")
+    for y, comparison in enumerate(comparisons.values()):
+        color, marker = VERDICTS[comparison.verdict]
+        axes.plot([comparison.ratio_low, comparison.ratio_high], [y, y], color=color, linewidth=2)
+        axes.plot(comparison.ratio, y, marker, color=color)
+        axes.annotate(
+            comparison.verdict,
+            (comparison.ratio, y),
+            xytext=(0, 8),
+            textcoords="offset points",
+            ha="center",
+            fontsize=8,
+        )
+    axes.axvline(1, color="0.4", linestyle=":")
+    _rows(axes, list(comparisons))
+    return figure
+
+
+def quality_intervals(intervals: Mapping[str, Interval], *, x_label: str) -> Figure:
+    """One value per row with its interval, the numbers beside it."""
+    figure, axes = paper.axes(x_label, "")
+    for y, interval in enumerate(intervals.values()):
+        axes.plot([interval.low, interval.high], [y, y], color=COLORS[0], linewidth=2)
+        axes.plot(interval.value, y, "o", color=COLORS[0])
+        axes.annotate(
+            f"{_digits(interval.value)} ({_digits(interval.low)} to {_digits(interval.high)})",
+            (interval.value, y),
+            xytext=(0, 8),
+            textcoords="offset points",
+            ha="center",
+            fontsize=8,
+        )
+    _rows(axes, list(intervals))
+    return figure
+
+
+def pareto_front(
+    points: pd.DataFrame,
+    better: Mapping[str, str],
+    *,
+    labels: Mapping[str, str] | None = None,
+    budget: Budget | None = None,
+    read_bytes: int = 0,
+) -> Figure:
+    """Candidates by the two columns of `better`; those that no other beats are joined, the others are faint.
+
+    Args:
+        points: a row per candidate, its name in the index.
+        better: the column of x and the column of y, each "lower" or "higher".
+        labels: what the axes say, by column; a column's own name where it is left out.
+        budget: draws a device's line across x: the MiB of one app, or with `read_bytes` the most tokens/s.
+
+    Raises:
+        ValueError: not two columns; and what `metrics.pareto` refuses.
+    """
+    if len(better) != 2:
+        raise ValueError(f"better={dict(better)}: name two columns, the one of x and the one of y")
+    x, y = better
+    labels = {x: x, y: y} | dict(labels or {})
+    front = pareto(points[[x, y]].to_dict("records"), better)
+    arrows = {"lower": "lower is better", "higher": "higher is better"}
+    figure, axes = paper.axes(f"{labels[x]} ({arrows[better[x]]})", f"{labels[y]} ({arrows[better[y]]})")
+    best = points.iloc[front].sort_values([x, y])
+    rest = points.drop(points.index[front])
+    axes.plot(rest[x], rest[y], "x", color=FAINT, label="beaten by another")
+    corner = "steps-post" if better[x] == "lower" else "steps-pre"  # between two points the worse of their y holds
+    axes.plot(best[x], best[y], "o-", drawstyle=corner, color=COLORS[0], label="on the front")
+    for name, row in points.iterrows():
+        axes.annotate(str(name), (row[x], row[y]), xytext=(5, 5), textcoords="offset points", fontsize=8)
+    if budget is not None:
+        draw_budget(axes, budget, read_bytes=read_bytes)
+    axes.margins(0.15)
+    axes.legend(frameon=False)
+    return figure
+
+
+def lies(rows: pd.DataFrame) -> Figure:
+    """One way to mismeasure per row: what was reported and what is true, both as multiples of the median truth.
+
+    Columns: title, wrong, right, unit; a row per repeat. The words beside a row are the two medians.
+    """
+    figure, axes = paper.axes("times the right number", "")
+    titles = list(dict.fromkeys(rows["title"]))
+    figure.set_size_inches(paper.SIZE[0], 1.2 + 0.42 * len(titles))
+    for y, title in enumerate(titles):
+        group = rows[rows["title"] == title]
+        truth = group["right"].median()
+        axes.plot(group["right"] / truth, [y] * len(group), "o", color=COLORS[0], label="right" if y == 0 else None)
+        axes.plot(group["wrong"] / truth, [y] * len(group), "s", color=COLORS[1], label="wrong" if y == 0 else None)
+        words = f"{_digits(group['wrong'].median())} for {_digits(truth)} {group['unit'].iloc[0]}"
+        words = textwrap.fill(words, 26)
+        axes.annotate(words, (1.01, y), xycoords=("axes fraction", "data"), va="center", fontsize=8)
+    axes.axvline(1, color="0.4", linestyle=":")
+    axes.set_xscale("log")
+    _plain_ticks(axes)
+    _rows(axes, titles)
+    axes.legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
+    return figure
+
+
+def right_verdicts(shares: pd.DataFrame) -> Figure:
+    """How often each rule is right, by how much slower b truly is: median over the series, lowest to highest as a band.
+
+    Columns: rule, slowdown_percent, right, right_low, right_high (shares, 0 to 1).
+    """
+    figure, axes = paper.axes("b is truly slower by, %", "right verdicts")
+    for (rule, group), color, marker in paper.styled(shares.groupby("rule", sort=False)):
+        group = group.sort_values("slowdown_percent")
+        axes.plot(group["slowdown_percent"], group["right"], color=color, marker=marker, label=rule)
+        axes.fill_between(
+            group["slowdown_percent"], group["right_low"], group["right_high"], color=color, alpha=0.2, linewidth=0
+        )
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.set_ylim(0, 1.03)
+    axes.set_xticks(sorted(shares["slowdown_percent"].unique()))
+    axes.legend(frameon=False)
+    return figure
+
+
+def _rows(axes: Axes, names: Sequence[str]) -> None:
+    """Names at the left, the first on top, with room for the words above each row."""
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.4, -0.6)
+
+
+def _plain_ticks(axes: Axes) -> None:
+    """Plain numbers on a logarithmic axis, however little of it is seen."""
+    low, high = axes.get_xlim()
+    wanted = [m * 10.0**e for e in range(-6, 7) for m in (1, 2, 5) if low <= m * 10.0**e <= high]
+    axes.set_xticks(wanted if len(wanted) <= 8 else wanted[:: -(-len(wanted) // 8)])
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _digits(number: float) -> str:
+    return f"{number:,.0f}" if abs(number) >= 100 else f"{number:.3g}"

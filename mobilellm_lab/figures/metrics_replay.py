@@ -1,0 +1,217 @@
+"""Chapter 7's replays: how often each rule is right, and how far off each mismeasurement is, over the stored sweeps"""
+
+from functools import partial
+
+import altair as alt
+import pandas as pd
+
+from mobilellm_lab.figures.replay import CHOSEN, FAINT, HEIGHT, MARKED, TEXT, Replay, Slider
+from mobilellm_lab.metrics.duel import OUTCOMES, RULES
+from mobilellm_lab.reference import origin
+from mobilellm_lab.sweeps import Store
+
+DUELS = {
+    "slowdown": "b slower by",
+    "repeats": "pairs",
+    "neighbour": "machine",
+    "rule": "rule",
+    **{name: name for name in OUTCOMES},
+    "low": "right, lowest",
+    "high": "right, highest",
+}
+LIES = {
+    "lie": "what was done",
+    "repeat": "repeat",
+    "wrong": "wrong",
+    "right": "right",
+    "unit": "unit",
+    "factor": "times",
+}
+START = {"slowdown": 5, "repeats": 20, "neighbour": False, "rule": "paired interval"}
+
+
+def duels(store: Store) -> pd.DataFrame:
+    """A row per setting: slowdown (%), repeats, neighbour, rule, the share of each outcome, and the spread of `right`.
+
+    `low` and `high` are the lowest and the highest share of right verdicts among the measured series.
+    """
+    rows = []
+    for row in store.rows.values():
+        recipe = row["recipe"]
+        setting = {name: recipe[name] for name in ("repeats", "neighbour", "rule")}
+        shares = {name: row["shares"][name] for name in OUTCOMES}
+        spread = {"low": row["right_low"], "high": row["right_high"]}
+        rows.append({"slowdown": recipe["slowdown_percent"]} | setting | shares | spread | {"windows": row["windows"]})
+    frame = pd.DataFrame(rows)
+    frame["rule"] = pd.Categorical(frame["rule"], RULES)  # in the order of the slider
+    frame = frame.sort_values(["rule", "neighbour", "repeats", "slowdown"], ignore_index=True)
+    return frame.astype({"rule": str})
+
+
+def lies(store: Store) -> pd.DataFrame:
+    """A row per trial: lie (its name), repeat, title, wrong, right, unit, factor, says_wrong, says_right, cure."""
+    columns = ("title", "wrong", "right", "unit", "factor", "says_wrong", "says_right", "cure")
+    return pd.DataFrame(
+        {"lie": row["recipe"]["name"], "repeat": row["recipe"]["repeat"]} | {name: row[name] for name in columns}
+        for row in store.rows.values()
+    )
+
+
+def duel_replay(store: Store) -> Replay:
+    """How often a verdict is right, over the true slowdown, the number of pairs, the machine and the rule."""
+    rows = duels(store)
+    sliders = _duel_sliders(rows)
+    series = len(next(iter(store.rows.values()))["right_by_series"])
+    return Replay(
+        (_outcomes(rows, sliders), _power(rows, sliders)),
+        sliders,
+        rows=rows,
+        columns=DUELS,
+        origin=str(origin(store)),
+        title="A duel with a known truth: how often is the verdict right?",
+        alt=(
+            "Two charts. Bars: the shares of right verdicts, false alarms, missed differences and wrong winners at "
+            "the chosen setting. Lines: the share of right verdicts against the true slowdown, the chosen rule with "
+            "its lowest to highest series as a band, the other rules faint. The sentence below and the table say the "
+            "same in numbers."
+        ),
+        key="Orange: the chosen setting. Blue: the chosen rule, its band from the lowest to the highest series. "
+        "Grey: the other rules.",
+        readout=partial(_duel_said, rows, series),
+    )
+
+
+def lies_replay(store: Store) -> Replay:
+    """What each way to mismeasure reports, beside the right number, for every repeat."""
+    rows = lies(store)
+    titles = rows.drop_duplicates("lie").set_index("lie")["title"]
+    names = tuple(titles.index)
+    slider = Slider(column="lie", label="Lie", values=names, words=tuple(titles), start=names[0])
+    return Replay(
+        (_told(rows, slider), _factors(rows, slider)),
+        (slider,),
+        rows=rows,
+        columns=LIES,
+        origin=str(origin(store)),
+        title="How measurements lie: what was reported, and what is true",
+        alt=(
+            "Two charts. Dots: the wrong and the right number of the chosen demonstration in its own unit, one for "
+            "each repeat. Dots on a logarithmic axis: how many times the right number was reported, for all "
+            "demonstrations, the chosen one marked. The sentence below and the table say the same in numbers."
+        ),
+        key="Orange squares: what was reported. Blue circles: the right number. On the right, orange: the chosen one.",
+        readout=partial(_lie_said, rows),
+    )
+
+
+def _duel_sliders(rows: pd.DataFrame) -> tuple[Slider, Slider, Slider, Slider]:
+    slowdowns, repeats = (tuple(sorted(rows[name].unique().tolist())) for name in ("slowdown", "repeats"))
+    rules = tuple(rule for rule in RULES if rule in set(rows["rule"]))
+    words = {
+        "slowdown": ("True slowdown", slowdowns, tuple(f"{s} % slower" if s else "no slower" for s in slowdowns)),
+        "repeats": ("Pairs", repeats, tuple(f"{n} pairs" for n in repeats)),
+        "neighbour": ("Machine", (False, True), ("quiet", "a busy neighbour")),
+        "rule": ("Rule", rules, rules),
+    }
+    return tuple(
+        Slider(column=column, label=label, values=values, words=said, start=START[column])
+        for column, (label, values, said) in words.items()
+    )
+
+
+def _duel_said(rows: pd.DataFrame, series: int, *, slowdown: int, repeats: int, neighbour: bool, rule: str) -> str:
+    setting = (rows["slowdown"] == slowdown) & (rows["repeats"] == repeats) & (rows["neighbour"] == neighbour)
+    row = rows[setting & (rows["rule"] == rule)].iloc[0]
+    wrong = ", ".join(f"{name} {row[name]:.0%}" for name in OUTCOMES[1:] if row[name] >= 0.005)
+    return (
+        f"b truly {f'{slowdown} % slower' if slowdown else 'no slower'}, {repeats} pairs, "
+        f"{'a busy neighbour' if neighbour else 'a quiet machine'}, rule “{rule}”: "
+        f"right in {row['right']:.0%} of the duels ({row['low']:.0%} to {row['high']:.0%} in {series} series); "
+        f"{wrong or 'hardly ever wrong'}."
+    )
+
+
+def _lie_said(rows: pd.DataFrame, *, lie: str) -> str:
+    group = rows[rows["lie"] == lie].sort_values("factor")
+    row = group.iloc[len(group) // 2]  # the repeat in the middle
+    return (
+        f"{row['title']}. Reported: {row['says_wrong']}. Right: {row['says_right']}. The reported number is "
+        f"{group['factor'].min():.3g} to {group['factor'].max():.3g} times the right one ({len(group)} repeats). "
+        f"{row['cure']}"
+    )
+
+
+def _outcomes(rows: pd.DataFrame, sliders: tuple[Slider, ...]) -> alt.LayerChart:
+    chosen = " && ".join(slider.chosen for slider in sliders)
+    names = [slider.column for slider in sliders]
+    base = (
+        alt.Chart(rows[[*names, *OUTCOMES]])
+        .transform_filter(chosen)
+        .transform_fold(list(OUTCOMES), as_=["outcome", "share"])
+        .transform_calculate(said="format(datum.share, '.0%')")
+    )
+    axis = alt.Axis(title=None, format=".0%", values=[0, 0.5, 1])
+    x = alt.X("share:Q", scale=alt.Scale(domain=[0, 1.12], nice=False), axis=axis)
+    y = alt.Y("outcome:N", sort=list(OUTCOMES), axis=alt.Axis(title=None, grid=False, ticks=False))
+    layers = [
+        base.mark_bar(color=MARKED, height=22).encode(x=x, y=y),
+        base.mark_text(**TEXT, align="left", dx=4).encode(x=x, y=y, text="said:N"),
+    ]
+    return alt.layer(*layers).properties(height=HEIGHT, title="verdicts at the chosen setting")
+
+
+def _power(rows: pd.DataFrame, sliders: tuple[Slider, ...]) -> alt.LayerChart:
+    slowdown, repeats, neighbour, rule = sliders
+    base = alt.Chart(rows[["slowdown", "repeats", "neighbour", "rule", "right", "low", "high"]])
+    base = base.transform_filter(f"{repeats.chosen} && {neighbour.chosen}")
+    axis = alt.Axis(title="b is truly slower by, %", values=list(slowdown.values), grid=False)
+    x = alt.X("slowdown:Q", scale=alt.Scale(nice=False, padding=10), axis=axis)
+
+    def y(column: str) -> alt.Y:
+        scale, axis = alt.Scale(domain=[0, 1], nice=False), alt.Axis(title=None, format=".0%", tickCount=5)
+        return alt.Y(f"{column}:Q", scale=scale, axis=axis)
+
+    mine = base.transform_filter(rule.chosen)
+    layers = [
+        base.transform_filter(f"!({rule.chosen})")
+        .mark_line(color=FAINT, opacity=0.6, strokeWidth=1.2)
+        .encode(x=x, y=y("right"), detail="rule:N"),
+        mine.mark_area(color=CHOSEN, opacity=0.2).encode(x=x, y=y("low"), y2="high:Q"),
+        mine.mark_line(color=CHOSEN, strokeWidth=2.5).encode(x=x, y=y("right")),
+        mine.mark_circle(color=CHOSEN, size=40, opacity=1).encode(x=x, y=y("right")),
+        mine.transform_filter(slowdown.chosen).mark_circle(color=MARKED, size=110, opacity=1).encode(x=x, y=y("right")),
+    ]
+    return alt.layer(*layers).properties(height=HEIGHT, title="right verdicts, by true slowdown")
+
+
+def _told(rows: pd.DataFrame, slider: Slider) -> alt.LayerChart:
+    base = alt.Chart(rows[["lie", "wrong", "right"]]).transform_filter(slider.chosen)
+    base = base.transform_fold(["wrong", "right"], as_=["which", "value"])
+    x = alt.X("value:Q", scale=alt.Scale(zero=True, padding=12), axis=alt.Axis(title=None, tickCount=5, grid=False))
+    y = alt.Y("which:N", sort=["wrong", "right"], axis=alt.Axis(title=None, ticks=False))
+    layers = [
+        base.transform_filter("datum.which === 'wrong'")
+        .mark_square(color=MARKED, size=110, opacity=0.8)
+        .encode(x=x, y=y),
+        base.transform_filter("datum.which === 'right'")
+        .mark_circle(color=CHOSEN, size=110, opacity=0.8)
+        .encode(x=x, y=y),
+    ]
+    return alt.layer(*layers).properties(height=HEIGHT, title="wrong and right, in the unit of the sentence below")
+
+
+def _factors(rows: pd.DataFrame, slider: Slider) -> alt.LayerChart:
+    base = alt.Chart(rows[["lie", "title", "factor"]])
+    x = alt.X(
+        "factor:Q",
+        scale=alt.Scale(type="log", padding=12),
+        axis=alt.Axis(title=None, grid=False, values=[0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50], format="~g"),
+    )
+    y = alt.Y("title:N", sort=list(slider.words), axis=alt.Axis(title=None, ticks=False, labelLimit=150))
+    one = alt.Chart(alt.InlineData(values=[{"factor": 1}])).encode(x=x)
+    layers = [
+        one.mark_rule(color=FAINT, strokeDash=[4, 3]),
+        base.transform_filter(f"!({slider.chosen})").mark_square(color=FAINT, size=50, opacity=0.8).encode(x=x, y=y),
+        base.transform_filter(slider.chosen).mark_square(color=MARKED, size=90, opacity=1).encode(x=x, y=y),
+    ]
+    return alt.layer(*layers).properties(height=HEIGHT, title="reported / right")

@@ -1,0 +1,193 @@
+"""Chapter 7's panel: every value of every control, both buttons, and a neighbour that is surely gone afterwards."""
+
+import time
+
+import psutil
+import pytest
+
+from mobilellm_lab.metrics.duel import OUTCOMES, RULES, VERDICTS, Recipe, Result, outcome
+from mobilellm_lab.panels import metrics_panel
+from mobilellm_lab.panels.metrics import Metrics, stored
+from mobilellm_lab.panels.metrics_runs import DUELS, label
+from mobilellm_lab.reference import open_sweep
+
+PAIRS = 6  # the fewest with an interval
+TEN = f"Run {DUELS} times"
+
+
+def choices(panel: Metrics, name: str) -> list:
+    """Every value that a control can take."""
+    control = panel.controls[name]
+    return [option[1] for option in control.options] if hasattr(control, "options") else [False, True]
+
+
+NAMES = list(metrics_panel().controls)
+ALONE = [(name, value) for name in NAMES for value in choices(metrics_panel(), name)]
+
+
+def busy_processes() -> list[psutil.Process]:
+    """Neighbours that this process has started and that still live."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        try:
+            if any(part.endswith("_busy.py") for part in process.cmdline()):
+                found.append(process)
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+def run(panel: Metrics, *, wait_s: float = 60) -> Result:
+    """The result of pressing Run, once it is known to fit what the panel promised."""
+    recipe = panel.recipe
+    panel.buttons["Run"].click()
+    assert panel.wait(wait_s)
+    result = panel.result
+    assert result.recipe == recipe
+    assert len(result.a_ms) == len(result.b_ms) == recipe.repeats
+    assert min(result.a_ms + result.b_ms) > 0
+    assert result.verdict in VERDICTS and result.outcome in OUTCOMES
+    assert result.truth == recipe.truth and result.outcome == outcome(result.verdict, recipe.truth)
+    assert panel.history[-1] is result
+    return result
+
+
+@pytest.fixture(scope="module")
+def panel() -> Metrics:
+    return metrics_panel(repeats=PAIRS)
+
+
+@pytest.fixture(autouse=True)
+def start_values(request):
+    """The shared panel goes back to where it started."""
+    if "panel" in request.fixturenames:
+        panel = request.getfixturevalue("panel")
+        for name, control in metrics_panel(repeats=PAIRS).controls.items():
+            panel.controls[name].value = control.value
+
+
+@pytest.mark.parametrize(("name", "value"), ALONE, ids=[f"{name}={value}" for name, value in ALONE])
+def test_every_value_of_every_control_alone(panel, name, value):
+    panel.controls[name].value = value
+    result = run(panel)
+    assert getattr(result.recipe, name) == value
+    assert not busy_processes()
+    chart, preview = panel.chart.value, panel.preview.value
+    drawn = chart.count('class="pair"') + chart.count('class="beyond"')
+    assert drawn == result.recipe.repeats  # each pair is in the picture, however far off
+    assert f"truth {1 + result.recipe.slowdown_percent / 100:.4g}" in chart
+    assert f"after {result.recipe.warmup} for warm-up" in preview
+    assert ("beside a busy process" in preview) == result.recipe.neighbour
+    assert result.recipe.truth in preview
+    if result.recipe.slowdown_percent:
+        assert f"{result.recipe.slowdown_percent} % more work than a" in preview
+    if name == "slowdown_percent" and value == 50:
+        assert sorted(result.b_ms)[0] > 1.1 * sorted(result.a_ms)[0]  # the extra work is real
+    if name == "repeats" and value == 1:
+        assert "too few pairs to tell" in panel.numbers.value
+
+
+def test_every_rule_is_offered_and_the_choice_reaches_the_judge(panel):
+    assert choices(panel, "rule") == list(RULES)
+    for rule in RULES:
+        panel.controls["rule"].value = rule
+        assert f"{rule}: " in str(run(panel))
+        assert f"{rule}: " in panel.status.value
+
+
+def test_the_numbers_say_the_verdict_the_truth_and_how_often_the_verdict_changed(panel):
+    result = run(panel)
+    assert result.verdict in panel.numbers.value and result.truth in panel.numbers.value
+    assert f"{result.comparison.ratio:.3f}" in panel.numbers.value
+    assert "changed " in panel.numbers.value
+    assert f"truth: {result.truth}" in panel.status.value
+
+
+def test_duels_of_the_same_setting_are_counted_together():
+    panel = metrics_panel(
+        repeats=PAIRS, slowdown_percent=50, rule="medians", reference=lambda recipe: "elsewhere: 7 of 9"
+    )
+    outcomes = [run(panel).outcome for _ in range(2)]
+    assert "In this setting, 2 duels here: " in panel.report.value
+    assert f"{outcomes.count(outcomes[0])} {outcomes[0]}" in panel.report.value
+    assert "elsewhere: 7 of 9" in panel.report.value
+    panel.controls["slowdown_percent"].value = 0
+    run(panel)
+    assert "In this setting, 1 duel here: " in panel.report.value
+    assert panel.report.value.index("3. b 0 % slower") < panel.report.value.index("1. b 50 % slower")  # newest first
+
+
+def test_ten_duels_are_ten_duels(panel):
+    before = len(panel.history)
+    panel.buttons[TEN].click()
+    assert panel.wait(120)
+    results = panel.result
+    assert len(results) == DUELS == len(panel.history) - before
+    assert [result.recipe.seed for result in results] == list(range(DUELS))  # each in an order of its own
+    right = sum(result.outcome == "right" for result in results)
+    assert f"{right} right" in panel.status.value and f"{right} of {DUELS}" in panel.numbers.value
+    assert panel.chart.value.count('class="duel"') == DUELS
+
+
+@pytest.mark.parametrize("button", ["Run", TEN])
+def test_stop_answers_keeps_what_there_is_and_ends_the_neighbour(button):
+    panel = metrics_panel(repeats=200, neighbour=True)
+    panel.buttons[button].click()
+    start = time.monotonic()
+    while panel.bar.value == 0:
+        assert time.monotonic() - start < 30
+        time.sleep(0.005)
+    assert len(busy_processes()) == 1
+    pressed = time.monotonic()
+    panel.stop()
+    while "stopped" not in panel.status.value:
+        assert time.monotonic() - pressed < 3  # ten times the stated 0.3 s
+        time.sleep(0.002)
+    assert panel.wait(30)
+    assert not busy_processes()
+    if button == "Run":
+        assert 0 < len(panel.result.a_ms) < 200
+        assert panel.history == [panel.result]
+    else:
+        assert len(panel.result) < DUELS
+
+
+def test_a_new_run_ends_the_neighbour_of_the_one_before():
+    panel = metrics_panel(repeats=200, neighbour=True)
+    panel.run()
+    start = time.monotonic()
+    while panel.bar.value == 0:
+        assert time.monotonic() - start < 30
+        time.sleep(0.005)
+    panel.controls["neighbour"].value = False
+    panel.controls["repeats"].value = 6
+    panel.run()
+    assert panel.wait(60)
+    assert not panel.result.recipe.neighbour and not busy_processes()
+
+
+def test_bad_defaults_are_refused_by_name():
+    with pytest.raises(ValueError, match="rule='luck': choose one of one shot"):
+        metrics_panel(rule="luck")
+    with pytest.raises(ValueError, match="repeats=0: choose a whole number from 1 to 200"):
+        metrics_panel(repeats=0)
+
+
+def test_a_default_that_no_control_offers_is_offered():
+    panel = metrics_panel(slowdown_percent=7, repeats=12)
+    assert panel.recipe == Recipe(slowdown_percent=7, repeats=12)
+
+
+def test_the_stored_sweep_is_asked_and_says_nothing_of_what_it_did_not_measure():
+    store = open_sweep("metrics")
+    row = next(iter(store.rows.values()))
+    measured = {name: row["recipe"][name] for name in ("slowdown_percent", "repeats", "neighbour", "rule")}
+    assert f"right in {row['shares']['right']:.0%} of the duels" in stored(store, Recipe(**measured))
+    assert stored(store, Recipe(slowdown_percent=77)) == ""
+
+
+def test_a_label_names_what_is_unusual():
+    assert label(Recipe()) == "b 5 % slower, 20 pairs, paired interval"
+    assert label(Recipe(repeats=1, warmup=0, neighbour=True)).endswith(
+        "1 pair, paired interval, warm-up 0, busy neighbour"
+    )
