@@ -156,7 +156,7 @@ class Text:
         object.__setattr__(self, "_bpe", bpe)
         object.__setattr__(self, "corpus_sha256", hashlib.sha256(text.encode()).hexdigest())
         object.__setattr__(self, "_parts", {split: self.encode(part).numpy() for split, part in parts.items()})
-        object.__setattr__(self, "_token_bytes", torch.tensor([len(self._bytes(i)) for i in range(self.vocab_size)]))
+        object.__setattr__(self, "token_bytes", torch.tensor([len(self._bytes(i)) for i in range(self.vocab_size)]))
         for split, tokens in self._parts.items():
             if len(tokens) <= self.seq_len:
                 raise ValueError(
@@ -227,7 +227,7 @@ class Text:
             logits = model(batch.tokens.to(device)).float().cpu().flatten(0, 1)  # (B * T, V)
             nats += torch.nn.functional.cross_entropy(logits, targets, reduction="sum").item()
             right += (logits.argmax(-1) == targets).sum().item()
-            n_bytes += self._token_bytes[targets].sum().item()
+            n_bytes += self.token_bytes[targets].sum().item()
         scores = {"bits_per_byte": nats / n_bytes / math.log(2), "accuracy": right / (count * T)}
         return Evaluation(loss_nats=nats / (count * T), scores=scores)
 

@@ -1,0 +1,32 @@
+"""How measurements lie, each by a live demonstration that returns the wrong and the right number."""
+
+from collections.abc import Callable
+
+from mobilellm_lab.metrics.lies.lie import Lie
+from mobilellm_lab.metrics.lies.machine import busy_neighbour, wrong_threads
+from mobilellm_lab.metrics.lies.quality import no_interval, tokenizers
+from mobilellm_lab.metrics.lies.timing import cold_cache, hidden_tail, no_warmup, one_shot
+
+LIES: dict[str, Callable[..., Lie]] = {
+    "no_warmup": no_warmup,
+    "one_shot": one_shot,
+    "busy_neighbour": busy_neighbour,
+    "wrong_threads": wrong_threads,
+    "cold_cache": cold_cache,
+    "hidden_tail": hidden_tail,
+    "tokenizers": tokenizers,
+    "no_interval": no_interval,
+}
+
+__all__ = [
+    "LIES",
+    "Lie",
+    "busy_neighbour",
+    "cold_cache",
+    "hidden_tail",
+    "no_interval",
+    "no_warmup",
+    "one_shot",
+    "tokenizers",
+    "wrong_threads",
+]

@@ -1,0 +1,27 @@
+"""One way in which a measurement lies: the wrong number, the right one, and the cure."""
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lie:
+    """Two numbers for one question, both measured just now."""
+
+    name: str  # the key in LIES
+    title: str  # what was done wrong
+    wrong: float  # the number that is usually printed
+    right: float  # what it should have been
+    unit: str  # of both
+    says_wrong: str  # what a reader concludes from the wrong number
+    says_right: str  # and from the right one
+    cure: str  # what to do instead
+    series: dict[str, tuple[float, ...]]  # the samples behind both, for a picture
+
+    @property
+    def factor(self) -> float:
+        """wrong / right."""
+        return self.wrong / self.right if self.right else math.inf
+
+    def __str__(self) -> str:
+        return f"{self.title}: {self.wrong:.3g} {self.unit}, and it is {self.right:.3g} {self.unit}. {self.cure}"
