@@ -1,8 +1,9 @@
-"""The course's jobs from a shell: `mobilellm-lab sweep deep_narrow`."""
+"""The course's jobs from a shell: sweep, reference, bench, doctor."""
 
 import argparse
 import multiprocessing
 import os
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from mobilellm_lab import __version__, deep_narrow
+from mobilellm_lab import __version__, deep_narrow, doctor, metrics
 from mobilellm_lab.arms import Arm, missing
 from mobilellm_lab.reference import MODELS, open_sweep
 from mobilellm_lab.reference.making import finished, make_model
@@ -42,7 +43,28 @@ def sweep_deep_narrow_cost(store: Store, *, workers: int) -> None:
         store.add(cost, row)
 
 
-JOBS = {"deep_narrow": sweep_deep_narrow, "deep_narrow_cost": sweep_deep_narrow_cost}
+def sweep_metrics(store: Store, *, workers: int) -> None:
+    """Fights the duels that the stored sweep of chapter 7 still lacks; one after the other, since they time."""
+    torch.set_num_threads(1)
+    todo = [recipe for recipe in metrics.recipes() if recipe not in store]
+    for recipe, row in tqdm(metrics.measure_duels(todo), total=len(todo), unit="row", desc=store.path.name):
+        store.add(recipe, row)
+
+
+def sweep_metrics_lies(store: Store, *, workers: int) -> None:
+    """Tells the lies that the stored sweep still lacks; one after the other, since they time."""
+    torch.set_num_threads(1)
+    todo = [trial for trial in metrics.lie_trials() if trial not in store]
+    for trial, row in tqdm(metrics.measure_lies(todo), total=len(todo), unit="lie", desc=store.path.name):
+        store.add(trial, row)
+
+
+JOBS = {
+    "deep_narrow": sweep_deep_narrow,
+    "deep_narrow_cost": sweep_deep_narrow_cost,
+    "metrics": sweep_metrics,
+    "metrics_lies": sweep_metrics_lies,
+}
 
 
 def make_reference(names: list[str], folder: Path) -> None:
@@ -58,6 +80,25 @@ def make_reference(names: list[str], folder: Path) -> None:
                 bar.set_postfix(loss=f"{step.loss_nats:.3f}")
 
 
+def bench_model(model: str, *, out: Path, against: Path | None, threads: int, **options: int) -> None:
+    """Measures one model, prints its table and writes its record; beside an older record where one is given."""
+    older = metrics.load_record(against) if against else None  # before minutes are spent
+    torch.set_num_threads(threads)
+    source = str(FOLDER / model) if model in MODELS else model
+    bench = metrics.Bench(source, command=f"mobilellm-lab bench {model}", **options)
+    with tqdm(unit="step", desc=model) as bar:
+        for progress in bench:
+            bar.total = progress.total
+            bar.set_postfix_str(progress.label)
+            bar.update(progress.done - bar.n)
+    record = bench.result()
+    record.save(out)
+    print(record.table())
+    print(f"written to {out}")
+    if older is not None:
+        print(metrics.compare_records(older, record))
+
+
 def main(arguments: list[str] | None = None) -> None:
     """The entry point of `mobilellm-lab`."""
     parser = argparse.ArgumentParser(prog="mobilellm-lab", description="The jobs of MobileLLM Lab.")
@@ -70,7 +111,34 @@ def main(arguments: list[str] | None = None) -> None:
     command = commands.add_parser("reference", help="train the reference models; goes on where it was interrupted")
     command.add_argument("names", nargs="*", metavar="NAME", help=f"any of {', '.join(MODELS)}; none for all of them")
     command.add_argument("--out", type=Path, default=FOLDER, help="a folder other than the course's own")
+    command = commands.add_parser("bench", help="measure one model: size, memory, speed, quality, energy")
+    command.add_argument("model", help=f"a name of the zoo, a checkpoint folder, or any of {', '.join(MODELS)}")
+    command.add_argument("--prompt-tokens", type=int, default=32, help="tokens to read first")
+    command.add_argument("--new-tokens", type=int, default=32, help="tokens to generate in each run")
+    command.add_argument("--repeats", type=int, default=5, help="runs, at least")
+    command.add_argument("--threads", type=int, default=1, help="torch threads")
+    command.add_argument("--out", type=Path, help="the record; MODEL.json here if it is not said")
+    command.add_argument("--against", type=Path, help="an older record, to be compared with this one")
+    commands.add_parser("doctor", help="check the environment, say what is missing and what to put in a bug report")
     options = parser.parse_args(arguments)
+    if options.command == "doctor":
+        sys.exit(doctor.main())
+    if options.command == "bench":
+        if options.threads < 1:
+            parser.error(f"argument --threads: {options.threads} threads cannot work, give at least 1")
+        try:
+            bench_model(
+                options.model,
+                out=options.out or Path(f"{Path(options.model).name}.json"),
+                against=options.against,
+                threads=options.threads,
+                prompt_tokens=options.prompt_tokens,
+                new_tokens=options.new_tokens,
+                repeats=options.repeats,
+            )
+        except ValueError as error:
+            parser.error(str(error))
+        return
     if options.command == "reference":
         if unknown := set(options.names) - set(MODELS):
             parser.error(f"argument NAME: {', '.join(sorted(unknown))}: choose from {', '.join(MODELS)}")

@@ -1,18 +1,19 @@
-"""Can the course run here: what is there, what is missing, and how to get it."""
+"""Can the course run here: what is there, what is missing, and how to get it.
 
+Needs nothing but Python: `python -m mobilellm_lab.doctor` works where a package that the course needs is missing.
+"""
+
+import importlib
 import os
 import platform
+import re
 import shutil
 import sys
 import webbrowser
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-
-import psutil
-import torch
-
-from mobilellm_lab.provenance import COMMIT, processor
+from types import ModuleType
 
 OLDEST_PYTHON = (3, 11)
 LEAST_MEMORY_GIB, LEAST_DISK_GIB = 2.0, 2.0  # a lab may take 1 GiB; the environment and the website need the disk
@@ -41,6 +42,7 @@ def examine() -> list[Check]:
     return [
         _python(),
         *_packages(),
+        _commit(),
         _threads(),
         _memory(),
         _disk(),
@@ -63,14 +65,26 @@ def report(checks: list[Check]) -> str:
     paste = [
         "For a bug report, paste from here:",
         "```",
-        f"{platform.platform()}, {processor()}, {os.cpu_count()} cores, "
-        f"{psutil.virtual_memory().total / 2**30:.1f} GiB; torch threads {torch.get_num_threads()}",
+        f"{platform.platform()}, {_processor()}",
         f"Python {platform.python_version()} ({platform.python_implementation()}); {versions}",
-        f"commit {COMMIT}",
+        *(f"{check.name}: {check.found}" for check in checks if check.ok),
         *(f"not ok: {check.name}: {check.found}" for check in checks if not check.ok),
         "```",
     ]
     return "\n".join([*map(str, checks), "", verdict, "", *paste])
+
+
+def _module(name: str) -> ModuleType | None:
+    """A package of the course, or None where it is missing: its own check says so."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+
+
+def _processor() -> str:
+    provenance = _module("mobilellm_lab.provenance")
+    return f"{provenance.processor() if provenance else platform.machine()}, {os.cpu_count()} cores"
 
 
 def _version(name: str) -> str | None:
@@ -93,38 +107,54 @@ def _python() -> Check:
 
 def _packages() -> list[Check]:
     """The package's own requirements, then those of each extra, as its metadata lists them."""
+    try:
+        lines = requires("mobilellm-lab") or []
+    except PackageNotFoundError:
+        remedy = "pip install -e '.[lab]' in the checkout"
+        return [Check(name="mobilellm-lab", found="not installed", ok=False, needed=True, remedy=remedy)]
     listed: dict[str, list[str]] = {"": [], **{extra: [] for extra in PURPOSE}}
-    for line in requires("mobilellm-lab") or []:
+    for line in lines:
         requirement, _, marker = line.partition(";")
-        extra = marker.partition("==")[2].strip().strip("\"'") if "extra" in marker else ""
-        name = requirement.split("[")[0]
-        for character in "<>=!~ ":
-            name = name.split(character)[0]
-        listed.setdefault(extra, []).append(name)
+        extra = re.search(r"extra == ['\"](\w+)['\"]", marker)
+        name = re.match(r"[\w.-]+", requirement)[0]
+        listed.setdefault(extra[1] if extra else "", []).append(name)
     checks = []
     for extra, names in listed.items():
         missing = [name for name in names if _version(name) is None]
-        label = f"packages for {PURPOSE.get(extra, extra)}" if extra else "packages of the course"
+        what = f"mobilellm-lab[{extra}]" if extra else "mobilellm-lab"
+        where = f".[{extra}]" if extra else "."
         checks.append(
             Check(
-                name=label,
+                name=f"packages for {PURPOSE.get(extra, extra)}" if extra else "packages of the course",
                 found=f"{', '.join(missing)} missing" if missing else f"all {len(names)}",
                 ok=not missing,
                 needed=extra in ("", "lab"),
-                remedy=f"pip install 'mobilellm-lab[{extra}]', or pip install -e '.[{extra}]' in a checkout"
-                if extra
-                else "pip install mobilellm-lab, or pip install -e . in a checkout",
+                remedy=f"pip install '{what}', or pip install -e '{where}' in a checkout",
             )
         )
     return checks
 
 
+def _commit() -> Check:
+    """Measurements name the commit that made them."""
+    provenance = _module("mobilellm_lab.provenance")
+    commit = provenance.COMMIT if provenance else "unknown"
+    return Check(
+        name="commit",
+        found=commit,
+        ok=commit != "unknown",
+        needed=False,
+        remedy="measure in a git checkout if your numbers shall say which code made them",
+    )
+
+
 def _threads() -> Check:
-    cores, threads = os.cpu_count() or 1, torch.get_num_threads()
+    cores, torch = os.cpu_count() or 1, _module("torch")
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+    threads = f"{torch.get_num_threads()} torch threads by default, " if torch else ""
     return Check(
         name="cores and load",
-        found=f"{cores} cores, {threads} torch threads by default, load {load:.1f}",
+        found=f"{cores} cores, {threads}load {load:.1f}",
         ok=load < cores,
         needed=False,
         remedy="other programs keep all cores busy: times will be worse and spread more, so close some of them",
@@ -132,13 +162,16 @@ def _threads() -> Check:
 
 
 def _memory() -> Check:
-    memory = psutil.virtual_memory()
+    psutil = _module("psutil")
+    free = psutil.virtual_memory().available / 2**30 if psutil else 0.0
     return Check(
         name="memory",
-        found=f"{memory.available / 2**30:.1f} GiB available of {memory.total / 2**30:.1f}",
-        ok=memory.available >= LEAST_MEMORY_GIB * 2**30,
+        found=f"{free:.1f} GiB available of {psutil.virtual_memory().total / 2**30:.1f}" if psutil else "not known",
+        ok=free >= LEAST_MEMORY_GIB,
         needed=True,
-        remedy=f"close other programs: a lab takes up to 1 GiB, so have {LEAST_MEMORY_GIB:.0f} GiB available",
+        remedy=f"close other programs: a lab takes up to 1 GiB, so have {LEAST_MEMORY_GIB:.0f} GiB available"
+        if psutil
+        else "pip install psutil, which tells",
     )
 
 
@@ -194,3 +227,14 @@ def _peak_counter() -> Check:
         needed=False,
         remedy="peak_memory is tested on Linux, macOS and Windows: read its numbers with care here",
     )
+
+
+def main() -> int:
+    """Prints the report; 0 if the course can run."""
+    checks = examine()
+    print(report(checks))
+    return 0 if healthy(checks) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -23,6 +23,7 @@ FLOORS = {
         "zoo",
         "tasks",
         "training",
+        "doctor",
     },
     2: {"constraints", "deep_narrow", "quantization", "pruning", "distillation", "runtimes", "metrics"},
     3: {"reference", "figures", "exercises"},

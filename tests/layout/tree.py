@@ -38,6 +38,8 @@ CAPTIONS = {
     "mobilellm_lab/figures/teaching.js": "the same pieces' answers: quiz and prediction in the reader's browser",
     "mobilellm_lab/reference/deep_narrow.jsonl": "the measured runs of chapter 2, one per line, with their provenance",
     "mobilellm_lab/reference/deep_narrow_cost.jsonl": "chapter 2: decoding speed of equal-parameter shapes",
+    "mobilellm_lab/reference/metrics.jsonl": "chapter 7: how often each rule is right about a known difference",
+    "mobilellm_lab/reference/metrics_lies.jsonl": "chapter 7: the wrong and the right number of each lie",
     "pyproject.toml": "the package, its ranges and extras; settings of ruff and pytest",
     "requirements.txt": "the locked environment",
     "tests": "mirrors mobilellm_lab; plus the labs, the website in a browser, and the rules of the house",
