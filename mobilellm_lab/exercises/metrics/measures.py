@@ -1,9 +1,10 @@
 """The article's five measures, each held against what it leaves open: the rule behind each verdict."""
 
 from mobilellm_lab import footprint, zoo
+from mobilellm_lab.constraints import CPU_AND_GPU
 from mobilellm_lab.deep_narrow.evidence import reported
 from mobilellm_lab.exercises.claim import Evidence
-from mobilellm_lab.exercises.metrics.published import EXECUTORCH, LITERT, POWER
+from mobilellm_lab.exercises.metrics.published import EXECUTORCH, POWER
 from mobilellm_lab.exercises.rules import graded
 from mobilellm_lab.metrics import accuracy_interval, pareto
 from mobilellm_lab.model import ModelConfig
@@ -11,6 +12,7 @@ from mobilellm_lab.sweeps import Store
 
 NEAR = 0.1  # two values within 10 % count as the same
 REQUESTS = ((10, 1000), (100, 500), (500, 100), (1000, 10))  # tokens of the prompt and of the answer
+BACKENDS = dict(zip(("CPU", "GPU"), CPU_AND_GPU, strict=True))  # of one phone, as published
 
 
 def tokens_per_second() -> Evidence:
@@ -20,15 +22,15 @@ def tokens_per_second() -> Evidence:
     all, does not hold if in none.
     """
     told = {
-        (name, request): request[1] / speed.decode_per_s / speed.seconds(*request)
-        for name, speed in LITERT.items()
+        (name, request): request[1] / row.decode_per_s / _seconds(row, *request)
+        for name, row in BACKENDS.items()
         for request in REQUESTS
     }
     return Evidence(
         verdict=graded(abs(share - 1) < NEAR for share in told.values()),
         numbers={
-            **{f"prefill_{name}": f"{speed.prefill_per_s:,.0f}" for name, speed in LITERT.items()},
-            **{f"decode_{name}": f"{speed.decode_per_s:.1f}" for name, speed in LITERT.items()},
+            **{f"prefill_{name}": f"{row.prefill_per_s:,.0f}" for name, row in BACKENDS.items()},
+            **{f"decode_{name}": f"{row.decode_per_s:.1f}" for name, row in BACKENDS.items()},
             "cases": str(sum(abs(share - 1) < NEAR for share in told.values())),
             "all": str(len(told)),
             "long": f"{100 * told['CPU', REQUESTS[0]]:.0f}",
@@ -42,9 +44,9 @@ def runtime_speed() -> Evidence:
 
     The same four requests. Holds if it is in all, does not hold if in none.
     """
-    cpu, gpu = LITERT["CPU"], LITERT["GPU"]
+    cpu, gpu = CPU_AND_GPU
     writing = gpu.decode_per_s / cpu.decode_per_s
-    times = {request: cpu.seconds(*request) / gpu.seconds(*request) for request in REQUESTS}
+    times = {request: _seconds(cpu, *request) / _seconds(gpu, *request) for request in REQUESTS}
     return Evidence(
         verdict=graded(abs(factor / writing - 1) < NEAR for factor in times.values()),
         numbers={
@@ -155,6 +157,11 @@ def together(store: Store) -> Evidence:
             "left": str(fronts[small]),
         },
     )
+
+
+def _seconds(row, prompt: int, answer: int) -> float:
+    """Time of a request on one backend: the prompt is read, then the answer is written."""
+    return prompt / row.prefill_per_s + answer / row.decode_per_s
 
 
 def _kv_bytes(row) -> int:

@@ -1,18 +1,6 @@
-"""What others measured on phones, as the claims about measuring need it: speed of both phases, memory, power"""
+"""What others measured on devices, as the claims about measuring need it: file and memory, power and energy"""
 
 from dataclasses import dataclass
-
-
-@dataclass(frozen=True, kw_only=True)
-class Speed:
-    """Both phases of one backend, in tokens/s."""
-
-    prefill_per_s: float
-    decode_per_s: float
-
-    def seconds(self, prompt: int, answer: int) -> float:
-        """Time of a request: the prompt is read, then the answer is written."""
-        return prompt / self.prefill_per_s + answer / self.decode_per_s
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +24,6 @@ class Draw:
         """J per token and billion parameters: the models are not the same."""
         return self.token_j / (self.parameters / 1e9)
 
-
-# Gemma3-1B in 4 bits on a Galaxy S24 Ultra. Source: https://github.com/google-ai-edge/LiteRT-LM, README of 2025-06.
-LITERT = {
-    "CPU": Speed(prefill_per_s=243, decode_per_s=43.6),
-    "GPU": Speed(prefill_per_s=1876, decode_per_s=44.6),
-}
 
 # Llama-3.2-1B on a OnePlus 12. Source: https://github.com/pytorch/executorch, examples/models/llama/README.md.
 EXECUTORCH = {

@@ -14,7 +14,7 @@ def duels(store: Store, **where: object) -> pd.DataFrame:
         ValueError: there is no such row; names the command that makes it.
     """
     rows = [
-        {**row["recipe"], **row["shares"], **{name: row[name] for name in ("right_low", "right_high", "true_ratio")}}
+        {**row["recipe"], **row["shares"], "right_low": row["right_low"], "right_high": row["right_high"]}
         for row in store.rows.values()
         if all(row["recipe"][name] == value for name, value in where.items())
     ]
