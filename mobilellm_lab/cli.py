@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from mobilellm_lab import __version__, deep_narrow, doctor, metrics
+from mobilellm_lab import __version__, constraints, deep_narrow, doctor, metrics
 from mobilellm_lab.arms import Arm, missing
 from mobilellm_lab.reference import MODELS, open_sweep
 from mobilellm_lab.reference.making import finished, make_model
@@ -43,6 +43,29 @@ def sweep_deep_narrow_cost(store: Store, *, workers: int) -> None:
         store.add(cost, row)
 
 
+def sweep_constraints_machine(store: Store, *, workers: int) -> None:
+    """Takes the probes of this machine that the stored sweep of chapter 1 still lacks; alone, since they time."""
+    torch.set_num_threads(1)
+    todo = [plan for plan in constraints.probe_plans() if plan not in store]
+    for plan, row in tqdm(constraints.measure_probes(todo), total=len(todo), unit="probe", desc=store.path.name):
+        store.add(plan, row)
+
+
+def sweep_constraints(store: Store, *, workers: int) -> None:
+    """Predicts from fresh probes and decodes what the stored sweep of chapter 1 still lacks; alone, since it times."""
+    torch.set_num_threads(1)
+    todo = [point for point in constraints.points() if point not in store]
+    if not todo:
+        return
+    probing = constraints.Probing(constraints.full_plan())
+    with tqdm(total=100, unit="%", desc="probes of this machine") as bar:
+        for share in probing:
+            bar.update(round(100 * share) - bar.n)
+    rows = constraints.measure_points(todo, probing.machine())
+    for point, row in tqdm(rows, total=len(todo), unit="point", desc=store.path.name):
+        store.add(point, row)
+
+
 def sweep_metrics(store: Store, *, workers: int) -> None:
     """Fights the duels that the stored sweep of chapter 7 still lacks; one after the other, since they time."""
     torch.set_num_threads(1)
@@ -60,6 +83,8 @@ def sweep_metrics_lies(store: Store, *, workers: int) -> None:
 
 
 JOBS = {
+    "constraints_machine": sweep_constraints_machine,
+    "constraints": sweep_constraints,
     "deep_narrow": sweep_deep_narrow,
     "deep_narrow_cost": sweep_deep_narrow_cost,
     "metrics": sweep_metrics,

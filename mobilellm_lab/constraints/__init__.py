@@ -49,9 +49,27 @@ from mobilellm_lab.constraints.roofline import (
     ridge_op_per_byte,
     roof_gop_s,
 )
+from mobilellm_lab.constraints.sweep import (
+    BATCHES,
+    CONTEXTS,
+    SIZES,
+    Point,
+    measure_points,
+    measure_probes,
+    points,
+    probe_plans,
+)
 from mobilellm_lab.constraints.workload import Workload, kv_cache_bytes
 
 __all__ = [
+    "probe_plans",
+    "points",
+    "measure_probes",
+    "measure_points",
+    "Point",
+    "SIZES",
+    "CONTEXTS",
+    "BATCHES",
     "APP_SHARE",
     "BITS",
     "CPU_AND_GPU",

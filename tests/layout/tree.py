@@ -36,6 +36,8 @@ CAPTIONS = {
     "labs": "notebooks to run, same stems",
     "mobilellm_lab/figures/teaching.css": "the same pieces' style, for light and dark",
     "mobilellm_lab/figures/teaching.js": "the same pieces' answers: quiz and prediction in the reader's browser",
+    "mobilellm_lab/reference/constraints.jsonl": "chapter 1: decoding speed over size, context, batch and bits",
+    "mobilellm_lab/reference/constraints_machine.jsonl": "chapter 1: the probes of the machine that measured",
     "mobilellm_lab/reference/deep_narrow.jsonl": "the measured runs of chapter 2, one per line, with their provenance",
     "mobilellm_lab/reference/deep_narrow_cost.jsonl": "chapter 2: decoding speed of equal-parameter shapes",
     "mobilellm_lab/reference/metrics.jsonl": "chapter 7: how often each rule is right about a known difference",
