@@ -1,0 +1,152 @@
+"""Chapter 1's live charts: decode speed beside what was predicted, bandwidth by working set, memory on a device."""
+
+import itertools
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from mobilellm_lab.constraints import Fit, Probe
+from mobilellm_lab.figures.report import digits
+from mobilellm_lab.figures.svg import (
+    BOTTOM,
+    HEIGHT,
+    PAPER,
+    STROKES,
+    TOP,
+    WIDTH,
+    Axes,
+    Number,
+    Points,
+    line,
+    picture,
+    round_ticks,
+    words,
+)
+
+PARTS = (("weights", "weights_mib"), ("KV cache", "kv_mib"), ("activations", "activations_mib"))
+
+
+@dataclass(frozen=True)
+class _Decades(Axes):
+    """Axes whose y is logarithmic, with a tick at each power of ten."""
+
+    @property
+    def y(self) -> Callable[[Number], Number]:
+        low, high = math.log10(self.y_ticks[0]), math.log10(self.y_ticks[-1])
+        per_unit = (HEIGHT - TOP - BOTTOM) / (high - low)
+        return lambda value: TOP + (high - math.log10(value)) * per_unit
+
+
+def decode_svg(points: Points, levels: Mapping[str, Number], *, x_max: Number) -> str:
+    """An SVG of tokens/s of every step so far, and a level line for each entry of `levels`; y is logarithmic."""
+    speeds = [speed for _, speed in points] + list(levels.values())
+    ticks = _powers_of_ten(min(speeds), max(speeds)) if speeds else []
+    axes = _Decades(round_ticks(0, x_max), ticks, "tokens written", "tokens/s", 14)
+    parts, said, taken = axes.parts(), [], []
+    for (name, speed), (stroke, dash) in zip(levels.items(), STROKES[1:], strict=False):
+        y = axes.y(speed)
+        parts.append(
+            f'<path d="M{axes.left} {y:.1f}H{axes.right}" stroke="{stroke}" stroke-width="2" '
+            f'stroke-dasharray="{dash}" class="level"/>'
+        )
+        parts.append(_label(axes.right - 4, _free(y - 6, taken), f"{name} {digits(speed)}/s", "end"))
+        said.append(f"{name}: {digits(speed)} tokens/s")
+    if points:
+        stroke, _ = STROKES[0]
+        parts.append(line(axes, points, stroke, 'stroke-width="2.5" class="curve"'))
+        said.append(f"measured: {digits(points[-1][1])} tokens/s after {points[-1][0]:.0f} tokens")
+    else:
+        parts.append(words((axes.left + axes.right) / 2, HEIGHT / 2, "no tokens yet", "middle", opacity=0.6))
+    return picture("tokens/s while it decodes", "; ".join(said) or "no tokens yet", parts)
+
+
+def access(probe: Probe) -> str:
+    """A kind of probe in words: read, 2 threads, 16 bits."""
+    words = [probe.name, f"{probe.threads} thread" + "s" * (probe.threads > 1)]
+    return ", ".join(words + [f"{probe.bits} bits"] * (probe.bits != 32))
+
+
+def probes_svg(probes: Sequence[Probe]) -> str:
+    """An SVG of GB/s against working set, a line for each kind of access and number of threads and bits."""
+    shown = [probe for probe in probes if probe.unit == "GB/s"]
+    x_ticks = [2.0**power for power in range(1, 10, 2)]
+    if shown:
+        sizes = [probe.working_set_mib for probe in shown]
+        first, last = math.floor(math.log2(min(sizes))), math.ceil(math.log2(max(sizes)))
+        x_ticks = [2.0**power for power in range(first, max(last, first + 1) + 1)]
+    axes = Axes(
+        x_ticks,
+        round_ticks(0, max(probe.p90 for probe in shown)) if shown else [],
+        "working set (MiB)",
+        "GB/s",
+        14,
+        logarithmic=True,
+    )
+    parts, said = axes.parts(), []
+    lines: dict[str, list[tuple[Number, Number]]] = {}
+    for probe in sorted(shown, key=lambda probe: probe.working_set_mib):
+        lines.setdefault(access(probe), []).append((probe.working_set_mib, probe.median))
+    order = dict.fromkeys(access(probe) for probe in shown)  # a new line leaves the others their colours
+    for number, (label, (stroke, dash)) in enumerate(zip(order, itertools.cycle(STROKES), strict=False)):
+        points = lines[label]
+        parts.append(line(axes, points, stroke, f'stroke-width="2.5" stroke-dasharray="{dash}" class="curve"'))
+        dots = "".join(f'<circle cx="{axes.x(x):.1f}" cy="{axes.y(y):.1f}" r="4"/>' for x, y in points)
+        parts.append(f'<g fill="{stroke}" stroke="none">{dots}</g>')
+        x, y = axes.right - 190, TOP + 16 + 18 * number
+        parts.append(
+            f'<path d="M{x} {y}h26" stroke="{stroke}" stroke-width="2.5" stroke-dasharray="{dash}" fill="none"/>'
+        )
+        parts.append(_label(x + 32, y + 5, label))
+        said.append(f"{label}: " + ", ".join(f"{digits(y)} at {x:g} MiB" for x, y in points))
+    if not shown:
+        parts.append(words((axes.left + axes.right) / 2, HEIGHT / 2, "no probe yet", "middle", opacity=0.6))
+    return picture("memory bandwidth of this machine by working set", "; ".join(said) or "no probe yet", parts)
+
+
+def fit_svg(fit: Fit) -> str:
+    """An SVG of a bar of weights, KV cache and activations, and the line where one app's share of the memory ends."""
+    most = max(fit.total_mib, fit.budget_mib or 0)
+    axes = Axes(round_ticks(0, most * 1.05, most=5), [], "MiB", f"memory on {fit.device.name}", 14)
+    x, y, height = axes.x, TOP + 40, 56
+    parts, said, start = axes.parts(), [], 0.0
+    for number, ((name, field), (stroke, _)) in enumerate(zip(PARTS, STROKES, strict=False)):
+        size = getattr(fit, field)
+        width = max(0.5, x(start + size) - x(start))
+        parts.append(f'<rect x="{x(start):.1f}" y="{y}" width="{width:.1f}" height="{height}" fill="{stroke}"/>')
+        row = y + height + 20 + 18 * number
+        parts.append(f'<rect x="{axes.left + 4}" y="{row - 11}" width="12" height="12" fill="{stroke}"/>')
+        parts.append(_label(axes.left + 22, row, f"{name} {digits(size)} MiB"))
+        said.append(f"{name} {digits(size)} MiB")
+        start += size
+    if fit.budget_mib is None:
+        parts.append(words(axes.left, y - 8, "the device's memory is unknown"))
+        said.append("the device's memory is unknown")
+    else:
+        at = x(fit.budget_mib)
+        parts.append(
+            f'<path d="M{at:.1f} {y - 8}v{height + 16}" stroke="currentColor" stroke-width="2.5" '
+            'stroke-dasharray="6 3" class="budget"/>'
+        )
+        anchor = "end" if at > WIDTH / 2 else "start"
+        parts.append(_label(at, y - 12, f"one app may take {digits(fit.budget_mib)}", anchor))
+        said.append(f"one app may take {digits(fit.budget_mib)} MiB")
+    return picture(f"memory on {fit.device.name}", "; ".join(said), parts)
+
+
+def _powers_of_ten(low: Number, high: Number) -> list[float]:
+    """The powers of ten that enclose low .. high, at least two."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    return [10.0**power for power in range(first, max(last, first + 1) + 1)]
+
+
+def _free(y: Number, taken: list[Number]) -> Number:
+    """The place nearest above `y` where no other label stands; it is added to `taken`."""
+    while any(abs(y - other) < 15 for other in taken):
+        y -= 3
+    taken.append(y)
+    return y
+
+
+def _label(x: Number, y: Number, text: str, anchor: str = "start") -> str:
+    """Words that stay readable on a line."""
+    return f'<g style="paint-order:stroke" stroke="{PAPER}" stroke-width="4">{words(x, y, text, anchor)}</g>'

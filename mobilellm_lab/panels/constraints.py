@@ -1,0 +1,148 @@
+"""Chapter 1's panel: a model and a device in; room, speed and charge out, and the same model decoding here."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import ipywidgets as W
+import torch
+
+from mobilellm_lab.constraints import BITS, DEVICES, MODELS, Machine, Recipe, Result, Run, cores
+from mobilellm_lab.figures.constraints_live import decode_svg
+from mobilellm_lab.figures.report import digits, short
+from mobilellm_lab.panels.constraints_runs import Decoding, Measuring, Session, said
+from mobilellm_lab.panels.live import Live, Values, static_if_headless
+from mobilellm_lab.reference import open_sweep
+
+DEPTHS = range(1, 33)
+WIDTHS = range(64, 1025, 64)
+CONTEXTS = (16, 128, 512, 2048, 8192)  # tokens
+BATCHES = (1, 2, 4, 8, 16)
+TOKENS = (32, 128, 512)
+
+GROUPS = {
+    "Model": ("model", "depth", "width", "bits"),
+    "Work": ("context", "batch", "tokens"),
+    "Where": ("device", "threads"),
+}
+
+
+class Constraints(Live):
+    """The panel; `history` holds the `Result` of every run of this session, `recipe` what the controls stand for."""
+
+    def __init__(self, base: Recipe, machine: Machine | None = None, replay: Callable[[], object] | None = None):
+        self.base, self.session = base, Session(machine=machine)
+        super().__init__(
+            _controls(base),
+            {"Run": self._decode, "Measure this machine": self._measure},
+            preview=self._preview,
+            groups=GROUPS,
+            chart=decode_svg([], {}, x_max=base.tokens),
+            warm_up=_warm_up,
+            replay=replay,
+        )
+        self.buttons["Measure this machine"].tooltip = "bandwidth, arithmetic and the cost of starting an operation"
+        self.controls["model"].observe(lambda _: self._swap(), "value")
+        self._swap()
+
+    @property
+    def history(self) -> list[Result]:
+        return self.session.history
+
+    @property
+    def machine(self) -> Machine | None:
+        """The probes that runs are predicted from; None before the first."""
+        return self.session.machine
+
+    @property
+    def recipe(self) -> Recipe:
+        """What the controls stand for now; raises ValueError where no recipe can be so."""
+        return self._recipe(self.values)
+
+    def _recipe(self, values: Values) -> Recipe:
+        return replace(self.base, **values)
+
+    def _preview(self, values: Values) -> str:
+        recipe = self._recipe(values)
+        run = Run(recipe)  # refuses a model that is larger than this machine's memory
+        verdict = {True: "fits", False: "too large", None: "room unknown"}[run.fit.fits]
+        here = "" if recipe.runs_here else f" · {recipe.bits} bits are predicted, not run here"
+        return (
+            f"{run.fit.workload.parameters:,} parameters · {digits(run.fit.total_mib)} MiB on {recipe.device}: "
+            f"{verdict} · {short(run.decode.bytes_moved)}B and {short(run.decode.operations)}FLOP a step · "
+            f"{said(run.decode.tokens_per_s)} tokens/s by its roofline{here}"
+        )
+
+    def _swap(self) -> None:
+        """Shows depth and width where they count."""
+        for name in ("depth", "width"):
+            self.controls[name].layout.display = "" if self.controls["model"].value == "own" else "none"
+
+    def _decode(self, values: Values) -> Decoding:
+        return Decoding(self.session, self._recipe(values))
+
+    def _measure(self, values: Values) -> Measuring:
+        return Measuring(self.session)
+
+
+def constraints_panel(*, machine: Machine | None = None, **defaults) -> Constraints:
+    """The live panel of chapter 1; `defaults` are fields of `Recipe` at which the controls start.
+
+    Args:
+        machine: measured before; without it the first run measures what it is predicted from.
+
+    Raises:
+        ValueError: a default that no recipe can have.
+    """
+    with static_if_headless():
+        return Constraints(Recipe(**{"tokens": 128} | defaults), machine, _replay)
+
+
+def _replay() -> object:
+    from mobilellm_lab.figures.constraints_replay import (
+        machine_replay,
+    )  # here: a live panel does without Altair's 90 MB
+
+    return machine_replay(open_sweep("constraints"))
+
+
+def _controls(base: Recipe) -> dict[str, W.Widget]:
+    look = {"style": {"description_width": "5rem"}, "layout": {"width": "auto"}}
+    narrow = look | {"style": {"description_width": "5rem", "button_width": "auto"}}
+
+    def choice(description: str, options: dict, value, tooltip: str, kind=W.Dropdown, **more) -> W.Widget:
+        if value not in options.values():
+            options = options | {str(value): value}
+        options = [(name, option) for name, option in options.items()]
+        return kind(description=description, options=options, value=value, tooltip=tooltip, **look | more)
+
+    def slider(description: str, values: range, value: int, tooltip: str) -> W.IntSlider:
+        low, high = min(values[0], value), max(values[-1], value)
+        return W.IntSlider(
+            description=description, min=low, max=high, step=values.step, value=value, tooltip=tooltip, **look
+        )
+
+    def numbers(values) -> dict[str, int]:
+        return {f"{value:,}": value for value in values}
+
+    models = {"depth and width": "own"} | {name: name for name in MODELS if name != "own"}
+    threads = {f"{count} core" + "s" * (count > 1): count for count in sorted({1, cores()})}
+    return {
+        "model": choice("model", models, base.model, "a published shape with random weights, or your own"),
+        "depth": slider("depth", DEPTHS, base.depth, "layers"),
+        "width": slider("width", WIDTHS, base.width, "dim, the residual stream"),
+        "bits": choice(
+            "bits", numbers(BITS), base.bits, "of a weight; 32 and 16 are run here", W.ToggleButtons, **narrow
+        ),
+        "context": choice("context", numbers(CONTEXTS), base.context, "tokens in the KV cache", W.SelectionSlider),
+        "batch": choice("batch", numbers(BATCHES), base.batch, "sequences decoded together", W.SelectionSlider),
+        "tokens": choice("tokens", numbers(TOKENS), base.tokens, "written in one run", W.ToggleButtons, **narrow),
+        "device": choice("device", {name: name for name in DEVICES}, base.device, "the card that is calculated with"),
+        "threads": choice("here on", threads, base.threads, "torch threads of the real run", W.ToggleButtons, **narrow),
+    }
+
+
+def _warm_up() -> None:
+    """One step of the smallest model: a process's first operations take longer than all that follow."""
+    torch.set_num_threads(1)
+    for _ in Run(Recipe(depth=1, width=64, tokens=1)):
+        pass
