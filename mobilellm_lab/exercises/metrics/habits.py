@@ -1,62 +1,69 @@
 """Habits of measuring, held against stored duels and lies: the rule behind each verdict"""
 
+import pandas as pd
+
 from mobilellm_lab.exercises.claim import Evidence
 from mobilellm_lab.exercises.metrics.stored import duels, lies
 from mobilellm_lab.exercises.rules import graded
 from mobilellm_lab.reference import origin
 from mobilellm_lab.sweeps import Store
 
-PAIRS = 40  # of the interval that single shots are held against
+PAIRS = 40  # of the interval that other rules are held against
+SELDOM = 0.05  # a rule that says something false in more duels than this misleads
 
 
 def one_request(store: Store) -> Evidence:
-    """Per true slowdown, on a quiet machine: is one shot right as often as a paired interval of 40 pairs?
+    """Per true slowdown, on a quiet machine: does one shot each say something false in at most 5 of 100 duels?
 
-    Medians over the measured series. Holds if it is at every slowdown, does not hold if at none.
+    False is another winner, or a difference that is not there. Medians over the measured series. Holds if it does so
+    at every slowdown, does not hold if at none.
     """
-    one = _right(store, rule="one shot", neighbour=False, repeats=PAIRS)
-    many = _right(store, rule="paired interval", neighbour=False, repeats=PAIRS)
+    one, many = (
+        _by_slowdown(store, rule=rule, neighbour=False, repeats=PAIRS) for rule in ("one shot", "paired interval")
+    )
     return Evidence(
-        verdict=graded(one[slower] >= many[slower] for slower in one),
+        verdict=graded(one["misleading"] <= SELDOM),
         numbers={
             "pairs": str(PAIRS),
-            **{f"one_{slower}": _percent(one[slower]) for slower in (5, 20)},
-            **{f"many_{slower}": _percent(many[slower]) for slower in (5, 20)},
-        },
-    )
-
-
-def keeps_its_word(store: Store) -> Evidence:
-    """Of equal variants, per number of pairs and neighbour: is the paired interval silent in 95 of 100 duels?
-
-    Medians over the measured series. Holds if it is in all cases, does not hold if in none.
-    """
-    equal = duels(store, rule="paired interval", slowdown_percent=0)
-    return Evidence(
-        verdict=graded(equal["right"] >= 0.95),
-        numbers={
-            "cases": str(len(equal)),
-            "silent": str(int((equal["right"] >= 0.95).sum())),
-            "most": _percent(1 - equal["right"].min()),
+            **{f"one_{slower}": _percent(one["misleading"][slower]) for slower in (0, 5, 20)},
+            **{f"many_{slower}": _percent(many["misleading"][slower]) for slower in (0, 5, 20)},
         },
     )
 
 
 def repeats_are_enough(store: Store) -> Evidence:
-    """Per true slowdown, beside a busy neighbour: are the means of all pairs right as often as their interval?
+    """Per true slowdown, beside a busy neighbour: do the means say something false in at most 5 of 100 duels?
 
-    The largest number of pairs; medians over the measured series. Holds if they are at every slowdown, does not hold
+    The largest number of pairs; medians over the measured series. Holds if they do so at every slowdown, does not hold
     if at none.
     """
     most = int(duels(store)["repeats"].max())
-    means = _right(store, rule="means", neighbour=True, repeats=most)
-    interval = _right(store, rule="paired interval", neighbour=True, repeats=most)
+    means, interval = (
+        _by_slowdown(store, rule=rule, neighbour=True, repeats=most) for rule in ("means", "paired interval")
+    )
     return Evidence(
-        verdict=graded(means[slower] >= interval[slower] for slower in means),
+        verdict=graded(means["misleading"] <= SELDOM),
         numbers={
             "pairs": str(most),
-            **{f"means_{slower}": _percent(means[slower]) for slower in (0, 5, 20)},
-            **{f"interval_{slower}": _percent(interval[slower]) for slower in (0, 5, 20)},
+            **{f"means_{slower}": _percent(means["misleading"][slower]) for slower in (0, 5, 20)},
+            **{f"interval_{slower}": _percent(interval["misleading"][slower]) for slower in (0, 5, 20)},
+        },
+    )
+
+
+def keeps_its_word(store: Store) -> Evidence:
+    """Of equal variants: does the paired interval, on average over all settings, stay silent in 95 of 100 duels?
+
+    The settings are the numbers of pairs, quiet and beside a neighbour. On average, because a series of 400 pairs has
+    only five stretches of 80 that do not overlap. Holds if it does, does not hold if not.
+    """
+    equal = duels(store, rule="paired interval", slowdown_percent=0)
+    return Evidence(
+        verdict=graded([equal["right"].mean() >= 1 - SELDOM]),
+        numbers={
+            "settings": str(len(equal)),
+            "alarms": f"{100 * (1 - equal['right'].mean()):.1f}",
+            "most": _percent(1 - equal["right"].min()),
         },
     )
 
@@ -139,16 +146,15 @@ def one_evaluation(store: Store) -> Evidence:
     )
 
 
-def _right(store: Store, **where: object) -> dict[int, float]:
-    """True slowdown in percent -> share of right verdicts."""
-    found = duels(store, **where)
-    return dict(zip(found["slowdown_percent"], found["right"], strict=True))
+def _by_slowdown(store: Store, **where: object) -> pd.DataFrame:
+    """Shares of the outcomes, labelled by the true slowdown in percent."""
+    return duels(store, **where).set_index("slowdown_percent")
 
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f}"
 
 
-def _span(values) -> str:
+def _span(values: pd.Series) -> str:
     """Median over the repeats, and in brackets the lowest and the highest, to three digits."""
     return f"{values.median():.3g} ({values.min():.3g} to {values.max():.3g})"

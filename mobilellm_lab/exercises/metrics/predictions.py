@@ -56,7 +56,7 @@ THREADS = Prediction(
     "with one thread, and then with two. **How many times longer does it take with two?**",
     unit="times",
     low=0.1,
-    high=200,
+    high=2000,
     step=0.1,
     reference=threads,
     explain="Two threads share each operation and wait for each other at its end. With a core for each of them that "

@@ -10,6 +10,9 @@ OUTCOMES = ("right", "false alarm", "missed", "wrong winner")
 def duels(store: Store, **where: object) -> pd.DataFrame:
     """The rows of sweep `metrics` with these values of the recipe: its fields, each outcome's share, and the spread.
 
+    `misleading` is the share of duels in which something false was said: a false alarm or a wrong winner. `missed` says
+    nothing false.
+
     Raises:
         ValueError: there is no such row; names the command that makes it.
     """
@@ -20,7 +23,8 @@ def duels(store: Store, **where: object) -> pd.DataFrame:
     ]
     if not rows:
         raise ValueError(f"no stored duel with {where}: make it with `mobilellm-lab sweep metrics`")
-    return pd.DataFrame(rows).sort_values(["slowdown_percent", "repeats"]).reset_index(drop=True)
+    found = pd.DataFrame(rows).sort_values(["slowdown_percent", "repeats"]).reset_index(drop=True)
+    return found.assign(misleading=found["false alarm"] + found["wrong winner"])
 
 
 def lies(store: Store, name: str) -> pd.DataFrame:
