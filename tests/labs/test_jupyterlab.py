@@ -1,25 +1,25 @@
 """The live panel in a real JupyterLab, by keyboard and mouse: a model retrains, stops, and fails in plain sight."""
 
-import json
-import os
 import re
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from labs.jupyterlab import (
+    FIRST_POINT_S,
+    OTHER,
+    OTHER_CELL_S,
+    PATIENCE,
+    POINTS,
+    STOP_S,
+    STOPPED,
+    notebook,
+    opened,
+    run_cell,
+    seconds_until,
+    served,
+)
 from playwright.sync_api import Browser, Page
 
-ROOT = Path(__file__).parents[2]
-PATIENCE = 10  # bounds of the tests are ten times the stated figures
-FIRST_POINT_S, STOP_S, OTHER_CELL_S = 1.0, 0.3, 0.3  # the stated figures
-
-OTHER = "count = globals().get('count', 0) + 1\nprint('answer', count)"
 BROKEN = """
 from mobilellm_lab.deep_narrow import Recipe
 from mobilellm_lab.panels import Live, deep_narrow_panel
@@ -39,102 +39,15 @@ QUIZ = "from mobilellm_lab.exercises.deep_narrow import LEAK, QUIZ\nQUIZ"
 CHECK = "LEAK.check(lambda model, tokens: 1 / 0)"
 
 
-def lab_with_extra_cells() -> dict:
-    """The committed lab's panel section (the other cells are run by nbval), then cells that only this test needs."""
-    lab = json.loads((ROOT / "labs" / "02_deep_narrow.ipynb").read_text(encoding="utf-8"))
-    panel = [cell for cell in lab["cells"] if cell["cell_type"] == "code" and "_panel(" in "".join(cell["source"])]
-    assert panel, "the lab has no live panel"
-    extra = [
-        {
-            "cell_type": "code",
-            "id": f"extra-{i}",
-            "metadata": {},
-            "outputs": [],
-            "execution_count": None,
-            "source": text,
-        }
-        for i, text in enumerate((OTHER, BROKEN, PREDICT, COMPARE, QUIZ, CHECK))
-    ]
-    return lab | {"cells": panel + extra}
-
-
 @pytest.fixture(scope="module")
-def server(tmp_path_factory) -> Iterator[str]:
-    """Address of a JupyterLab on a folder of its own."""
-    root = tmp_path_factory.mktemp("jupyterlab")
-    (root / "work").mkdir()
-    (root / "work" / "lab.ipynb").write_text(json.dumps(lab_with_extra_cells()), encoding="utf-8")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = os.environ | {
-        "JUPYTER_CONFIG_DIR": str(root / "config"),
-        "JUPYTER_DATA_DIR": str(root / "data"),
-        "JUPYTER_RUNTIME_DIR": str(root / "runtime"),
-        "MOBILELLM_LAB_PROGRESS": str(root / "progress.json"),
-        "PYTHONPATH": str(ROOT),
-    }
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"]
-    settings = {
-        "LabApp.expose_app_in_browser": True,
-        "ServerApp.token": "",
-        "ServerApp.password": "",
-        "ServerApp.root_dir": root / "work",
-    }
-    command += [f"--{name}={value}" for name, value in settings.items()]
-    with (root / "log").open("w") as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-        try:
-            _wait_for(f"http://127.0.0.1:{port}/api/status", process, root / "log")
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-            process.wait(30)
-
-
-def _wait_for(address: str, process: subprocess.Popen, log: Path) -> None:
-    start = time.monotonic()
-    while True:
-        try:
-            urllib.request.urlopen(address, timeout=5).close()
-            return
-        except (urllib.error.URLError, OSError):
-            assert process.poll() is None, log.read_text()[-4000:]
-            assert time.monotonic() - start < 120, log.read_text()[-4000:]
-            time.sleep(0.2)
-
-
-@pytest.fixture(scope="module")
-def page(server: str, browser: Browser) -> Iterator[Page]:
-    """The lab, opened and run from top to bottom."""
-    page = browser.new_page(viewport={"width": 1400, "height": 1800})
-    page.goto(f"{server}/lab/tree/lab.ipynb?reset")
-    idle = "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
-    page.wait_for_function(idle, timeout=120_000)
-    command(page, "notebook:run-all-cells")
-    page.wait_for_selector("text=answer 1", timeout=120_000)
-    page.wait_for_selector("text=Run the broken one", timeout=60_000)
-    page.wait_for_selector(".lab-outcome", timeout=60_000)  # of the last cell
-    yield page
-    page.close()
-
-
-def command(page: Page, name: str) -> None:
-    page.evaluate("name => window.jupyterapp.commands.execute(name)", name)
-
-
-def run_cell(page: Page, index: int) -> None:
-    page.evaluate("index => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = index }", index)
-    command(page, "notebook:run-cell")
-
-
-def seconds_until(page: Page, script: str, limit_s: float) -> float:
-    start = time.monotonic()
-    page.wait_for_function(script, timeout=1000 * limit_s, polling=20)
-    return time.monotonic() - start
-
-
-POINTS = "(document.querySelector('.mobilellm-live polyline.curve')?.getAttribute('points') ?? '').split(' ').length"
+def page(tmp_path_factory, browser: Browser) -> Iterator[Page]:
+    """The lab's panel and the cells above, opened and run from top to bottom."""
+    lab = notebook("02_deep_narrow", OTHER, BROKEN, PREDICT, COMPARE, QUIZ, CHECK)
+    with served(tmp_path_factory.mktemp("jupyterlab"), {"lab": lab}) as server:
+        shown = ("text=answer 1", "text=Run the broken one", ".lab-outcome")  # the last is of the last cell
+        page = opened(browser, server, "lab", until=shown)
+        yield page
+        page.close()
 
 
 def test_nothing_trains_until_run_is_pressed(page):
@@ -170,8 +83,7 @@ def test_a_model_retrains_while_other_cells_answer_and_stops(page, record_proper
     assert re.search(r"step \d+ of", panel.locator(".live-status").inner_text())  # it still trains
 
     panel.get_by_role("button", name="Stop").click()
-    stopped = "() => document.querySelector('.live-status').innerText.startsWith('stopped')"
-    stop = seconds_until(page, stopped, PATIENCE * STOP_S)
+    stop = seconds_until(page, STOPPED, PATIENCE * STOP_S)
     page.wait_for_selector(".lab-table .newest >> text=1. shells, depth 8", timeout=60_000)  # what it had is kept
     assert panel.get_by_role("button", name="Stop").is_disabled()
     for name, value in {"first_point_s": first, "other_cell_s": other, "stop_s": stop}.items():

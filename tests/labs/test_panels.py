@@ -1,0 +1,60 @@
+"""Every chapter's live panel in a real JupyterLab: its curve grows while other cells answer, and it stops."""
+
+from collections.abc import Iterator
+
+import pytest
+from labs.jupyterlab import (
+    FIRST_POINT_S,
+    OTHER,
+    OTHER_CELL_S,
+    PATIENCE,
+    POINTS,
+    ROOT,
+    STOP_S,
+    STOPPED,
+    notebook,
+    opened,
+    panel_cells,
+    run_cell,
+    seconds_until,
+    served,
+)
+from playwright.sync_api import Browser
+
+LONG_RUN = {  # lab -> what makes its Run last until it is stopped
+    "01_constraints": 'panel.controls["width"].value = 512\npanel.controls["tokens"].value = 512',
+    "02_deep_narrow": "",
+    "07_metrics": 'panel.controls["repeats"].value = 200\npanel.controls["neighbour"].value = True',
+}
+
+
+def test_every_lab_with_a_panel_is_driven_here():
+    assert {path.stem for path in (ROOT / "labs").glob("*.ipynb") if panel_cells(path.stem)} == set(LONG_RUN)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory) -> Iterator[str]:
+    labs = {stem: notebook(stem, setup, OTHER) for stem, setup in LONG_RUN.items()}
+    with served(tmp_path_factory.mktemp("jupyterlab"), labs) as address:
+        yield address
+
+
+@pytest.mark.parametrize("stem", LONG_RUN)
+def test_it_draws_at_once_lets_other_cells_run_and_stops(server, browser: Browser, record_property, stem):
+    page = opened(browser, server, stem, until=("text=answer 1", ".mobilellm-live button"))
+    panel = page.locator(".mobilellm-live").first
+    assert page.locator("polyline.curve").count() == 0  # nothing runs until the button is pressed
+    panel.get_by_role("button", name="Run", exact=True).click()
+    first = seconds_until(page, f"() => {POINTS} > 1", PATIENCE * FIRST_POINT_S)
+    run_cell(page, 2)
+    other = seconds_until(page, "() => document.body.innerText.includes('answer 2')", PATIENCE * OTHER_CELL_S)
+    seen = page.evaluate(POINTS)
+    seconds_until(page, f"() => {POINTS} > {seen}", 10)  # it still runs
+    panel.get_by_role("button", name="Stop").click()
+    stop = seconds_until(page, STOPPED, PATIENCE * STOP_S)
+    page.wait_for_selector(".lab-table", timeout=60_000)  # what it had is kept
+    assert panel.get_by_role("button", name="Stop").is_disabled()
+    for name, value in {"first_point_s": first, "other_cell_s": other, "stop_s": stop}.items():
+        record_property(name, round(value, 3))
+        print(f"{stem} {name} {value:.3f}")
+    page.close()
