@@ -35,7 +35,7 @@ def _cache_bytes_alternative(n_global, n_local, window, n_kv_heads, head_dim, co
 
 def _size(
     n_global, n_local, window, heads, width, context, size, *, kinds=2, local="last", everywhere=False, unit=1, head=1
-) -> float:
+):
     """The size with some steps changed: what slips of that kind give."""
     near = {"last": min(window, context), "all": context, "always": window, "none": 0}[local]
     kept = n_global * (near if everywhere else context) + n_local * near

@@ -34,7 +34,7 @@ def _tokens_per_s_alternative(parameters, bits, kv_bytes, context, batch, gb_per
 def _rate(
     parameters, bits, kv, context, batch, bandwidth, *,
     per_byte=8, giga=1e9, weights_for="all", cache=1, caches="each", all_tokens=True, inverse=False,
-) -> float:  # fmt: skip
+):  # fmt: skip
     """The rate with some steps changed: what slips of that kind give."""
     read = parameters * bits / per_byte * (1 if weights_for == "all" else batch)
     read += cache * kv * (context if caches != "last" else 1) * (1 if caches == "one" else batch)

@@ -30,9 +30,7 @@ def _drain_percent_alternative(parameters, joules_per_billion, tokens, battery_w
     return spent_wh / battery_wh / 0.01
 
 
-def _percent(
-    parameters, per_billion, tokens, battery, *, per_wh=3600, hundred=100, billion=1e9, count=1, left=False
-) -> float:
+def _percent(parameters, per_billion, tokens, battery, *, per_wh=3600, hundred=100, billion=1e9, count=1, left=False):
     """The percentage with some steps changed: what slips of that kind give."""
     spent_j = per_billion * parameters / billion * (tokens if count else 1)
     used = hundred * spent_j / (battery * per_wh)

@@ -142,7 +142,7 @@ def fifty_against_six() -> Evidence:
     base, *_ = IPHONE_13
     speed = fit_bandwidth([(base.workload.read_bytes, base.execute_ms)])
     small = 1000 / predicted_ms(base.workload.read_bytes, bandwidth_gb_s=speed)
-    large = 1000 / predicted_ms(SEVEN_BILLION * FOUR_BITS / 8, bandwidth_gb_s=speed)
+    large = 1000 / predicted_ms(round(SEVEN_BILLION * FOUR_BITS / 8), bandwidth_gb_s=speed)
     return Evidence(
         verdict=graded([small >= 50, 3 <= large <= 6]),
         numbers={

@@ -34,14 +34,14 @@ def _longest_context_alternative(parameters, bits, kv_bytes, memory_gib, share):
 
 def _tokens(
     parameters, bits, kv, memory, share, *, giga=2**30, per_byte=8, shared="budget", least=0, whole=math.floor, kept=1
-) -> float:
+):
     """The tokens with some steps changed: what slips of that kind give."""
     weights, memory = kept * parameters * bits / per_byte, memory * giga
     left = {"budget": share * memory - weights, "rest": share * (memory - weights), "all": memory - weights}[shared]
     return max(least, whole(left / kv))
 
 
-def _as_it_is(value: float) -> float:
+def _as_it_is(value):
     return value
 
 

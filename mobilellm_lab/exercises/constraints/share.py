@@ -36,7 +36,7 @@ def _reached_percent_alternative(read_bytes, times_ms, peak_gb_s):
 
 def _percent(
     read, times, peak, *, middle=median, per_s=1000, giga=1e9, bits=1, hundred=100, inverse=False
-) -> float:  # fmt: skip
+):  # fmt: skip
     """The percentage with some steps changed: what slips of that kind give."""
     reached = bits * read / (middle(times) / per_s) / giga
     share = reached / peak

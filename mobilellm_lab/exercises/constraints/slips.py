@@ -9,6 +9,7 @@ from mobilellm_lab.exercises.exercise import Wrong
 
 CLOSE = 1e-6  # relative: another order of the same operations
 
+Number = int | float
 Slips = Mapping[str, tuple[Mapping[str, object], str]]  # misconception -> (keywords of the formula, explanation)
 
 
@@ -25,12 +26,12 @@ def numbers(answer: Callable, cases: Sequence[tuple]) -> list[float]:
         raise Wrong("not a number", f"Return one number. Yours is a {type(found[0]).__name__}.") from error
 
 
-def equal(found: Sequence[float], expected: Sequence[float]) -> bool:
+def equal(found: Sequence[Number], expected: Sequence[Number]) -> bool:
     """Whether all are the same but for rounding."""
     return np.allclose(found, expected, rtol=CLOSE, atol=0)
 
 
-def why(formula: Callable, slips: Slips, cases: Sequence[tuple], found: Sequence[float]) -> Wrong | None:
+def why(formula: Callable, slips: Slips, cases: Sequence[tuple], found: Sequence[Number]) -> Wrong | None:
     """The misconception, or the two, with which `formula` gives what was `found`; None if no two do.
 
     `formula(*case, **keywords)` is right without keywords, and each slip's keywords make it wrong in one way.
