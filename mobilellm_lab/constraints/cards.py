@@ -24,7 +24,7 @@ class Value:
             known number without a source.
     """
 
-    value: float | None  # None where the mark is "unknown", and only there
+    value: int | float | None  # None where the mark is "unknown", and only there
     unit: str
     mark: str  # one of MARKS
     source: str  # where it stands; for "unknown" what was looked for, or nothing
@@ -77,12 +77,12 @@ class Device:
         return {f.name: getattr(self, f.name) for f in fields(self) if isinstance(getattr(self, f.name), Value)}
 
 
-def peak_bandwidth_gb_s(data_rate_mt_s: float, bus_bits: float) -> float:
+def peak_bandwidth_gb_s(data_rate_mt_s: int | float, bus_bits: int | float) -> float:
     """Peak of a DRAM in GB/s: transfers per second times the bytes of one transfer."""
     return data_rate_mt_s * 1e6 * bus_bits / 8 / GIGA
 
 
-def known(value: float, unit: str, mark: str, source: str) -> Value:
+def known(value: int | float, unit: str, mark: str, source: str) -> Value:
     """A number with its source."""
     return Value(value=value, unit=unit, mark=mark, source=source)
 

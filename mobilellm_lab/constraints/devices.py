@@ -8,11 +8,11 @@ _FLAGSHIPS = "tables of 2025 flagship phone chips, two sources in agreement"
 _PAPER = "MobileLLM, arXiv 2402.14905, introduction"
 
 
-def _told(value: float, unit: str, source: str) -> Value:
+def _told(value: int | float, unit: str, source: str) -> Value:
     return known(value, unit, "secondary", source)
 
 
-def _plan(value: float, unit: str) -> Value:
+def _plan(value: int | float, unit: str) -> Value:
     return known(value, unit, "budget", "a round number in a watch's order of magnitude, to calculate with")
 
 

@@ -22,7 +22,7 @@ def paper_j_per_token(parameters: int | float) -> float:
     return PAPER_J_PER_TOKEN_PER_BILLION * parameters / BILLION
 
 
-def drain_percent(tokens: int | float, *, j_per_token: float, battery_j: float = PAPER_BATTERY_J) -> float:
+def drain_percent(tokens: int | float, *, j_per_token: int | float, battery_j: int | float = PAPER_BATTERY_J) -> float:
     """Percent of a full battery that `tokens` tokens take.
 
     The paper says that 64 tokens of a model of 7 billion parameters drain 0.2 %; its own numbers give 0.09 %.
@@ -33,13 +33,13 @@ def drain_percent(tokens: int | float, *, j_per_token: float, battery_j: float =
     return 100 * tokens * j_per_token / battery_j
 
 
-def hours(tokens_per_s: float, *, j_per_token: float, battery_j: float = PAPER_BATTERY_J) -> float:
+def hours(tokens_per_s: int | float, *, j_per_token: int | float, battery_j: int | float = PAPER_BATTERY_J) -> float:
     """Hours until a full battery is empty at this speed, if nothing else drew from it."""
     _positive(tokens_per_s=tokens_per_s, j_per_token=j_per_token, battery_j=battery_j)
     return battery_j / (tokens_per_s * j_per_token) / 3600
 
 
-def _positive(**values: float) -> None:
+def _positive(**values: int | float) -> None:
     for name, value in values.items():
         if not value > 0:
             raise ValueError(f"{name}={value}: must be a positive number")
@@ -55,11 +55,11 @@ class Endurance:
 
     device: Device
     workload: Workload
-    estimate_j_per_token: float  # 45 nm table: bytes moved and operations, nothing else
-    paper_j_per_token: float  # 0.1 J per billion parameters
-    measured_low_j_per_token: float  # the lowest and ...
-    measured_high_j_per_token: float  # ... the highest of ENERGY_ROWS, scaled to this model's parameters
-    tokens_per_s: float | None  # by the roofline of the card; None where it does not know
+    estimate_j_per_token: int | float  # 45 nm table: bytes moved and operations, nothing else
+    paper_j_per_token: int | float  # 0.1 J per billion parameters
+    measured_low_j_per_token: int | float  # the lowest and ...
+    measured_high_j_per_token: int | float  # ... the highest of ENERGY_ROWS, scaled to this model's parameters
+    tokens_per_s: int | float | None  # by the roofline of the card; None where it does not know
 
     @property
     def battery_j(self) -> float | None:
@@ -92,7 +92,7 @@ class Endurance:
         return self.battery_j / high / 3600, self.battery_j / low / 3600
 
 
-def endurance(device: Device, workload: Workload, *, efficiency: float = EFFICIENCY) -> Endurance:
+def endurance(device: Device, workload: Workload, *, efficiency: int | float = EFFICIENCY) -> Endurance:
     """What a generated token of `workload` costs, and how long `device` can pay for it."""
     per_billion = [row.j_per_token_per_billion for row in ENERGY_ROWS]
     billions = workload.parameters / BILLION

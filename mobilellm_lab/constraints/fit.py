@@ -6,7 +6,7 @@ from mobilellm_lab.constraints.cards import GIGA, Device, known
 from mobilellm_lab.constraints.workload import Workload
 
 MIB, GIB = 2**20, 2**30
-JOULES_PER_WH = 3600
+JOULES_PER_WH = 3600.0
 APP_SHARE = known(0.10, "of DRAM", "secondary", "MobileLLM, arXiv 2402.14905, introduction: an app should stay below")
 
 
@@ -18,9 +18,9 @@ class Budget:
     """
 
     device: str
-    memory_mib: float | None  # the app's share of DRAM
-    bandwidth_gb_s: float | None  # peak
-    battery_j: float | None
+    memory_mib: int | float | None  # the app's share of DRAM
+    bandwidth_gb_s: int | float | None  # peak
+    battery_j: int | float | None
 
     def ceiling_tokens_per_s(self, read_bytes: int) -> float | None:
         """Most decode steps per second at the peak bandwidth, if each reads `read_bytes`."""
@@ -29,7 +29,7 @@ class Budget:
         return None if self.bandwidth_gb_s is None else self.bandwidth_gb_s * GIGA / read_bytes
 
 
-def budget_of(device: Device, *, share: float = APP_SHARE.value) -> Budget:
+def budget_of(device: Device, *, share: int | float = APP_SHARE.value) -> Budget:
     """What `device` grants to one app that may take `share` of its DRAM.
 
     Raises:
@@ -52,11 +52,11 @@ class Fit:
 
     device: Device
     workload: Workload
-    weights_mib: float
-    kv_mib: float
-    activations_mib: float
-    memory_mib: float | None  # all of the DRAM
-    budget_mib: float | None  # the app's share of it
+    weights_mib: int | float
+    kv_mib: int | float
+    activations_mib: int | float
+    memory_mib: int | float | None  # all of the DRAM
+    budget_mib: int | float | None  # the app's share of it
     largest_context: int | None  # positions up to which it fits, capped at the model's own limit; 0 if none does
 
     @property
@@ -78,7 +78,7 @@ class Fit:
         return f"{total}: {verdict} the {self.budget_mib:,.0f} MiB that an app has on {self.device.name}"
 
 
-def fit(device: Device, workload: Workload, *, share: float = APP_SHARE.value) -> Fit:
+def fit(device: Device, workload: Workload, *, share: int | float = APP_SHARE.value) -> Fit:
     """Whether `workload` fits into `share` of the memory of `device`, and up to which context it does."""
     budget = budget_of(device, share=share)
     memory = device.memory_gib.value
@@ -94,7 +94,7 @@ def fit(device: Device, workload: Workload, *, share: float = APP_SHARE.value) -
     )
 
 
-def _largest_context(workload: Workload, budget_bytes: float) -> int:
+def _largest_context(workload: Workload, budget_bytes: int | float) -> int:
     """By halving: the bytes only grow with the context."""
     low, high = 0, workload.config.max_seq_len
     while low < high:

@@ -35,7 +35,7 @@ class ProbePlan:
 
     name: str  # one of UNITS
     threads: int = 1
-    working_set_mib: float = 8  # what is gone through before anything is read again
+    working_set_mib: int | float = 8  # what is gone through before anything is read again
     bits: int = 32  # of a weight
     rows: int = 1  # vectors per product
 
@@ -58,13 +58,13 @@ class Probe:
 
     name: str
     threads: int
-    working_set_mib: float
+    working_set_mib: int | float
     bits: int
     rows: int
     unit: str  # "GB/s", "GFLOP/s", or "us" per operation
-    median: float
-    p10: float
-    p90: float
+    median: int | float
+    p10: int | float
+    p90: int | float
     runs: int
 
 
@@ -116,8 +116,10 @@ class Probing:
 
     plan: tuple[ProbePlan, ...] = field(default_factory=lab_plan)
     min_samples: int = 5  # of each probe
-    min_time_s: float = 0.04  # samples are taken until they add up to this ...
-    limit_s: float = 0.3  # ... and until the working set is gone through, but no longer than this once there are two
+    min_time_s: int | float = 0.04  # samples are taken until they add up to this ...
+    limit_s: int | float = (
+        0.3  # ... and until the working set is gone through, but no longer than this once there are two
+    )
     probes: list[Probe] = field(init=False, default_factory=list)  # as they are done
 
     def __post_init__(self) -> None:
@@ -297,7 +299,9 @@ class Machine:
                 return f"{name!r} at threads={threads}, bits={bits}" + f", rows={rows}" * (name == "matmul")
         return ""
 
-    def bandwidth_gb_s(self, working_set_mib: float, *, name: str = "read", threads: int = 1, bits: int = 32) -> float:
+    def bandwidth_gb_s(
+        self, working_set_mib: int | float, *, name: str = "read", threads: int = 1, bits: int = 32
+    ) -> float:
         """GB/s at this working set: between two probes on a straight line over the logarithm, beyond them the last."""
         if working_set_mib <= 0:
             raise ValueError(f"working_set_mib={working_set_mib}: must be a positive number")
@@ -306,14 +310,13 @@ class Machine:
         return float(np.interp(np.log(working_set_mib), sizes, [p.median for p in found]))
 
     def matmul_gflop_s(
-        self, *, rows: int = MANY_ROWS, working_set_mib: float = 8, threads: int = 1, bits: int = 32
+        self, *, rows: int = MANY_ROWS, working_set_mib: int | float = 8, threads: int = 1, bits: int = 32
     ) -> float:
         """GFLOP/s of products with `rows` vectors; between probes on straight lines over the logarithms."""
         by_size: dict[float, list[Probe]] = {}
         for probe in self.find("matmul", threads=threads, bits=bits):
-            if (probe.rows < MANY_ROWS) == (
-                rows < MANY_ROWS
-            ):  # these are bound by arithmetic, wherever the weights lie
+            # Many rows are bound by arithmetic wherever the weights lie, so their probe says nothing about sizes.
+            if (probe.rows < MANY_ROWS) == (rows < MANY_ROWS):
                 by_size.setdefault(probe.working_set_mib, []).append(probe)
         if not by_size:
             raise ValueError(

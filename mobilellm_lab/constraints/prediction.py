@@ -30,10 +30,10 @@ class Prediction:
     threads: int
     read_bytes: int  # weights and KV cache of one step
     torch_operations: int  # started in one step
-    bandwidth_gb_s: float  # probed at a working set of `read_bytes`
-    memory_ms: float
-    compute_ms: float  # at the rate of a product with `batch` vectors; for one vector that is reading, see memory
-    dispatch_ms: float
+    bandwidth_gb_s: int | float  # probed at a working set of `read_bytes`
+    memory_ms: int | float
+    compute_ms: int | float  # at the rate of a product with `batch` vectors; for one vector that is reading, see memory
+    dispatch_ms: int | float
 
     @property
     def step_ms(self) -> float:
@@ -97,7 +97,7 @@ class Outcome:
         return self.prediction.tokens_per_s / self.tokens_per_s - 1
 
 
-def measure(prediction: Prediction, *, seconds: float = 1.0, repeats: int = 5, warmup: int = 2) -> Outcome:
+def measure(prediction: Prediction, *, seconds: int | float = 1.0, repeats: int = 5, warmup: int = 2) -> Outcome:
     """Builds the predicted model with random weights and decodes, `repeats` steps and on until `seconds` have passed.
 
     Raises:

@@ -23,9 +23,9 @@ class ProfileRow:
 
     name: str
     config: ModelConfig
-    load_ms: float
-    init_ms: float
-    execute_ms: float  # of one forward pass; the sequence length was not found
+    load_ms: int | float
+    init_ms: int | float
+    execute_ms: int | float  # of one forward pass; the sequence length was not found
     source: str = _PROFILE
     mark: str = "secondary"
 
@@ -40,10 +40,10 @@ class DecodeRow:
 
     name: str
     device: str
-    prefill_per_s: float
-    decode_per_s: float
+    prefill_per_s: int | float
+    decode_per_s: int | float
     workload: Workload | None = None  # where its bytes can be counted
-    file_mib: float | None = None
+    file_mib: int | float | None = None
     source: str
     mark: str = "read"
 
@@ -53,8 +53,8 @@ class EnergyRow:
     """Measured energy per generated token, of the whole phone or its chip; 4-bit weights."""
 
     name: str
-    parameters: float  # as the model's name says
-    j_per_token: float
+    parameters: int | float  # as the model's name says
+    j_per_token: int | float
     source: str
     mark: str = "secondary"
 
@@ -70,7 +70,7 @@ class ThrottleRow:
     device: str
     state: str
     iteration: int  # the run at which the state was first seen; runs are counted from 1
-    tokens_per_s: float
+    tokens_per_s: int | float
     source: str
     mark: str
 
@@ -180,7 +180,7 @@ PRO_KV_MB = {"all layers global": 117.0, "21 of 30 layers local": 40.0}  # as pr
 _PRO = "MobileLLM-Pro's model card; arXiv 2511.06719"
 
 
-def moved_gb_s(read_bytes: int, *, time_ms: float) -> float:
+def moved_gb_s(read_bytes: int, *, time_ms: int | float) -> float:
     """What a step of this length moves per second, if it does nothing but read its bytes."""
     if read_bytes < 1 or time_ms <= 0:
         raise ValueError(f"read_bytes={read_bytes}, time_ms={time_ms}: both must be positive")
@@ -195,7 +195,7 @@ def fit_bandwidth(measured: Iterable[tuple[int, float]]) -> float:
     return median(each)
 
 
-def predicted_ms(read_bytes: int, *, bandwidth_gb_s: float) -> float:
+def predicted_ms(read_bytes: int, *, bandwidth_gb_s: int | float) -> float:
     """Milliseconds of a step that reads `read_bytes` at this bandwidth and does nothing else."""
     if bandwidth_gb_s <= 0:
         raise ValueError(f"bandwidth_gb_s={bandwidth_gb_s}: must be a positive number")
@@ -221,8 +221,8 @@ class Check:
 
     name: str
     fitted_on: str  # what the formula was allowed to see
-    predicted: float
-    published: float
+    predicted: int | float
+    published: int | float
     unit: str
     source: str
 

@@ -95,9 +95,9 @@ class Progress:
     """Where a run stands."""
 
     phase: str  # "building", "warming up" or "decoding"
-    share: float  # of the phase, 0 to 1
+    share: int | float  # of the phase, 0 to 1
     tokens: int  # steps decoded and counted so far
-    step_ms: float | None  # the newest step; None while there is none
+    step_ms: int | float | None  # the newest step; None while there is none
 
 
 @dataclass(frozen=True, kw_only=True)

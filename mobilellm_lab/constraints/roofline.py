@@ -1,5 +1,6 @@
 """How fast can it be: the time to move the bytes, the time to do the operations, and which of the two binds"""
 
+import math
 from dataclasses import dataclass
 
 from mobilellm_lab.constraints.cards import GIGA, Device
@@ -22,8 +23,8 @@ class Speed:
     bytes_moved: int
     operations: int
     tokens: int  # that the phase handles: the batch, or all tokens of the prompts
-    memory_ms: float | None
-    compute_ms: float | None
+    memory_ms: int | float | None
+    compute_ms: int | float | None
 
     @property
     def time_ms(self) -> float | None:
@@ -46,14 +47,14 @@ class Speed:
         return None if self.time_ms is None else 1000 * self.tokens / self.time_ms
 
 
-def decode_speed(device: Device, workload: Workload, *, efficiency: float = EFFICIENCY) -> Speed:
+def decode_speed(device: Device, workload: Workload, *, efficiency: int | float = EFFICIENCY) -> Speed:
     """One more token for every sequence of the batch."""
     return _speed(
         device, "decode", workload.read_bytes, workload.operations, tokens=workload.batch, efficiency=efficiency
     )
 
 
-def prefill_speed(device: Device, workload: Workload, *, efficiency: float = EFFICIENCY) -> Speed:
+def prefill_speed(device: Device, workload: Workload, *, efficiency: int | float = EFFICIENCY) -> Speed:
     """Reading prompts of `workload.context` tokens; its time is the least that the first answer waits."""
     tokens = workload.batch * workload.context
     return _speed(
@@ -66,7 +67,7 @@ def prefill_speed(device: Device, workload: Workload, *, efficiency: float = EFF
     )
 
 
-def _speed(device: Device, phase: str, moved: int, operations: int, *, tokens: int, efficiency: float) -> Speed:
+def _speed(device: Device, phase: str, moved: int, operations: int, *, tokens: int, efficiency: int | float) -> Speed:
     bandwidth, peak = _bandwidth(device, efficiency), device.peak_gop_s.value
     return Speed(
         phase=phase,
@@ -78,24 +79,26 @@ def _speed(device: Device, phase: str, moved: int, operations: int, *, tokens: i
     )
 
 
-def _bandwidth(device: Device, efficiency: float) -> float | None:
+def _bandwidth(device: Device, efficiency: int | float) -> float | None:
     if not 0 < efficiency <= 1:
         raise ValueError(f"efficiency={efficiency}: choose a share of the peak above 0 and at most 1, such as 0.56")
     peak = device.bandwidth_gb_s.value
     return None if peak is None else efficiency * peak
 
 
-def ridge_op_per_byte(device: Device, *, efficiency: float = EFFICIENCY) -> float | None:
+def ridge_op_per_byte(device: Device, *, efficiency: int | float = EFFICIENCY) -> float | None:
     """The intensity at which both roofs meet: with fewer operations per byte, memory binds."""
     bandwidth, peak = _bandwidth(device, efficiency), device.peak_gop_s.value
     return None if bandwidth is None or peak is None else peak / bandwidth
 
 
-def roof_gop_s(device: Device, intensity_op_per_byte: float, *, efficiency: float = EFFICIENCY) -> float | None:
+def roof_gop_s(
+    device: Device, intensity_op_per_byte: int | float, *, efficiency: int | float = EFFICIENCY
+) -> float | None:
     """The most operations per second (in 10**9) at this intensity; where the peak is unknown, memory's roof alone."""
     if intensity_op_per_byte <= 0:
         raise ValueError(f"intensity_op_per_byte={intensity_op_per_byte}: must be a positive number")
     bandwidth, peak = _bandwidth(device, efficiency), device.peak_gop_s.value
     if bandwidth is None:
         return None
-    return min(bandwidth * intensity_op_per_byte, peak or float("inf"))
+    return float(min(bandwidth * intensity_op_per_byte, peak or math.inf))

@@ -63,7 +63,7 @@ class Point:
         }
 
 
-def _short(value: float) -> float:
+def _short(value: int | float) -> float:
     return float(f"{value:.5g}")
 
 
