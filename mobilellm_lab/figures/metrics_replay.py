@@ -27,6 +27,7 @@ LIES = {
     "unit": "unit",
     "factor": "times",
 }
+TALL = 290  # eight rows of dots, each below its title
 START = {"slowdown": 5, "repeats": 20, "neighbour": False, "rule": "paired interval"}
 
 
@@ -61,7 +62,7 @@ def duel_replay(store: Store) -> Replay:
     """How often a verdict is right, over the true slowdown, the number of pairs, the machine and the rule."""
     rows = duels(store)
     sliders = _duel_sliders(rows)
-    series = len(next(iter(store.rows.values()))["right_by_series"])
+    series = next(iter(store.rows.values()))["series"]
     return Replay(
         (_outcomes(rows, sliders), _power(rows, sliders)),
         sliders,
@@ -134,25 +135,26 @@ def _duel_said(rows: pd.DataFrame, series: int, *, slowdown: int, repeats: int, 
 def _lie_said(rows: pd.DataFrame, *, lie: str) -> str:
     group = rows[rows["lie"] == lie].sort_values("factor")
     row = group.iloc[len(group) // 2]  # the repeat in the middle
+    title, low, high = row["title"].capitalize(), group["factor"].min(), group["factor"].max()
     return (
-        f"{row['title']}. Reported: {row['says_wrong']}. Right: {row['says_right']}. The reported number is "
-        f"{group['factor'].min():.3g} to {group['factor'].max():.3g} times the right one ({len(group)} repeats). "
-        f"{row['cure']}"
+        f"{title}. Reported: {row['says_wrong']}. Right: {row['says_right']}. The reported number is "
+        f"{low:.3g} to {high:.3g} times the right one ({len(group)} repeats). {row['cure']}"
     )
 
 
 def _outcomes(rows: pd.DataFrame, sliders: tuple[Slider, ...]) -> alt.LayerChart:
     chosen = " && ".join(slider.chosen for slider in sliders)
-    names = [slider.column for slider in sliders]
+    percents = rows[list(OUTCOMES)].mul(100).round().astype(int)  # rounded here, as the sentence rounds
     base = (
-        alt.Chart(rows[[*names, *OUTCOMES]])
+        alt.Chart(rows[[slider.column for slider in sliders]].join(percents))
         .transform_filter(chosen)
-        .transform_fold(list(OUTCOMES), as_=["outcome", "share"])
-        .transform_calculate(said="format(datum.share, '.0%')")
+        .transform_fold(list(OUTCOMES), as_=["outcome", "percent"])
+        .transform_calculate(said="datum.percent + '%'")
     )
-    axis = alt.Axis(title=None, format=".0%", values=[0, 0.5, 1])
-    x = alt.X("share:Q", scale=alt.Scale(domain=[0, 1.12], nice=False), axis=axis)
-    y = alt.Y("outcome:N", sort=list(OUTCOMES), axis=alt.Axis(title=None, grid=False, ticks=False))
+    axis = alt.Axis(title=None, labelExpr="datum.value + '%'", values=[0, 50, 100])
+    x = alt.X("percent:Q", scale=alt.Scale(domain=[0, 115], nice=False), axis=axis)
+    words = alt.Axis(title=None, grid=False, ticks=False, minExtent=100)  # wide enough in any font
+    y = alt.Y("outcome:N", sort=list(OUTCOMES), axis=words)
     layers = [
         base.mark_bar(color=MARKED, height=22).encode(x=x, y=y),
         base.mark_text(**TEXT, align="left", dx=4).encode(x=x, y=y, text="said:N"),
@@ -188,30 +190,31 @@ def _told(rows: pd.DataFrame, slider: Slider) -> alt.LayerChart:
     base = alt.Chart(rows[["lie", "wrong", "right"]]).transform_filter(slider.chosen)
     base = base.transform_fold(["wrong", "right"], as_=["which", "value"])
     x = alt.X("value:Q", scale=alt.Scale(zero=True, padding=12), axis=alt.Axis(title=None, tickCount=5, grid=False))
-    y = alt.Y("which:N", sort=["wrong", "right"], axis=alt.Axis(title=None, ticks=False))
+    words = alt.Axis(title=None, ticks=False, minExtent=50)
+    y = alt.Y("which:N", sort=["wrong", "right"], axis=words)
     layers = [
-        base.transform_filter("datum.which === 'wrong'")
-        .mark_square(color=MARKED, size=110, opacity=0.8)
-        .encode(x=x, y=y),
-        base.transform_filter("datum.which === 'right'")
-        .mark_circle(color=CHOSEN, size=110, opacity=0.8)
-        .encode(x=x, y=y),
+        base.transform_filter(f"datum.which === '{which}'").mark_point(**look, size=110, opacity=0.8).encode(x=x, y=y)
+        for which, look in {
+            "wrong": {"color": MARKED, "shape": "square", "filled": True},
+            "right": {"color": CHOSEN, "shape": "circle", "filled": True},
+        }.items()
     ]
-    return alt.layer(*layers).properties(height=HEIGHT, title="wrong and right, in the unit of the sentence below")
+    return alt.layer(*layers).properties(height=TALL, title="wrong and right, in its own unit")
 
 
 def _factors(rows: pd.DataFrame, slider: Slider) -> alt.LayerChart:
     base = alt.Chart(rows[["lie", "title", "factor"]])
-    x = alt.X(
-        "factor:Q",
-        scale=alt.Scale(type="log", padding=12),
-        axis=alt.Axis(title=None, grid=False, values=[0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50], format="~g"),
-    )
-    y = alt.Y("title:N", sort=list(slider.words), axis=alt.Axis(title=None, ticks=False, labelLimit=150))
+    decades = alt.Axis(title=None, grid=False, values=[0.1, 1, 10, 100], format="~g")
+    x = alt.X("factor:Q", scale=alt.Scale(type="log", padding=12), axis=decades)
+    y = alt.Y("title:N", sort=list(slider.words), axis=None)  # the titles stand above their dots, whatever the font
     one = alt.Chart(alt.InlineData(values=[{"factor": 1}])).encode(x=x)
+    dots = base.mark_point(shape="square", filled=True, color=FAINT, size=50, opacity=0.8)
+    chosen = base.mark_point(shape="square", filled=True, color=MARKED, size=90, opacity=1)
+    titles = alt.Chart(rows[["title"]].drop_duplicates()).mark_text(**TEXT, align="left", dy=-12)
     layers = [
         one.mark_rule(color=FAINT, strokeDash=[4, 3]),
-        base.transform_filter(f"!({slider.chosen})").mark_square(color=FAINT, size=50, opacity=0.8).encode(x=x, y=y),
-        base.transform_filter(slider.chosen).mark_square(color=MARKED, size=90, opacity=1).encode(x=x, y=y),
+        titles.encode(x=alt.value(0), y=y, text="title:N"),
+        dots.transform_filter(f"!({slider.chosen})").encode(x=x, y=y),
+        chosen.transform_filter(slider.chosen).encode(x=x, y=y),
     ]
-    return alt.layer(*layers).properties(height=HEIGHT, title="reported / right")
+    return alt.layer(*layers).properties(height=TALL, title="reported / right")

@@ -1,0 +1,110 @@
+"""Chapter 7's replays over the stored sweeps: the full product is there, and what they say is what was stored."""
+
+import re
+
+import altair as alt
+import pytest
+
+from mobilellm_lab.figures.metrics_replay import duel_replay, duels, lies, lies_replay
+from mobilellm_lab.metrics.duel import OUTCOMES, RULES
+from mobilellm_lab.metrics.lies import LIES
+from mobilellm_lab.metrics.sweep import LIE_REPEATS, REPEATS, SLOWDOWNS
+from mobilellm_lab.reference import open_sweep
+from mobilellm_lab.sweeps import Store
+
+MAKERS = {
+    "duel": lambda: duel_replay(open_sweep("metrics")),
+    "lies": lambda: lies_replay(open_sweep("metrics_lies")),
+}
+
+
+@pytest.fixture(scope="module", params=MAKERS)
+def replay(request):
+    return MAKERS[request.param]()
+
+
+def test_specifications_are_valid(replay):
+    for spec in (*replay.page_specs(), replay.notebook_spec()):
+        alt.Chart.from_dict(spec)
+
+
+def test_every_setting_has_a_sentence_of_its_own(replay):
+    assert len(set(replay.readouts)) == len(replay.settings)
+
+
+def test_the_page_asks_nobody(replay):
+    html = replay.html()
+    assert "http" not in html
+    assert len(html) < 300_000
+    assert "Replay: every point is a stored measurement. Measured on" in html
+
+
+def test_the_first_pictures_hold_marks():
+    bars, lines = MAKERS["duel"]().svgs()
+    assert len(re.findall(r'aria-roledescription="bar"', bars)) == len(OUTCOMES)
+    assert len(re.findall(r'aria-roledescription="circle"', lines)) == len(SLOWDOWNS) + 1  # one is marked
+    told, factors = MAKERS["lies"]().svgs()
+    assert len(re.findall(r'aria-roledescription="point"', told)) == 2 * LIE_REPEATS
+    assert len(re.findall(r'aria-roledescription="point"', factors)) == len(LIES) * LIE_REPEATS
+
+
+def test_duels_have_the_full_product():
+    replay = MAKERS["duel"]()
+    assert [slider.values for slider in replay.sliders] == [SLOWDOWNS, REPEATS, (False, True), RULES]
+    assert len(replay.rows) == len(replay.settings) == len(SLOWDOWNS) * len(REPEATS) * 2 * len(RULES)
+
+
+def test_shares_are_the_stored_ones():
+    store = open_sweep("metrics")
+    frame = duels(store).set_index(["slowdown", "repeats", "neighbour", "rule"])
+    for row in store.rows.values():
+        setting = tuple(row["recipe"][name] for name in ("slowdown_percent", "repeats", "neighbour", "rule"))
+        shown = frame.loc[setting]
+        assert {name: shown[name] for name in OUTCOMES} == row["shares"]
+        assert (shown["low"], shown["high"]) == (row["right_low"], row["right_high"])
+        assert shown["low"] <= shown["right"] <= shown["high"]
+
+
+def test_a_duels_sentence_says_setting_shares_and_spread():
+    store = open_sweep("metrics")
+    replay = duel_replay(store)
+    for row in store.rows.values():
+        recipe, shares = row["recipe"], row["shares"]
+        setting = tuple(recipe[name] for name in ("slowdown_percent", "repeats", "neighbour", "rule"))
+        said = replay.readouts[replay.settings.index(setting)]
+        slower = f"{recipe['slowdown_percent']} % slower" if recipe["slowdown_percent"] else "no slower"
+        machine = "a busy neighbour" if recipe["neighbour"] else "a quiet machine"
+        assert said.startswith(f"b truly {slower}, {recipe['repeats']} pairs, {machine}, rule “{recipe['rule']}”: ")
+        spread = f"{row['right_low']:.0%} to {row['right_high']:.0%} in {row['series']} series"
+        assert f"right in {shares['right']:.0%} of the duels ({spread})" in said
+        for name in OUTCOMES[1:]:
+            assert (f"{name} {shares[name]:.0%}" in said) == (shares[name] >= 0.005)
+
+
+def test_a_setting_that_is_not_stored_is_refused(tmp_path):
+    store, fewer = open_sweep("metrics"), Store(tmp_path / "fewer.jsonl")
+    fewer.rows = dict(list(store.rows.items())[1:])
+    with pytest.raises(ValueError, match=f"lack 1 of {len(store.rows)} settings"):
+        duel_replay(fewer)
+
+
+def test_every_lie_is_told_with_its_own_numbers_and_its_cure():
+    store = open_sweep("metrics_lies")
+    replay, frame = lies_replay(store), lies(store)
+    (slider,) = replay.sliders
+    assert set(slider.values) == set(LIES)
+    for name, said in zip(slider.values, replay.readouts, strict=True):
+        rows = frame[frame["lie"] == name]
+        assert len(rows) == LIE_REPEATS
+        middle = rows.sort_values("factor").iloc[LIE_REPEATS // 2]
+        assert middle["says_wrong"] in said and middle["says_right"] in said and said.endswith(middle["cure"])
+        assert f"{rows['factor'].min():.3g} to {rows['factor'].max():.3g} times" in said
+
+
+def test_both_numbers_of_a_lie_are_the_stored_ones():
+    store = open_sweep("metrics_lies")
+    frame = lies(store).set_index(["lie", "repeat"])
+    for row in store.rows.values():
+        shown = frame.loc[(row["recipe"]["name"], row["recipe"]["repeat"])]
+        assert (shown["wrong"], shown["right"], shown["unit"]) == (row["wrong"], row["right"], row["unit"])
+        assert shown["factor"] == pytest.approx(row["wrong"] / row["right"])
