@@ -28,7 +28,7 @@ def divergence(
     original: Callable[[Tensor], Tensor],
     batches: Iterable[Batch],
     *,
-    confidence: float = 0.95,
+    confidence: int | float = 0.95,
     seed: int = 0,
 ) -> Divergence:
     """KL(original || model) in nats and top-1 agreement, at every position whose target is not -100.

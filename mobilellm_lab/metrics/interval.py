@@ -22,24 +22,24 @@ class Interval:
         """Half the distance between the ends."""
         return (self.high - self.low) / 2
 
-    def __contains__(self, x: float) -> bool:
+    def __contains__(self, x: int | float) -> bool:
         return self.low <= x <= self.high
 
     def __str__(self) -> str:
         return f"{self.value:.4g} ({self.low:.4g} to {self.high:.4g} at {self.confidence:.0%})"
 
 
-def check_confidence(confidence: float) -> None:
+def check_confidence(confidence: int | float) -> None:
     """Raises a ValueError for what is no probability between 0 and 1."""
     if not 0 < confidence < 1:
         raise ValueError(f"confidence={confidence}: choose a probability between 0 and 1, such as 0.95")
 
 
 def bootstrap_interval(
-    samples: Sequence[float] | np.ndarray,
+    samples: Sequence[int | float] | np.ndarray,
     *,
     statistic: Callable[..., np.ndarray] = np.mean,
-    confidence: float = 0.95,
+    confidence: int | float = 0.95,
     seed: int = 0,
     resamples: int = 2000,
 ) -> Interval:
@@ -67,7 +67,7 @@ def bootstrap_interval(
     return Interval(value=float(statistic(values, axis=0)), low=float(low), high=float(high), confidence=confidence)
 
 
-def accuracy_interval(right: int, count: int, *, confidence: float = 0.95) -> Interval:
+def accuracy_interval(right: int, count: int, *, confidence: int | float = 0.95) -> Interval:
     """The share of right answers, with Wilson's interval: it stays within 0 .. 1, and is true to its confidence at 0.
 
     For independent questions. Source: Wilson, Probable inference, JASA 22 (1927), 209-212.
@@ -81,5 +81,5 @@ def accuracy_interval(right: int, count: int, *, confidence: float = 0.95) -> In
     z, p = NormalDist().inv_cdf((1 + confidence) / 2), right / count
     centre = (p + z * z / (2 * count)) / (1 + z * z / count)
     half = z / (1 + z * z / count) * math.sqrt(p * (1 - p) / count + z * z / (4 * count * count))
-    # At the ends rounding may leave 1e-17 outside of what is possible.
-    return Interval(value=p, low=max(0.0, centre - half), high=min(1.0, centre + half), confidence=confidence)
+    low, high = centre - half if right else 0.0, centre + half if right < count else 1.0  # exactly: no rounding
+    return Interval(value=p, low=low, high=high, confidence=confidence)

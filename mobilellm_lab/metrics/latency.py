@@ -212,7 +212,7 @@ def _sign_interval(ratios: np.ndarray, confidence: float) -> tuple[float, float]
 
 
 def compare_samples(
-    a_ms: Samples, b_ms: Samples, *, confidence: float = 0.95, seed: int = 0, resamples: int = 2000
+    a_ms: Samples, b_ms: Samples, *, confidence: int | float = 0.95, seed: int = 0, resamples: int = 2000
 ) -> Comparison:
     """The ratio b / a with its interval, from durations of which `a_ms[i]` and `b_ms[i]` were taken side by side.
 
@@ -251,7 +251,7 @@ def compare(
     *,
     warmup: int = 3,
     repeats: int = 30,
-    confidence: float = 0.95,
+    confidence: int | float = 0.95,
     device: str = "cpu",
     seed: int = 0,
     clock: Clock = time.perf_counter,

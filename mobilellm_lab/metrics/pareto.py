@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 BETTER = ("lower", "higher")
 
 
-def dominates(a: Mapping[str, float], b: Mapping[str, float], better: Mapping[str, str]) -> bool:
+def dominates(a: Mapping[str, object], b: Mapping[str, object], better: Mapping[str, str]) -> bool:
     """True where a is as good as b in every column of `better` and better in at least one."""
-    gains = [(b[name] - a[name]) if way == "lower" else (a[name] - b[name]) for name, way in better.items()]
-    return all(gain >= 0 for gain in gains) and any(gain > 0 for gain in gains)
+    pairs = [(a[name], b[name]) if way == "lower" else (b[name], a[name]) for name, way in better.items()]
+    return all(low <= high for low, high in pairs) and any(low < high for low, high in pairs)
 
 
-def pareto(points: Sequence[Mapping[str, float]], better: Mapping[str, str]) -> list[int]:
+def pareto(points: Sequence[Mapping[str, object]], better: Mapping[str, str]) -> list[int]:
     """Indices of the points that no other dominates, in the order given; points that are equal all stay.
 
     `better` says for each column that counts which way is better: {"tpot_ms": "lower", "accuracy": "higher"}. Other

@@ -57,17 +57,13 @@ class Rapl:
             raise EnergyUnavailable(
                 f"{self.root} does not exist: RAPL needs Linux on an Intel or AMD processor, not a virtual machine"
             )
-        seen = set()
-        for folder in sorted(self.root.glob("intel-rapl*:*")):
-            # "intel-rapl:0" is a package, "intel-rapl:0:1" a part of it.
-            if folder.name.count(":") > 1 or not (folder / "name").is_file():
+        for folder in sorted(self.root.glob("intel-rapl:*")):  # AMD's, too; intel-rapl-mmio shows a package once more
+            if folder.name.count(":") > 1 or not (folder / "name").is_file():  # "intel-rapl:0:1" is a part of a package
                 continue
             name = (folder / "name").read_text().strip()
-            if not name.startswith("package") or name in seen:  # the same package again, by way of intel-rapl-mmio
-                continue
-            seen.add(name)
-            maximum = int((folder / "max_energy_range_uj").read_text())
-            self._domains.append(_Domain(name, folder / "energy_uj", maximum))
+            if name.startswith("package"):
+                maximum = int((folder / "max_energy_range_uj").read_text())
+                self._domains.append(_Domain(name, folder / "energy_uj", maximum))
         if not self._domains:
             raise EnergyUnavailable(
                 f"{self.root} names no processor package: load the kernel module intel_rapl_msr, "

@@ -18,9 +18,9 @@ class Measure:
 
     name: str  # "tpot_p50_ms"
     column: str  # one of COLUMNS
-    value: float
-    low: float | None = None  # p10 of a measured one, end of the interval of a quality
-    high: float | None = None  # p90, or the other end
+    value: int | float
+    low: int | float | None = None  # p10 of a measured one, end of the interval of a quality
+    high: int | float | None = None  # p90, or the other end
     runs: int = 1  # samples behind it
     note: str = ""  # how it was got
 

@@ -59,7 +59,7 @@ class Scores:
         """Share of the targets that are the model's likeliest token, 0 .. 1, higher is better."""
         return self.interval("accuracy", **options)
 
-    def interval(self, name: str, *, confidence: float = 0.95, seed: int = 0, resamples: int = 2000) -> Interval:
+    def interval(self, name: str, *, confidence: int | float = 0.95, seed: int = 0, resamples: int = 2000) -> Interval:
         """The score called `name` with the interval of a percentile bootstrap over sequences.
 
         Raises:
@@ -129,7 +129,7 @@ def score(
 
 
 def paired_difference(
-    a: Scores, b: Scores, of: str, *, confidence: float = 0.95, seed: int = 0, resamples: int = 2000
+    a: Scores, b: Scores, of: str, *, confidence: int | float = 0.95, seed: int = 0, resamples: int = 2000
 ) -> Interval:
     """The score `of` b less that of a, on the same sequences in the same order; 0 outside of it: they differ.
 

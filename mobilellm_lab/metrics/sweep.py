@@ -13,7 +13,7 @@ from mobilellm_lab.provenance import provenance
 SLOWDOWNS = (0, 2, 5, 10, 20)  # per cent more work in b
 REPEATS = (6, 10, 20, 40, 80)  # pairs; five cannot tell anything at 95 %
 SERIES = 3  # long series of pairs per slowdown and neighbour, measured one after the other
-PAIRS = 400  # of one series: two runs of 200
+PAIRS = 1000  # of one series: five runs of 200
 WINDOWS = 150  # stretches of consecutive pairs drawn from each series
 RESAMPLES = 300  # of the paired interval; 7 in each tail
 LIE_REPEATS = 3
