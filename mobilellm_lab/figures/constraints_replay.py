@@ -216,7 +216,7 @@ def _step(rows: pd.DataFrame, sliders: Sequence[Slider]) -> alt.LayerChart:
         scale=alt.Scale(domain=order, range=[MARKED, OTHER, "#56b4e9", "#cc79a7"]),
         legend=alt.Legend(orient="bottom", title=None, columns=2, labelFont=TEXT["font"], symbolType="square"),
     )
-    axis = alt.Axis(title="ms per step", tickCount=5, format="~s")
+    axis = alt.Axis(title="ms per step", tickCount=5, format=",.3~g")
     layer = base.mark_bar(height=34).encode(
         x=alt.X("ms:Q", scale=alt.Scale(zero=True), axis=axis, stack="zero"),
         y=alt.Y("bar:N", sort=["measured", "predicted"], axis=alt.Axis(title=None, ticks=False)),
