@@ -14,7 +14,7 @@ from mobilellm_lab.reference.models import FOLDER, ModelSpec, log_path
 from mobilellm_lab.tasks import Evaluation, Task
 from mobilellm_lab.training import Step, TrainConfig, TrainState, train
 
-LOGGED = 20  # evaluations in the log of a run
+LOGGED = 40  # evaluations in the log of a run
 SAVE_EVERY_S = 60  # training time that an interruption may cost
 COMMAND = "mobilellm-lab reference"
 WORK = platformdirs.user_cache_path("mobilellm-lab") / "reference"  # what interrupted runs had reached

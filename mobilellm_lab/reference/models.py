@@ -57,7 +57,7 @@ def _spec(name: str, purpose: str, shape: tuple[int, int, int, int, int], **rest
 DEEP, WIDE = (12, 96, 4, 2, 224), (4, 192, 6, 3, 288)  # their blocks have equally many weights in all
 # In the default world, 1M parameters do not learn to look things up in two core-hours; in this one they do.
 WORLD = {"people": 3, "rooms": 4, "objects": 2, "seq_len": 64}
-STORIES = {"task": "stories", "options": WORLD, "steps": 6000, "batch_size": 64, "lr": 3e-3}
+STORIES = {"task": "stories", "options": WORLD, "steps": 6000, "batch_size": 32, "lr": 1e-3}
 TEXT = {"task": "text", "steps": 3000, "batch_size": 16, "lr": 3e-3}
 _ALL = (
     _spec("stories-deep", "the model that later chapters compress, and the largest teacher", DEEP, **STORIES),
