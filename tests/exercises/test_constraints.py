@@ -320,6 +320,8 @@ def test_the_question_names_the_models_that_were_measured():
     assert set(LAB_MODELS) <= set(plain["size"])
     for name, config in LAB_MODELS.items():
         assert one(plain, size=name)["parameters"] == footprint.parameters(config)
+    rows = open_sweep("constraints").rows.values()
+    assert all(row["parameters"] == one(plain, size=row["recipe"]["size"])["parameters"] for row in rows)
 
 
 @pytest.mark.parametrize("prediction", PREDICTIONS, ids=lambda prediction: prediction.name)

@@ -89,7 +89,7 @@ def smaller_is_faster(store: Store) -> Evidence:
             "pairs": str(len(pairs)),
             "won": str(sum(small.p10 > other.p90 for small, other in pairs)),
             "tiny_weights": f"{tiny[1].parameters / tiny[0].parameters:,.0f}",
-            "tiny_time": f"{tiny[0].p50 / tiny[1].p50:.0f}",
+            "tiny_time": f"{tiny[0].p50 / tiny[1].p50:.1f}",
             "large_weights": f"{large[1].parameters / large[0].parameters:.1f}",
             "large_time": f"{large[0].p50 / large[1].p50:.1f}",
         },

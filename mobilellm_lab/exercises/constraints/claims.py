@@ -30,7 +30,7 @@ ARTICLE = (
         verdict=Verdict.HOLDS,
         finding="The weights of 7B parameters take {widest} GiB in 16 bits and {narrowest} GiB in 4. A share of "
         "{share} % of the memory, as the MobileLLM paper plans, is {most} GiB at most on the {phones} phones of this "
-        "chapter. MobileLLM-1B fits into it on {fit_16} of them in 16 bits, and on {fit_4} in 4.",
+        "chapter. In 16 bits MobileLLM-1B fits into it on {fit_16} of them, in 4 bits on {fit_4}.",
         flips="with the share. The whole memory of {whole} of these phones is larger than the 4-bit weights, as long "
         "as nothing else runs.",
         evidence=article.memory,
@@ -134,7 +134,8 @@ THE_PAPER = (
         finding="Of {rows} measurements by others, on phones and with 4-bit weights mostly, {low} are that low. They "
         "range from {least} to {most} J for each token and billion parameters; some are of a whole phone, others of "
         "its chip.",
-        flips="to *holds* as memory gets more sparing: the rule comes from energies of a 45 nm chip.",
+        flips="to *holds* if all runtimes were that sparing, and to *does not hold* if none was. Both chips and "
+        "runtimes change from year to year.",
         evidence=motivation.a_tenth_of_a_joule,
         command=f"{HERE}.motivation.a_tenth_of_a_joule()",
     ),
@@ -194,7 +195,7 @@ THE_PAPER = (
         source="MobileLLM-Pro, model card and arXiv 2511.06719",
         verdict=Verdict.HOLDS,
         finding="With 8-bit values and {context} tokens, {layers} global layers keep {full} MiB; if {local} of them "
-        "are local, {mixed} MiB. What the authors call MB is 2**20 bytes.",
+        "are local, {mixed} MiB. That is what is printed, if an MB has 2**20 bytes.",
         flips="in short conversations: up to {window} tokens both caches are the same.",
         evidence=motivation.local_layers,
         command=f"{HERE}.motivation.local_layers()",

@@ -2,6 +2,8 @@
 
 import pandas as pd
 
+from mobilellm_lab import footprint
+from mobilellm_lab.constraints.sweep import SIZES
 from mobilellm_lab.sweeps import Store
 
 SETTING = ["size", "context", "batch", "bits", "threads"]
@@ -15,7 +17,8 @@ def decoded(store: Store) -> pd.DataFrame:
     """
     rows = [
         {name: row["recipe"][name] for name in SETTING}
-        | {name: row[name] for name in ("parameters", "read_bytes", "rounds")}
+        | {"parameters": footprint.parameters(SIZES[row["recipe"]["size"]])}  # what was built, not what was measured
+        | {name: row[name] for name in ("read_bytes", "rounds")}
         | {name: row["tokens_per_s"][name] for name in ("p10", "p50", "p90")}
         | {"predicted": row["predicted"]["tokens_per_s"], "bandwidth_gb_s": row["predicted"]["bandwidth_gb_s"]}
         for row in store.rows.values()
