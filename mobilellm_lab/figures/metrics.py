@@ -33,11 +33,13 @@ VERDICTS = {  # colour and marker of a comparison
     "b is faster": (COLORS[1], "s"),
     "not distinguishable": (FAINT, "D"),
 }
-Row = tuple[Theoretical, OnDisk | None, InMemory, Measured]
 
 
-def four_columns(rows: Mapping[str, Row]) -> Figure:
-    """Bars of one axis per column, so that nobody reads across them; a model that has no file leaves its place empty.
+def four_columns(rows: Mapping[str, Sequence]) -> Figure:
+    """Bars of one axis per column, so that nobody reads across them.
+
+    Args:
+        rows: theoretical, on disk, in memory and measured of each model; None on disk where there is no file.
 
     Raises:
         ValueError: no rows, or a quantity that stands in another's column.

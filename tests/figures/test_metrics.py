@@ -31,7 +31,7 @@ COLUMNS = {
     "deep": (Theoretical(bytes=2 * MIB), OnDisk(bytes=4 * MIB), InMemory(bytes=5 * MIB), Measured(ms=1.5)),
     "wide": (Theoretical(bytes=3 * MIB), None, InMemory(bytes=6 * MIB), Measured(ms=0.5)),
 }
-STEADY = Latency(samples_ms=tuple(range(10, 110)), warmup=1)
+STEADY = Latency(samples_ms=tuple(map(float, range(10, 110))), warmup=1)
 TAIL = Latency(samples_ms=(5.0,) * 98 + (500.0, 900.0), warmup=1)
 A = np.linspace(9, 11, 30)
 COMPARISONS = {
