@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from mobilellm_lab import __version__, cli, deep_narrow
+from mobilellm_lab import __version__, checkpoints, cli, deep_narrow, metrics
 from mobilellm_lab.deep_narrow import Arm, Cost, Recipe
-from mobilellm_lab.model import ModelConfig
+from mobilellm_lab.model import ModelConfig, Transformer
 from mobilellm_lab.reference import FOLDER
 from mobilellm_lab.sweeps import Store
 
@@ -88,6 +88,100 @@ def test_help_names_what_there_is(arguments, said, capsys):
     assert end.value.code == 0
     text = capsys.readouterr().out
     assert all(word in " ".join(text.split()) for word in said)
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch):
+    """A checkpoint of ours, and a bench that does not start a process or wait for a counter."""
+    seen = metrics.PeakMemory(peak_mib=300.0, baseline_mib=200.0, processes=1, samples=1, interval_s=0.01)
+    monkeypatch.setattr(metrics.bench, "peak_memory", lambda *job: seen)
+    monkeypatch.setattr(metrics.bench, "ENERGY_S", 0.02)
+    shape = {"vocab_size": 6, "dim": 16, "n_heads": 2, "n_kv_heads": 2, "hidden_dim": 16, "max_seq_len": 64}
+    checkpoints.save(Transformer(ModelConfig(n_layers=1, **shape)), tmp_path / "tiny", task={"name": "shells"})
+    return tmp_path / "tiny"
+
+
+def test_bench_writes_its_record_and_prints_its_table(tiny, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    cli.main(["bench", str(tiny), "--new-tokens", "4", "--repeats", "1"])
+    record = metrics.load_record(tmp_path / "tiny.json")
+    assert record.settings["new_tokens"] == 4 and record.provenance["command"].startswith("mobilellm-lab bench ")
+    printed = capsys.readouterr()
+    assert record.table() in printed.out and "written to tiny.json" in printed.out
+    assert "100%" in printed.err and "6/6" in printed.err
+
+
+def test_bench_sets_its_record_beside_an_older_one(tiny, tmp_path, capsys):
+    old, new = tmp_path / "old.json", tmp_path / "new.json"
+    quick = [str(tiny), "--new-tokens", "4", "--repeats", "1"]
+    cli.main(["bench", *quick, "--out", str(old)])
+    cli.main(["bench", *quick, "--out", str(new), "--against", str(old)])
+    assert "what is left is noise, or the difference of two commits" in capsys.readouterr().out
+    assert old.exists() and new.exists()
+
+
+def test_bench_knows_the_reference_models(tmp_path, monkeypatch):
+    asked = []
+
+    class Bench:
+        def __init__(self, source, **options):
+            asked.append((source, options))
+            raise ValueError("enough")
+
+    monkeypatch.setattr(metrics, "Bench", Bench)
+    with pytest.raises(SystemExit):
+        cli.main(["bench", "stories-deep"])
+    ((source, options),) = asked
+    assert Path(source) == cli.FOLDER / "stories-deep"
+    assert options == {
+        "command": "mobilellm-lab bench stories-deep",
+        "prompt_tokens": 32,
+        "new_tokens": 32,
+        "repeats": 5,
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["bench", "MobileLLM-9B"], "no such folder and no name of the zoo; choose a folder or MobileLLM-125M"),
+        (["bench", "MobileLLM-125M", "--new-tokens", "1"], "new_tokens=1: give at least 2"),
+        (["bench", "MobileLLM-125M", "--threads", "0"], "--threads: 0 threads cannot work, give at least 1"),
+        (["bench", "MobileLLM-125M", "--against", "no.json"], "no.json cannot be read"),
+        (["bench"], "required: model"),
+    ],
+    ids=str,
+)
+def test_bench_refuses_by_name(arguments, said, capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main(arguments)
+    assert end.value.code == 2 and said in capsys.readouterr().err
+
+
+def test_doctor_reports_and_ends_with_its_verdict(monkeypatch, capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main(["doctor"])
+    assert end.value.code == 0 and "For a bug report, paste from here:" in capsys.readouterr().out
+    monkeypatch.setattr(cli.doctor, "main", lambda: 1)
+    with pytest.raises(SystemExit) as end:
+        cli.main(["doctor"])
+    assert end.value.code == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "plan", "measured"),
+    [("metrics", "recipes", "measure_duels"), ("metrics_lies", "lie_trials", "measure_lies")],
+)
+def test_the_sweeps_of_chapter_7_make_what_is_missing(name, plan, measured, tmp_path, monkeypatch):
+    items = [metrics.LieTrial(name="one_shot", repeat=repeat) for repeat in range(3)]
+    asked = []
+    monkeypatch.setattr(metrics, plan, lambda: items)
+    monkeypatch.setattr(metrics, measured, lambda todo: (asked.extend(todo), ((item, {"n": 1}) for item in todo))[1])
+    out = tmp_path / "rows.jsonl"
+    Store(out).add(items[1], {"old": True})
+    cli.main(["sweep", name, "--out", str(out)])
+    assert asked == [items[0], items[2]]
+    assert Store(out)[items[1]]["old"] and len(Store(out).rows) == 3
 
 
 def test_it_runs_as_a_module():

@@ -41,10 +41,10 @@ def test_every_length(repeats, warmup):
 
 
 def test_b_does_more_work_by_the_share_that_it_says():
-    run = DuelRun(DuelRecipe(slowdown_percent=100, repeats=20))
+    run = DuelRun(DuelRecipe(slowdown_percent=100, repeats=40, rule="medians"))
     for _ in run:
         pass
-    assert run.result().comparison.ratio == pytest.approx(2, rel=0.25)
+    assert min(run.b_ms) / min(run.a_ms) == pytest.approx(2, rel=0.25)  # of undisturbed calls, on a busy machine too
 
 
 def test_b_goes_first_in_half_of_the_pairs(monkeypatch):
