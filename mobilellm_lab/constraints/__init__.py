@@ -1,6 +1,7 @@
 """Chapter 1: what a device allows, by formula and measured"""
 
 from mobilellm_lab.constraints.cards import MARKS, Device, Value, peak_bandwidth_gb_s
+from mobilellm_lab.constraints.checks import Check, checks, fit_bandwidth, predicted_ms, reached
 from mobilellm_lab.constraints.decode import build, decode_steps, random_model
 from mobilellm_lab.constraints.devices import DEVICES, card_table, find_device
 from mobilellm_lab.constraints.dispatch import torch_operations
@@ -14,30 +15,23 @@ from mobilellm_lab.constraints.endurance import (
     paper_j_per_token,
 )
 from mobilellm_lab.constraints.fit import APP_SHARE, Budget, Fit, budget_of, fit
-from mobilellm_lab.constraints.machine import (
-    Machine,
-    Probe,
+from mobilellm_lab.constraints.machine import Machine, Probe, this_machine
+from mobilellm_lab.constraints.prediction import LAB_MODELS, Outcome, Prediction, measure, predict
+from mobilellm_lab.constraints.probes import (
     ProbePlan,
     Probing,
     cores,
     full_plan,
     lab_plan,
     measure_machine,
-    this_machine,
 )
-from mobilellm_lab.constraints.prediction import LAB_MODELS, Outcome, Prediction, measure, predict
 from mobilellm_lab.constraints.published import (
     CPU_AND_GPU,
     ENERGY_ROWS,
     IPHONE_13,
     ONEPLUS_12,
     THROTTLING,
-    Check,
-    checks,
-    fit_bandwidth,
-    predicted_ms,
     pro_workload,
-    reached,
 )
 from mobilellm_lab.constraints.recipe import BITS, MODELS, OWN, Progress, Recipe, Result, Run
 from mobilellm_lab.constraints.roofline import (

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from mobilellm_lab import zoo
 from mobilellm_lab.constraints.decode import build, decode_steps
 from mobilellm_lab.constraints.dispatch import torch_operations
-from mobilellm_lab.constraints.machine import MIB, Machine
+from mobilellm_lab.constraints.machine import Machine
 from mobilellm_lab.constraints.workload import Workload
 from mobilellm_lab.metrics import Latency
 from mobilellm_lab.model import ModelConfig
 
+MIB = 2**20
 # One that is all dispatch, two that are all memory: 0.2, 100 and 500 MB of 32-bit weights.
 LAB_MODELS = {
     "60k": zoo.solve(60_000, 4, vocab_size=256),

@@ -9,8 +9,9 @@ import numpy as np
 
 from mobilellm_lab import footprint, zoo
 from mobilellm_lab.constraints.decode import DTYPES, build, decode_steps
-from mobilellm_lab.constraints.machine import Machine, ProbePlan, Probing, cores, full_plan, torch_threads
+from mobilellm_lab.constraints.machine import Machine
 from mobilellm_lab.constraints.prediction import LAB_MODELS, predict
+from mobilellm_lab.constraints.probes import ProbePlan, Probing, cores, full_plan, torch_threads
 from mobilellm_lab.constraints.workload import Workload
 from mobilellm_lab.model import ModelConfig
 from mobilellm_lab.provenance import provenance
@@ -24,7 +25,8 @@ SIZES: dict[str, ModelConfig] = {
 }
 CONTEXTS, BATCHES = (64, 256, 1024), (1, 4, 16)
 ROUNDS = 5  # each point is measured as often, with all others of its model in between
-ROUND_STEPS, ROUND_S = 3, 0.1  # steps of a round, at least, and until they add up to this
+ROUND_STEPS, ROUND_S = 3, 0.1  # steps of a round, at least, and until they add up to this; but with no further one ...
+ROUND_LIMIT_S = 2.0  # ... after this: threads that wait for each other on a busy machine can take seconds a step
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +106,10 @@ def _round_ms(steps: Iterator[float]) -> float:
     """Median step of one round; the first is not counted, the others had the cache meanwhile."""
     next(steps)
     samples, start = [], time.perf_counter()
-    while len(samples) < ROUND_STEPS or time.perf_counter() - start < ROUND_S:
+    while not samples or (
+        (len(samples) < ROUND_STEPS or time.perf_counter() - start < ROUND_S)
+        and time.perf_counter() - start < ROUND_LIMIT_S
+    ):
         samples.append(next(steps))
     return float(np.median(samples))
 

@@ -13,7 +13,8 @@ from mobilellm_lab.constraints import (
     predict,
     torch_operations,
 )
-from mobilellm_lab.constraints.machine import DTYPES, UNITS
+from mobilellm_lab.constraints.decode import DTYPES
+from mobilellm_lab.constraints.machine import UNITS
 from mobilellm_lab.reference import open_sweep
 from mobilellm_lab.sweeps import key
 
