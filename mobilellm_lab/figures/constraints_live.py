@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mobilellm_lab.constraints import Fit, Probe
+from mobilellm_lab.figures.live import running_mean
 from mobilellm_lab.figures.report import digits
 from mobilellm_lab.figures.svg import (
     BOTTOM,
@@ -23,6 +24,7 @@ from mobilellm_lab.figures.svg import (
     words,
 )
 
+SMOOTH = 12  # steps of the running mean
 PARTS = (("weights", "weights_mib"), ("KV cache", "kv_mib"), ("activations", "activations_mib"))
 
 
@@ -38,7 +40,10 @@ class _Decades(Axes):
 
 
 def decode_svg(points: Points, levels: Mapping[str, Number], *, x_max: Number) -> str:
-    """An SVG of tokens/s of every step so far, and a level line for each entry of `levels`; y is logarithmic."""
+    """An SVG of tokens/s of every step so far, faint, with their mean over some steps; y is logarithmic.
+
+    Each entry of `levels` is a line across. The mean is that of the times, so a step that had to wait counts in full.
+    """
     speeds = [speed for _, speed in points] + list(levels.values())
     ticks = _powers_of_ten(min(speeds), max(speeds)) if speeds else []
     axes = _Decades(round_ticks(0, x_max), ticks, "tokens written", "tokens/s", 14)
@@ -53,7 +58,9 @@ def decode_svg(points: Points, levels: Mapping[str, Number], *, x_max: Number) -
         said.append(f"{name}: {digits(speed)} tokens/s")
     if points:
         stroke, _ = STROKES[0]
-        parts.append(line(axes, points, stroke, 'stroke-width="2.5" class="curve"'))
+        times = running_mean([(token, 1 / speed) for token, speed in points], SMOOTH)
+        parts.append(line(axes, points, stroke, 'stroke-width="1" opacity="0.3"'))
+        parts.append(line(axes, [(x, 1 / time) for x, time in times], stroke, 'stroke-width="2.5" class="curve"'))
         said.append(f"measured: {digits(points[-1][1])} tokens/s after {points[-1][0]:.0f} tokens")
     else:
         parts.append(words((axes.left + axes.right) / 2, HEIGHT / 2, "no tokens yet", "middle", opacity=0.6))

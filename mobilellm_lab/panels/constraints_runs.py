@@ -21,10 +21,7 @@ from mobilellm_lab.figures.constraints_live import access, decode_svg, fit_svg, 
 from mobilellm_lab.figures.report import digits
 
 PROBING, BUILDING = 0.15, 0.25  # shares of the progress bar
-COLUMNS = (
-    "run, parameters, MiB in all, fits, read MB/token, tokens/s measured here, predicted here, "
-    "tokens/s on the device, hours on a charge"
-).split(", ")
+COLUMNS = "run, MiB, fits, MB read a step, tokens/s here, predicted, on the device, hours on a charge".split(", ")
 UNKNOWN = "unknown"
 SMALLEST_MIB, LARGEST_MIB = 2, 512  # working sets that a run measures before it starts
 
@@ -61,7 +58,6 @@ class Session:
         rows = [
             (
                 f"{number}. {label(r.recipe)}",
-                f"{r.fit.workload.parameters:,}",
                 digits(r.fit.total_mib),
                 {True: "yes", False: "no", None: UNKNOWN}[r.fit.fits],
                 digits(r.decode.bytes_moved / 1e6),
@@ -109,7 +105,10 @@ class Decoding:
             return BUILDING + (1 - BUILDING) * progress.share
         return BUILDING * progress.share
 
-    def result(self) -> Result:
+    def result(self) -> Result | None:
+        """None where it was stopped before the first token."""
+        if self.recipe.runs_here and not self.points:
+            return None
         self.outcome = self.run.result()
         self.session.history.append(self.outcome)
         return self.outcome
@@ -130,7 +129,9 @@ class Decoding:
         return decode_svg(self.points, levels, x_max=self.recipe.tokens)
 
     def numbers(self) -> str:
-        return report.tiles([*card_tiles(self.run), *self._here()])
+        here = self._here()
+        parts = [(f"On {self.recipe.device}, by formula", card_tiles(self.run)), ("On this machine", here)]
+        return "".join(f'<div class="lab-heading">{name}</div>{report.tiles(found)}' for name, found in parts if found)
 
     def _here(self) -> list[tuple[str, str, str]]:
         """What this machine was predicted to do, and did."""
@@ -138,14 +139,14 @@ class Decoding:
         if self.run.predicted is not None:
             predicted = self.run.predicted
             note = f"tokens/s, {predicted.binds} binds"
-            found.append(("Predicted here", digits(predicted.tokens_per_s), note))
+            found.append(("Predicted", digits(predicted.tokens_per_s), note))
         if self.outcome is None:
-            return found + [("Measured here", "…", "after decoding")] * self.recipe.runs_here
+            return found + [("Measured", "…", "after decoding")] * self.recipe.runs_here
         if self.outcome.step is None:
-            return [*found, ("Measured here", "not run", self.outcome.note)]
+            return [*found, ("Measured", "not run", self.outcome.note)]
         step = self.outcome.step
         spread = f"tokens/s (step {digits(step.p10_ms)} to {digits(step.p90_ms)} ms)"
-        return [*found, ("Measured here", digits(self.outcome.tokens_per_s), spread)]
+        return [*found, ("Measured", digits(self.outcome.tokens_per_s), spread)]
 
     def report(self) -> str:
         return report.pair(fit_svg(self.run.fit), f"<p>{self.run.fit}.</p>") + self.session.table()
@@ -192,16 +193,15 @@ class Measuring:
 
 
 def card_tiles(run: Run) -> list[tuple[str, str, str]]:
-    """What the chosen card allows: memory, time per token, first answer, battery."""
-    device, decode, prefill, lasts = run.recipe.device, run.decode, run.prefill, run.endurance
-    fit = run.fit
-    room = "memory unknown" if fit.fits is None else f"of {digits(fit.budget_mib)} MiB for one app on {device}"
+    """What the chosen card allows: room, speed, charge."""
+    fit, lasts = run.fit, run.endurance
+    room = "room unknown" if fit.fits is None else f"of {digits(fit.budget_mib)} for one app"
     return [
         ("In memory", f"{digits(fit.total_mib)} MiB", room),
-        ("Decode", said(decode.tokens_per_s), f"tokens/s on {device}, {_binds(decode)}"),
-        ("Prefill", said(prefill.tokens_per_s), f"tokens/s on {device}, {_binds(prefill)}"),
-        ("Energy", f"{digits(lasts.paper_j_per_token)} J", "a token, by the paper's rule"),
-        ("Battery", span(lasts.hours), f"hours of writing on {device}, by measured energies"),
+        ("Decode", said(run.decode.tokens_per_s), f"tokens/s, {_binds(run.decode)}"),
+        ("Prefill", said(run.prefill.tokens_per_s), f"tokens/s, {_binds(run.prefill)}"),
+        ("Energy", f"{digits(lasts.paper_j_per_token)} J", "a token, the paper's rule"),
+        ("Battery", span(lasts.hours), "hours of writing"),
     ]
 
 
@@ -210,7 +210,7 @@ def _plan(probe: Probe) -> tuple[object, ...]:
 
 
 def _binds(speed: Speed) -> str:
-    return "what binds is unknown" if speed.binds == UNKNOWN else f"{speed.binds} binds"
+    return "limit unknown" if speed.binds == UNKNOWN else f"{speed.binds} binds"
 
 
 def said(number: float | None) -> str:

@@ -44,14 +44,21 @@ def test_before_the_first_token_there_is_nothing_to_read_off():
 
 
 def test_speed_and_predictions_share_one_logarithmic_axis():
-    svg = decode_svg([(1, 100.0), (2, 1000.0)], {"predicted here": 1000.0, "iPhone 13": 10.0}, x_max=4)
-    (curve,) = curves(svg)
-    predicted, phone = levels(svg)
-    assert curve[1][1] == pytest.approx(predicted, abs=0.2)
-    per_decade = curve[0][1] - curve[1][1]
-    assert phone - predicted == pytest.approx(2 * per_decade, abs=0.2)
+    levels_per_s = {"100": 100.0, "predicted here": 1000.0, "iPhone 13": 10.0}
+    svg = decode_svg([(1, 1000.0), (2, 1000.0)], levels_per_s, x_max=4)
+    ((_, (_, newest)),) = curves(svg)
+    hundred, predicted, phone = levels(svg)
+    assert newest == pytest.approx(predicted, abs=0.2)
+    assert phone - hundred == pytest.approx(hundred - predicted, abs=0.2)
     assert "predicted here 1,000/s" in words(svg) and "iPhone 13 10/s" in words(svg)
     assert described(svg).endswith("measured: 1,000 tokens/s after 2 tokens")
+
+
+def test_the_mean_is_of_times_not_of_speeds():
+    """One step of 1 ms and one of 100 ms: that is 20 tokens/s, not 505."""
+    svg = decode_svg([(1, 1000.0), (2, 10.0)], {"20": 2 / 0.101}, x_max=4)
+    ((_, (_, newest)),) = curves(svg)
+    assert newest == pytest.approx(levels(svg)[0], abs=3)
 
 
 def test_labels_of_equal_predictions_do_not_cover_each_other():

@@ -64,7 +64,7 @@ def run(panel: Constraints, *, wait_s: float = 60) -> Result:
         assert isinstance(result.step, Latency) and result.step.runs == recipe.tokens
         assert result.tokens_per_s == pytest.approx(1000 * recipe.batch / result.step.median_ms)
         assert result.predicted.tokens_per_s > 0
-        assert "Measured here" in panel.numbers.value and "predicted here" in panel.chart.value
+        assert "On this machine" in panel.numbers.value and "predicted here" in panel.chart.value
     else:
         assert result.step is result.predicted is None
         assert "not run" in panel.numbers.value
@@ -213,7 +213,7 @@ def test_a_stopped_run_keeps_what_it_had():
     panel.run()
     start = time.monotonic()
     while 'class="curve"' not in panel.chart.value:
-        assert time.monotonic() - start < 10  # ten times the stated second
+        assert time.monotonic() - start < 30
         time.sleep(0.01)
     pressed = time.monotonic()
     panel.stop()
@@ -236,6 +236,8 @@ def test_a_large_model_stops_while_it_is_built():
     while panel.running:
         assert time.monotonic() - pressed < 3  # ten times the stated 0.3 s
         time.sleep(0.005)
+    assert panel.status.value.endswith(">stopped · building</div>")
+    assert panel.result is None
     assert panel.history == []
 
 
