@@ -99,9 +99,11 @@ def make_reference(names: list[str], folder: Path) -> None:
         if finished(spec, folder=folder):
             print(f"{spec.name}: is there already, made by this recipe")
             continue
-        with tqdm(total=spec.steps, unit="step", desc=spec.name) as bar:
-            for step in make_model(spec, folder=folder):
-                bar.update(step.step - bar.n)
+        steps = make_model(spec, folder=folder)
+        first = next(steps)  # of an interrupted run the step where it goes on
+        with tqdm(total=spec.steps, initial=first.step, unit="step", desc=spec.name) as bar:
+            for step in steps:
+                bar.update()
                 bar.set_postfix(loss=f"{step.loss_nats:.3f}")
 
 

@@ -58,16 +58,16 @@ DEEP, WIDE = (12, 96, 4, 2, 224), (4, 192, 6, 3, 288)  # their blocks have equal
 # In the default world, 1M parameters do not learn to look things up in two core-hours; in this one they do.
 WORLD = {"people": 3, "rooms": 4, "objects": 2, "seq_len": 64}
 STORIES = {"task": "stories", "options": WORLD, "steps": 6000, "batch_size": 32, "lr": 1e-3}
-TEXT = {"task": "text", "steps": 3000, "batch_size": 16, "lr": 3e-3}
+TEXT = {"task": "text", "steps": 3000, "batch_size": 16, "lr": 1.5e-3}
 _ALL = (
     _spec("stories-deep", "the model that later chapters compress, and the largest teacher", DEEP, **STORIES),
     _spec("stories-wide", "the same size in few wide layers: is it more robust?", WIDE, **STORIES),
     _spec("text-deep", "real English, for perplexity and bits per byte", DEEP, **TEXT),
     _spec("text-wide", "the same size in few wide layers", WIDE, **TEXT),
     _spec("teacher-medium", "a teacher of half the size", (6, 96, 4, 2, 224), **STORIES),
-    _spec("teacher-small", "a teacher of a quarter of the size", (6, 64, 4, 2, 160), **STORIES),
-    _spec("student-small", "a student that has seen only labels", (4, 48, 4, 2, 112), **STORIES),
-    _spec("student-tiny", "a student that has seen only labels, of half that size", (2, 48, 4, 2, 128), **STORIES),
+    _spec("teacher-small", "a teacher of a quarter of the size", (6, 64, 4, 2, 160), **STORIES | {"lr": 1.5e-3}),
+    _spec("student-small", "a student that has seen only labels", (4, 48, 4, 2, 112), **STORIES | {"lr": 2e-3}),
+    _spec("student-tiny", "a student that has seen only labels, of half that size", (2, 48, 4, 2, 128), **STORIES | {"lr": 2e-3}),
 )
 MODELS = {spec.name: spec for spec in _ALL}
 
