@@ -67,7 +67,7 @@ _ALL = (
     _spec("teacher-medium", "a teacher of half the size", (6, 96, 4, 2, 224), **STORIES),
     _spec("teacher-small", "a teacher of a quarter of the size", (6, 64, 4, 2, 160), **STORIES | {"lr": 1.5e-3}),
     _spec("student-small", "a student that has seen only labels", (4, 48, 4, 2, 112), **STORIES | {"lr": 2e-3}),
-    _spec("student-tiny", "a student that has seen only labels, of half that size", (2, 48, 4, 2, 128), **STORIES | {"lr": 2e-3}),
+    _spec("student-tiny", "a student of half that size", (2, 48, 4, 2, 128), **STORIES | {"lr": 2e-3}),
 )
 MODELS = {spec.name: spec for spec in _ALL}
 
