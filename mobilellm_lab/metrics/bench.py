@@ -64,12 +64,13 @@ def load(source: str | Path, *, context: int, seed: int = 0) -> Loaded:
 
 
 def _task(named: dict | None, path: Path) -> Task | None:
-    """The task that a checkpoint names."""
+    """The task that a checkpoint names; its options stand beside the name, or in a dict of their own."""
     if named is None:
         return None
     options = dict(named)
     try:
-        return make(options.pop("name"), **options)
+        name, own = options.pop("name"), options.pop("options", {})
+        return make(name, **options, **own)
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{path / CONFIG}: task={named!r} cannot be made ({error}): save it with name and options"

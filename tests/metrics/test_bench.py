@@ -86,6 +86,13 @@ def test_text_is_scored_in_bits_per_byte(tmp_path):
     assert record["bits_per_byte"].value == pytest.approx(record["loss_nats"].value / 0.693147, rel=1e-5)
 
 
+def test_options_in_a_dict_of_their_own_are_read_as_the_reference_models_save_them(tmp_path):
+    model = Transformer(zoo.solve(30_000, 1, vocab_size=256, n_heads=2, max_seq_len=32))
+    checkpoints.save(model, tmp_path / "text", task={"name": "text", "options": {"seq_len": 16}})
+    record, _ = finish(tmp_path / "text")
+    assert record["perplexity"].note.startswith("held-out text")
+
+
 def test_a_hugging_face_folder_has_times_and_no_quality(tmp_path):
     model = Transformer(zoo.solve(30_000, 1, vocab_size=64, n_heads=2, max_seq_len=32))
     save_pretrained(model, tmp_path / "hf")

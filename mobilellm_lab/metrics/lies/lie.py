@@ -24,4 +24,5 @@ class Lie:
         return self.wrong / self.right if self.right else math.inf
 
     def __str__(self) -> str:
-        return f"{self.title}: {self.wrong:.3g} {self.unit}, and it is {self.right:.3g} {self.unit}. {self.cure}"
+        said = f"  reported: {self.says_wrong}\n  in truth: {self.says_right}\n  cure:     {self.cure}"
+        return f"{self.title}\n{said}"
