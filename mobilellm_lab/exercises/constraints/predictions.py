@@ -17,9 +17,9 @@ def larger(small: str = SMALL, large: str = MIDDLE) -> Measured:
     plain = alone(decoded(store))
     fast, slow = one(plain, size=small), one(plain, size=large)
     return Measured(
-        median=fast["p50"] / slow["p50"],
-        low=fast["p10"] / slow["p90"],
-        high=fast["p90"] / slow["p10"],
+        median=float(fast["p50"] / slow["p50"]),
+        low=float(fast["p10"] / slow["p90"]),
+        high=float(fast["p90"] / slow["p10"]),
         origin=str(origin(store)),
         note=f"{slow['rounds']} rounds: tenth to ninetieth percentile of one over the other's",
     )
@@ -29,7 +29,8 @@ def reached(size: str = LARGE) -> Measured:
     """Percent of the measured rate of reading that decoding `size` reaches, alone, in 32 bits, on one thread."""
     store = open_sweep("constraints")
     row = one(alone(decoded(store)), size=size)
-    share = {name: 100 * row["read_bytes"] * row[name] / 1e9 / row["bandwidth_gb_s"] for name in ("p10", "p50", "p90")}
+    peak = 1e9 * row["bandwidth_gb_s"]
+    share = {name: float(100 * row["read_bytes"] * row[name] / peak) for name in ("p10", "p50", "p90")}
     return Measured(
         median=share["p50"],
         low=share["p10"],
