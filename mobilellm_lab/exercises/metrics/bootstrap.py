@@ -13,7 +13,7 @@ STILL = 0.25  # of a standard error: 2000 draws leave each end uncertain by 0.06
 SEEDS = (0, 1)
 
 # (right answers, all answers): a usual test set, a small one, and one large enough to tell one draw from the next.
-_SETS = ((142, 200), (15, 40), (790, 1500))
+_SETS = ((142, 200), (15, 40), (316, 600))
 
 
 def _interval_stub(right, seed):
@@ -38,13 +38,18 @@ def _interval_alternative(right, seed):
     return accuracies[50], accuracies[-51]
 
 
-def _drawn(size: Callable[[int], int], *, again: bool = True) -> Callable:
-    """A bootstrap that draws `size(n)` of n answers, with replacement or without."""
+def _shuffled(right, seed):
+    """A bootstrap without replacement."""
+    draws = np.random.default_rng(seed).permuted(np.tile(right, (RESAMPLES, 1)), axis=1)
+    return np.quantile(draws.mean(axis=1), [0.025, 0.975])
+
+
+def _sized(size: Callable[[int], int]) -> Callable:
+    """A bootstrap that draws `size(n)` of n answers."""
 
     def ends(right, seed):
-        rng = np.random.default_rng(seed)
-        draws = [rng.choice(right, size(len(right)), replace=again).mean() for _ in range(RESAMPLES)]
-        return np.quantile(draws, [0.025, 0.975])
+        places = np.random.default_rng(seed).integers(0, len(right), (RESAMPLES, size(len(right))))
+        return np.quantile(np.asarray(right)[places].mean(axis=1), [0.025, 0.975])
 
     return ends
 
@@ -70,17 +75,17 @@ def _quantiles(low: float, high: float) -> Callable:
 # An answer that gives what one of these gives has that misconception.
 _BOOTSTRAP_SLIPS = {
     "draws without replacement": (
-        _drawn(lambda n: n, again=False),
+        _shuffled,
         "Your interval has no width: every draw is the same set in another order. Draw *with* replacement, so that an "
         "answer may come twice or not at all.",
     ),
     "draws half a set": (
-        _drawn(lambda n: n // 2),
+        _sized(lambda n: n // 2),
         "Your interval is too wide by a factor of about 1.4: you drew sets of half the size. The accuracy was measured "
         "on all answers, so each draw has as many.",
     ),
     "draws one answer": (
-        _drawn(lambda n: 1),
+        _sized(lambda n: 1),
         "Your interval is 0 to 1: each draw is one answer, not a set. Draw as many as there are, take their mean, and "
         "do that 2,000 times.",
     ),

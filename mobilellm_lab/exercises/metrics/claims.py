@@ -123,8 +123,8 @@ CUSTOM = (
         said="One call tells how long the others take: it is the same code on the same input.",
         source="custom",
         verdict=Verdict.DOES_NOT_HOLD,
-        finding="The first call in a fresh process takes {first} ms and the later ones {later} ms, which is {factor} "
-        "times as long; in brackets the lowest and the highest repeat.",
+        finding="The first answer of a fresh process has its first token after {first} ms, later answers after "
+        "{later} ms: {factor} times as long; in brackets the lowest and the highest repeat.",
         flips="where start-up is the question: an app that answers once and closes has the first call only.",
         evidence=habits.first_call,
         data=("metrics_lies",),

@@ -5,6 +5,7 @@ import pandas as pd
 from mobilellm_lab.exercises.claim import Evidence
 from mobilellm_lab.exercises.metrics.stored import duels, lies
 from mobilellm_lab.exercises.rules import graded
+from mobilellm_lab.figures.report import digits
 from mobilellm_lab.reference import origin
 from mobilellm_lab.sweeps import Store
 
@@ -69,7 +70,7 @@ def keeps_its_word(store: Store) -> Evidence:
 
 
 def first_call(store: Store) -> Evidence:
-    """Per repeat: is the first call of a fresh process within 10 % of the later ones, or faster?
+    """Per repeat: is the first answer of a fresh process as soon begun as the later ones, within 10 %?
 
     Holds if it is in all repeats, does not hold if in none.
     """
@@ -157,4 +158,4 @@ def _percent(share: float) -> str:
 
 def _span(values: pd.Series) -> str:
     """Median over the repeats, and in brackets the lowest and the highest, to three digits."""
-    return f"{values.median():.3g} ({values.min():.3g} to {values.max():.3g})"
+    return f"{digits(values.median())} ({digits(values.min())} to {digits(values.max())})"

@@ -33,8 +33,8 @@ def tokens_per_second() -> Evidence:
             **{f"decode_{name}": f"{row.decode_per_s:.1f}" for name, row in BACKENDS.items()},
             "cases": str(sum(abs(share - 1) < NEAR for share in told.values())),
             "all": str(len(told)),
-            "long": f"{100 * told['CPU', REQUESTS[0]]:.0f}",
-            "short": f"{100 * told['CPU', REQUESTS[-1]]:.0f}",
+            "long": f"{100 * told['CPU', REQUESTS[0]]:.1f}",
+            "short": f"{100 * told['CPU', REQUESTS[-1]]:.1f}",
         },
     )
 

@@ -8,7 +8,7 @@ SLOWDOWN_PERCENT = 5
 
 
 def shot() -> Measured:
-    """In how many of 100 duels one shot each does not find the variant that is `SLOWDOWN_PERCENT` slower."""
+    """In which share of the duels, in percent, one shot each misses the variant that is `SLOWDOWN_PERCENT` slower."""
     store = open_sweep("metrics")
     rows = duels(store, slowdown_percent=SLOWDOWN_PERCENT, neighbour=False, rule="one shot")
     row = rows.iloc[0]  # one shot looks at the first pair only, so that the number of repeats changes nothing
@@ -38,8 +38,8 @@ SHOT = Prediction(
     name="shot",
     question=f"On a quiet machine one variant takes {SLOWDOWN_PERCENT} % longer than the other, and that is certain. "
     "Somebody times each of them **once** and calls the shorter time the faster variant, if the two are more than 1 % "
-    "apart. In how many of 100 such comparisons is **the slower one not found out**?",
-    unit="of 100",
+    "apart. In which share of such comparisons is **the slower one not found out**?",
+    unit="%",
     low=0,
     high=100,
     step=0.1,
