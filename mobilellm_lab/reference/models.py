@@ -61,7 +61,7 @@ STORIES = {"task": "stories", "options": WORLD, "steps": 6000, "batch_size": 32,
 TEXT = {"task": "text", "steps": 3000, "batch_size": 16, "lr": 1.5e-3}
 _ALL = (
     _spec("stories-deep", "the model that later chapters compress, and the largest teacher", DEEP, **STORIES),
-    _spec("stories-wide", "the same size in few wide layers: is it more robust?", WIDE, **STORIES),
+    _spec("stories-wide", "the same size in few wide layers: is it more robust?", WIDE, **STORIES | {"steps": 12_000}),
     _spec("text-deep", "real English, for perplexity and bits per byte", DEEP, **TEXT),
     _spec("text-wide", "the same size in few wide layers", WIDE, **TEXT),
     _spec("teacher-medium", "a teacher of half the size", (6, 96, 4, 2, 224), **STORIES),
