@@ -41,6 +41,7 @@ CAPTIONS = {
     "mobilellm_lab/reference/deep_narrow.jsonl": "the measured runs of chapter 2, one per line, with their provenance",
     "mobilellm_lab/reference/deep_narrow_cost.jsonl": "chapter 2: decoding speed of equal-parameter shapes",
     "mobilellm_lab/reference/metrics.jsonl": "chapter 7: how often each rule is right about a known difference",
+    "mobilellm_lab/reference/metrics_bench.json": "chapter 7: a benchmark record to compare yours with",
     "mobilellm_lab/reference/metrics_lies.jsonl": "chapter 7: the wrong and the right number of each lie",
     "pyproject.toml": "the package, its ranges and extras; settings of ruff and pytest",
     "requirements.txt": "the locked environment",
