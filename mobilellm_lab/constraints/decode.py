@@ -4,12 +4,25 @@ import time
 from collections.abc import Generator, Iterator
 
 import torch
+from torch.overrides import TorchFunctionMode
 
 from mobilellm_lab.decoding import decoder
-from mobilellm_lab.model import KVCache, ModelConfig, Transformer, rope_tables
+from mobilellm_lab.model import KVCache, ModelConfig, Transformer
 
 DTYPES = {32: torch.float32, 16: torch.bfloat16}  # bits of a weight that torch's CPU kernels multiply
 PIECE = 2**20  # weights drawn at a time: some milliseconds
+
+
+class _Shapes(TorchFunctionMode):
+    """Shapes without memory, but for what torch would load its compiler for, in over a second: a table's first draw
+    is left out, and the positions of RoPE are real.
+    """
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if func is torch.nn.init.normal_:
+            return kwargs["tensor"]
+        return func(*args, **kwargs | ({"device": "cpu"} if func is torch.arange else {}))
 
 
 def random_model(config: ModelConfig, *, bits: int = 32, seed: int = 0) -> Generator[float, None, Transformer]:
@@ -24,7 +37,7 @@ def random_model(config: ModelConfig, *, bits: int = 32, seed: int = 0) -> Gener
     if bits not in DTYPES:
         raise ValueError(f"bits={bits}: torch runs {' and '.join(map(str, DTYPES))} here, the others are formulas only")
     dtype, generator = DTYPES[bits], torch.Generator().manual_seed(seed)
-    with torch.device("meta"):  # shapes without memory
+    with torch.device("meta"), _Shapes():
         model = Transformer(config)
     total, done = sum(p.numel() for p in model.parameters()), 0
     for module in model.modules():
@@ -40,7 +53,7 @@ def random_model(config: ModelConfig, *, bits: int = 32, seed: int = 0) -> Gener
             if value.ndim == 1:
                 value.fill_(1)
             setattr(module, name, torch.nn.Parameter(value, requires_grad=False))
-    model.cos, model.sin = (table.to(dtype) for table in rope_tables(config))
+    model.cos, model.sin = model.cos.to(dtype), model.sin.to(dtype)
     return model.eval()
 
 

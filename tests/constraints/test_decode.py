@@ -1,6 +1,9 @@
 """The model that is decoded for real: built in pieces, equal to a Transformer, timed with a full cache."""
 
+import subprocess
+import sys
 from itertools import islice
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +12,7 @@ from mobilellm_lab.constraints import build, decode_steps, random_model
 from mobilellm_lab.decoding import decoder
 from mobilellm_lab.model import KVCache, ModelConfig, Transformer
 
+ROOT = Path(__file__).parents[2]
 TINY = ModelConfig(vocab_size=50, dim=32, n_layers=3, n_heads=4, n_kv_heads=2, hidden_dim=48, max_seq_len=64)
 SHAPES = [{}, {"tie_embeddings": False}, {"embed_dim": 16}, {"ffn": "relu"}, {"sharing": "immediate"}]
 
@@ -98,3 +102,12 @@ def test_the_callers_modes_are_left_alone():
 def test_bad_input_is_refused_by_name(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_building_loads_no_compiler():
+    """A panel's first point is due within a second; torch's compiler alone takes longer to load."""
+    code = (
+        "import sys; from mobilellm_lab.constraints import Recipe, build; "
+        "build(Recipe().model_config()); print('torch._dynamo' in sys.modules)"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True, cwd=ROOT).strip() == "False"
