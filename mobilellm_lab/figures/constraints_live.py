@@ -39,16 +39,19 @@ class _Decades(Axes):
         return lambda value: TOP + (high - math.log10(value)) * per_unit
 
 
-def decode_svg(points: Points, levels: Mapping[str, Number], *, x_max: Number) -> str:
+def decode_svg(points: Points, levels: Mapping[str, Number | None], *, x_max: Number) -> str:
     """An SVG of tokens/s of every step so far, faint, with their mean over some steps; y is logarithmic.
 
-    Each entry of `levels` is a line across. The mean is that of the times, so a step that had to wait counts in full.
+    Each entry of `levels` is a line across; None is none, and leaves the others their colours. The mean is that of the times, so a step that had to wait counts in full.
     """
-    speeds = [speed for _, speed in points] + list(levels.values())
+    known = {
+        name: (speed, *stroke) for (name, speed), stroke in zip(levels.items(), STROKES[1:], strict=False) if speed
+    }
+    speeds = [speed for _, speed in points] + [speed for speed, *_ in known.values()]
     ticks = _powers_of_ten(min(speeds), max(speeds)) if speeds else []
     axes = _Decades(round_ticks(0, x_max), ticks, "tokens written", "tokens/s", 14)
     parts, said, taken = axes.parts(), [], []
-    for (name, speed), (stroke, dash) in zip(levels.items(), STROKES[1:], strict=False):
+    for name, (speed, stroke, dash) in known.items():
         y = axes.y(speed)
         parts.append(
             f'<path d="M{axes.left} {y:.1f}H{axes.right}" stroke="{stroke}" stroke-width="2" '
@@ -63,8 +66,8 @@ def decode_svg(points: Points, levels: Mapping[str, Number], *, x_max: Number) -
         parts.append(line(axes, [(x, 1 / time) for x, time in times], stroke, 'stroke-width="2.5" class="curve"'))
         said.append(f"measured: {digits(points[-1][1])} tokens/s after {points[-1][0]:.0f} tokens")
     else:
-        parts.append(words((axes.left + axes.right) / 2, HEIGHT / 2, "no tokens yet", "middle", opacity=0.6))
-    return picture("tokens/s while it decodes", "; ".join(said) or "no tokens yet", parts)
+        parts.append(words((axes.left + axes.right) / 2, HEIGHT / 2, "no tokens written", "middle", opacity=0.6))
+    return picture("tokens/s while it decodes", "; ".join(said) or "no tokens written", parts)
 
 
 def access(probe: Probe) -> str:

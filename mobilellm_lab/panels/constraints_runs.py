@@ -21,7 +21,7 @@ from mobilellm_lab.figures.constraints_live import access, decode_svg, fit_svg, 
 from mobilellm_lab.figures.report import digits
 
 PROBING, BUILDING = 0.15, 0.25  # shares of the progress bar
-COLUMNS = "run, MiB, fits, MB read a step, tokens/s here, predicted, on the device, hours on a charge".split(", ")
+COLUMNS = "run, MiB, fits, MB a step, tokens/s here, predicted, on the device, hours".split(", ")
 UNKNOWN = "unknown"
 SMALLEST_MIB, LARGEST_MIB = 2, 512  # working sets that a run measures before it starts
 
@@ -121,11 +121,11 @@ class Decoding:
         )
 
     def chart(self) -> str:
-        levels = {}
-        if self.run.predicted is not None:
-            levels["predicted here"] = self.run.predicted.tokens_per_s
-        if self.run.decode.tokens_per_s is not None:
-            levels[self.recipe.device] = self.run.decode.tokens_per_s
+        predicted = self.run.predicted
+        levels = {
+            "predicted here": None if predicted is None else predicted.tokens_per_s,
+            self.recipe.device: self.run.decode.tokens_per_s,
+        }
         return decode_svg(self.points, levels, x_max=self.recipe.tokens)
 
     def numbers(self) -> str:

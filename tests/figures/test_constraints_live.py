@@ -39,7 +39,7 @@ def levels(svg: str) -> list[float]:
 
 def test_before_the_first_token_there_is_nothing_to_read_off():
     svg = decode_svg([], {}, x_max=32)
-    assert "no tokens yet" in words(svg)
+    assert "no tokens written" in words(svg)
     assert curves(svg) == []
 
 
@@ -52,6 +52,15 @@ def test_speed_and_predictions_share_one_logarithmic_axis():
     assert phone - hundred == pytest.approx(hundred - predicted, abs=0.2)
     assert "predicted here 1,000/s" in words(svg) and "iPhone 13 10/s" in words(svg)
     assert described(svg).endswith("measured: 1,000 tokens/s after 2 tokens")
+
+
+def test_a_level_that_is_unknown_leaves_the_others_their_colours():
+    both = decode_svg([], {"predicted here": 100.0, "iPhone 13": 50.0}, x_max=4)
+    one = decode_svg([], {"predicted here": None, "iPhone 13": 50.0}, x_max=4)
+    strokes = [re.findall(r'stroke="(#\w+)"[^>]*class="level"', svg) for svg in (both, one)]
+    assert strokes[0][1:] == strokes[1]
+    assert len(levels(one)) == 1
+    assert "predicted here" not in described(one)
 
 
 def test_the_mean_is_of_times_not_of_speeds():
