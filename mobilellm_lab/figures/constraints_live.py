@@ -42,7 +42,8 @@ class _Decades(Axes):
 def decode_svg(points: Points, levels: Mapping[str, Number | None], *, x_max: Number) -> str:
     """An SVG of tokens/s of every step so far, faint, with their mean over some steps; y is logarithmic.
 
-    Each entry of `levels` is a line across; None is none, and leaves the others their colours. The mean is that of the times, so a step that had to wait counts in full.
+    Each entry of `levels` is a line across; None is none, and leaves the others their colours. The mean is that of the
+    times, so a step that had to wait counts in full.
     """
     known = {
         name: (speed, *stroke) for (name, speed), stroke in zip(levels.items(), STROKES[1:], strict=False) if speed
