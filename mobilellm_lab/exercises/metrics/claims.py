@@ -1,4 +1,4 @@
-"""Chapter 7's claims: what the article and custom say of measuring, restated, each beside what was found."""
+"""Chapter 7's claims: what the article and common practice say of measuring, restated, each beside what was found."""
 
 from mobilellm_lab.exercises.claim import Claim, Claims, Verdict
 from mobilellm_lab.exercises.metrics import habits, measures
@@ -105,11 +105,11 @@ ARTICLE = (
     ),
 )
 
-CUSTOM = (
+COMMON = (
     Claim(
         name="file-is-memory",
         said="The size of a model's file is the memory that it needs.",
-        source="custom; the table is ExecuTorch's, https://github.com/pytorch/executorch",
+        source="common practice; the table is ExecuTorch's, https://github.com/pytorch/executorch",
         verdict=Verdict.DOES_NOT_HOLD,
         finding="Llama-3.2-1B on a OnePlus 12: a file of {large_file} MiB needs {large_run} MiB in 16 bits, one of "
         "{small_file} MiB needs {small_run} MiB in 4 bits. Over the published rows the process is {least} to {most} "
@@ -121,7 +121,7 @@ CUSTOM = (
     Claim(
         name="first-call",
         said="One call tells how long the others take: it is the same code on the same input.",
-        source="custom",
+        source="common practice",
         verdict=Verdict.DOES_NOT_HOLD,
         finding="The first answer of a fresh process has its first token after {first} ms, later answers after "
         "{later} ms: {factor} times as long; in brackets the lowest and the highest repeat.",
@@ -133,7 +133,7 @@ CUSTOM = (
     Claim(
         name="layer-times-layers",
         said="Time one layer in a loop and multiply by the number of layers.",
-        source="custom",
+        source="common practice",
         verdict=Verdict.DOES_NOT_HOLD,
         finding="In a loop a layer takes {alone} us, and {in_turn} us when it has to wait for its turn among the "
         "others. In the loop its weights stay in the cache; in a model they come from memory each time.",
@@ -145,7 +145,7 @@ CUSTOM = (
     Claim(
         name="mean-latency",
         said="The average latency says what a user waits.",
-        source="custom; against it Dean and Barroso, https://research.google/pubs/the-tail-at-scale/",
+        source="common practice; against it Dean and Barroso, https://research.google/pubs/the-tail-at-scale/",
         verdict=Verdict.DOES_NOT_HOLD,
         finding="Beside a busy process a token takes {mean} ms on average, and one in a hundred takes {tail} ms or "
         "more. An answer of a few hundred tokens has some of those.",
@@ -158,7 +158,7 @@ CUSTOM = (
     Claim(
         name="more-threads",
         said="With a thread for every core a model runs faster.",
-        source="custom",
+        source="common practice",
         verdict=Verdict.DOES_NOT_HOLD,
         finding="Beside a busy process a token takes {many} ms with a thread for every core and {one} ms with one: "
         "{factor} times as long, on {machine}. Threads wait for each other at the end of every operation, and one of "
@@ -172,7 +172,7 @@ CUSTOM = (
     Claim(
         name="repeats-are-enough",
         said="The mean of many runs evens the noise out.",
-        source="custom",
+        source="common practice",
         verdict=Verdict.DOES_NOT_HOLD,
         finding="Beside a busy neighbour the means of {pairs} runs each say something false in {means_0} of 100 duels "
         "of equal variants, in {means_5} at a true slowdown of 5 % and in {means_20} at 20 %. The interval of the same "
@@ -199,7 +199,7 @@ CUSTOM = (
     Claim(
         name="lower-perplexity",
         said="The model with the lower perplexity is the better language model.",
-        source="custom; Hugging Face warns of it, https://huggingface.co/docs/transformers/perplexity",
+        source="common practice; Hugging Face warns of it, https://huggingface.co/docs/transformers/perplexity",
         verdict=Verdict.DOES_NOT_HOLD,
         finding="Two models of equal size on the same text: the one with BPE tokens has {perplexity} times the "
         "perplexity of the one that reads bytes, and needs {bits} times its bits per byte.",
@@ -211,7 +211,7 @@ CUSTOM = (
     Claim(
         name="one-evaluation",
         said="An accuracy without an interval will do to compare two models.",
-        source="custom; against it Miller, arXiv 2411.00640",
+        source="common practice; against it Miller, arXiv 2411.00640",
         verdict=Verdict.DOES_NOT_HOLD,
         finding="One model, ten evaluations of 40 questions: best and worst are {few} points apart. With 1,000 "
         "questions they are {many} points apart. It was the same model each time.",
@@ -223,7 +223,7 @@ CUSTOM = (
     Claim(
         name="setup-does-not-matter",
         said="What is not part of the experiment, such as the setup of the machine, does not change its verdict.",
-        source="custom; against it Mytkowicz and others, https://doi.org/10.1145/1508244.1508275",
+        source="common practice; against it Mytkowicz and others, https://doi.org/10.1145/1508244.1508275",
         verdict=Verdict.ONLY_QUOTED,
         finding="They find that innocuous parts of a setup can lead to wrong conclusions, on every processor and "
         "compiler that they tried; of 133 papers that they read none took enough account of it.",
@@ -232,4 +232,4 @@ CUSTOM = (
     ),
 )
 
-CLAIMS = Claims((*ARTICLE, *CUSTOM))
+CLAIMS = Claims((*ARTICLE, *COMMON))

@@ -22,7 +22,7 @@ def shot() -> Measured:
 
 
 def threads() -> Measured:
-    """How many times longer the same work takes with two torch threads than with one, beside a busy neighbour."""
+    """How many times longer a token takes with a thread for every core than with one, beside a busy neighbour."""
     store = open_sweep("metrics_lies")
     factors = lies(store, "wrong_threads")["factor"]
     return Measured(
@@ -52,8 +52,8 @@ SHOT = Prediction(
 
 THREADS = Prediction(
     name="threads",
-    question="All cores of a machine are busy with somebody else's work. The same small piece of PyTorch work is timed "
-    "with one thread, and then with two. **How many times longer does it take with two?**",
+    question="Both cores of a machine are busy with somebody else's work. A small model writes tokens with one torch "
+    "thread, and then with two, one for each core. **How many times longer does a token take with two?**",
     unit="times",
     low=0.1,
     high=2000,
