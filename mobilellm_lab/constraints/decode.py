@@ -44,8 +44,9 @@ def random_model(config: ModelConfig, *, bits: int = 32, seed: int = 0) -> Gener
         for name, p in list(module.named_parameters(recurse=False)):
             # torch's 32-bit kernels read a tall matrix faster by columns, as `Transformer` stores it; its 16-bit ones
             # by rows, about 1.3 times.
-            value = torch.empty_like(p, device="cpu", dtype=dtype) if bits == 32 else torch.empty(p.shape, dtype=dtype)
-            flat = value.t().reshape(-1) if value.ndim == 2 and not value.is_contiguous() else value.view(-1)
+            strides = p.stride() if bits == 32 else p.contiguous().stride()
+            value = torch.empty_strided(p.shape, strides, dtype=dtype)
+            flat = (value if value.is_contiguous() else value.t()).view(-1)
             for start in range(0, flat.numel(), PIECE):
                 flat[start : start + PIECE].normal_(std=p.shape[-1] ** -0.5, generator=generator)
                 done += min(PIECE, flat.numel() - start)
