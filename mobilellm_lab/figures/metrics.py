@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, PercentFormatter, StrMethodFormatter
+from matplotlib.ticker import MaxNLocator, NullFormatter, PercentFormatter, StrMethodFormatter
 
 from mobilellm_lab.constraints import Budget
 from mobilellm_lab.figures import paper
@@ -91,21 +91,25 @@ def latency_distribution(latencies: Mapping[str, Latency], *, x_label: str = "ms
 
 
 def comparison_intervals(comparisons: Mapping[str, Comparison]) -> Figure:
-    """One comparison per row: the ratio b / a with its interval, which tells a difference where it leaves out 1."""
+    """One comparison per row: the ratio b / a with its interval, which tells a difference where it leaves out 1.
+
+    Too few pairs have no interval: their line leaves the picture on both sides.
+    """
     figure, axes = paper.axes("time of b / time of a", "")
-    for y, comparison in enumerate(comparisons.values()):
-        color, marker = VERDICTS[comparison.verdict]
-        axes.plot([comparison.ratio_low, comparison.ratio_high], [y, y], color=color, linewidth=2)
-        axes.plot(comparison.ratio, y, marker, color=color)
-        axes.annotate(
-            comparison.verdict,
-            (comparison.ratio, y),
-            xytext=(0, 8),
-            textcoords="offset points",
-            ha="center",
-            fontsize=8,
-        )
+    ends = [end for found in comparisons.values() for end in (found.ratio, found.ratio_low, found.ratio_high)]
+    ends = [1.0, *(end for end in ends if 0 < end < np.inf)]
+    left, right = min(ends) / 1.05, max(ends) * 1.05
+    for y, found in enumerate(comparisons.values()):
+        color, marker = VERDICTS[found.verdict]
+        bar = max(found.ratio_low, left / 2), min(found.ratio_high, 2 * right)
+        axes.plot(bar, [y, y], color=color, linewidth=2)
+        axes.plot(found.ratio, y, marker, color=color)
+        words = {"xytext": (0, 8), "textcoords": "offset points", "ha": "center", "fontsize": 8}
+        axes.annotate(found.verdict, (found.ratio, y), **words)
     axes.axvline(1, color="0.4", linestyle=":")
+    axes.set_xscale("log")
+    axes.set_xlim(left, right)
+    _plain_ticks(axes)
     _rows(axes, list(comparisons))
     return figure
 
@@ -220,8 +224,10 @@ def _rows(axes: Axes, names: Sequence[str]) -> None:
 def _plain_ticks(axes: Axes) -> None:
     """Plain numbers on a logarithmic axis, however little of it is seen."""
     low, high = axes.get_xlim()
-    wanted = [m * 10.0**e for e in range(-6, 7) for m in (1, 2, 5) if low <= m * 10.0**e <= high]
-    axes.set_xticks(wanted if len(wanted) <= 8 else wanted[:: -(-len(wanted) // 8)])
+    ticks = [m * 10.0**e for e in range(-6, 7) for m in (1, 2, 5) if low <= m * 10.0**e <= high]
+    if len(ticks) < 3:  # less than a decade: as on a linear axis
+        ticks = [tick for tick in MaxNLocator(6).tick_values(low, high) if low <= tick <= high]
+    axes.set_xticks(ticks[:: -(-len(ticks) // 8)])
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
 

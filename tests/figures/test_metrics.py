@@ -142,6 +142,16 @@ def test_a_comparison_shows_its_interval_and_its_verdict():
     assert low > high  # the first row on top
 
 
+def test_too_few_pairs_leave_the_picture_and_their_ratio_stays_in_it():
+    few = compare_samples(A[:3], 1.1 * A[:3])
+    assert few.ratio_low == 0 and few.ratio_high == np.inf
+    (axes,) = comparison_intervals({"3 pairs": few, **COMPARISONS}).axes
+    low, high = axes.get_xlim()
+    (start, _), (end, _) = points(axes.lines[0])
+    assert start < low < few.ratio < high < end < np.inf
+    assert axes.get_xscale() == "log" and len(axes.get_xticks()) >= 3
+
+
 def test_a_quality_stands_with_its_interval():
     (axes,) = quality_intervals(INTERVALS, x_label="accuracy").axes
     assert points(axes.lines[0]) == [(0.6, 0), (0.8, 0)] and points(axes.lines[1]) == [(0.7, 0)]
