@@ -11,7 +11,7 @@ from mobilellm_lab.metrics.latency import Clock
 from mobilellm_lab.metrics.rapl import POWERCAP, EnergyUnavailable, Rapl
 from mobilellm_lab.model import ModelConfig
 
-# The table that the literature on small models counts with: 45 nm, 32 bits at a time. A phone of today needs less.
+# The table that the literature on small models counts with: 45 nm, 32 bits at a time.
 # Source: Han et al. 2015, citing Horowitz, ISSCC 2014.
 PJ_PER_DRAM_BYTE = 640 / 4
 PJ_PER_SRAM_BYTE = 5 / 4
