@@ -35,7 +35,7 @@ def duel_svg(
     """
     axes = Axes(_whole_ticks(pairs), _ticks_around(truth), "pairs", Y_LABEL, 14)
     bottom, top = axes.y_ticks[0], axes.y_ticks[-1]
-    parts = [*axes.parts(), *_truth(axes, truth)]
+    parts = [*axes.parts(), *_reference(axes, truth)]
     shown = [
         (n, max(a, bottom), min(max(m, bottom), top), min(b, top)) for n, a, m, b in funnel if a < top and b > bottom
     ]
@@ -51,7 +51,7 @@ def duel_svg(
             parts.append(f'<circle cx="{x:.1f}" cy="{axes.y(ratio):.1f}" r="3" fill="{FAINT}" class="pair"/>')
         else:
             parts.append(_beyond(x, axes.y(top if ratio > top else bottom), up=ratio > top))
-    parts += _strip(axes, verdicts)
+    parts += [*_strip(axes, verdicts), _name_of(axes, truth)]
     if not ratios:
         parts.append(words((axes.left + axes.right) / 2, HEIGHT / 2 + 20, "no pairs yet", "middle", opacity=0.6))
     return picture(
@@ -63,7 +63,7 @@ def duels_svg(comparisons: Sequence[Comparison], outcomes: Sequence[str], *, tru
     """An SVG of finished duels: the ratio of each with its interval; what the rule got wrong is a square."""
     axes = Axes(_whole_ticks(duels), _ticks_around(truth), "duels", Y_LABEL, 14)
     bottom, top = axes.y_ticks[0], axes.y_ticks[-1]
-    parts, said = [*axes.parts(), *_truth(axes, truth)], []
+    parts, said = [*axes.parts(), *_reference(axes, truth)], []
     for number, (found, outcome) in enumerate(zip(comparisons, outcomes, strict=True), 1):
         x, y = axes.x(number), axes.y(min(max(found.ratio, bottom), top))
         color = RIGHT if outcome == "right" else WRONG
@@ -74,6 +74,7 @@ def duels_svg(comparisons: Sequence[Comparison], outcomes: Sequence[str], *, tru
             parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="5" fill="{color}" class="duel"/>')
         else:
             parts.append(f'<rect x="{x - 5:.1f}" y="{y - 5:.1f}" width="10" height="10" fill="{color}" class="duel"/>')
+    parts.append(_name_of(axes, truth))
     if not comparisons:
         parts.append(words((axes.left + axes.right) / 2, HEIGHT / 2 + 20, "no duels yet", "middle", opacity=0.6))
     return picture(f"{Y_LABEL} in each duel", "; ".join(said) or "no duels yet", parts)
@@ -94,15 +95,19 @@ def _whole_ticks(most: int) -> list[int]:
     return [*ticks, most]
 
 
-def _truth(axes: Axes, truth: float) -> list[str]:
-    """A line at 1, where nobody is faster, and a dashed one at the truth, with its words."""
-    y = axes.y(truth)
-    label = words(axes.right - 4, y - 5, f"truth {truth:.4g}", "end", weight=600)
+def _reference(axes: Axes, truth: float) -> list[str]:
+    """A line at 1, where nobody is faster, and a dashed one at the truth."""
     return [
         f'<path d="M{axes.left} {axes.y(1):.1f}H{axes.right}" stroke="currentColor" stroke-width="1.5"/>',
-        f'<path d="M{axes.left} {y:.1f}H{axes.right}" stroke="#009e73" stroke-width="2" stroke-dasharray="6 4"/>',
-        f'<g style="paint-order:stroke" stroke="{PAPER}" stroke-width="4">{label}</g>',
+        f'<path d="M{axes.left} {axes.y(truth):.1f}H{axes.right}" stroke="#009e73" stroke-width="2" '
+        'stroke-dasharray="6 4"/>',
     ]
+
+
+def _name_of(axes: Axes, truth: float) -> str:
+    """The words on the dashed line; drawn last, since whatever lies there would cross them."""
+    label = words(axes.right - 4, axes.y(truth) - 5, f"truth {truth:.4g}", "end", weight=600)
+    return f'<g style="paint-order:stroke" stroke="{PAPER}" stroke-width="4">{label}</g>'
 
 
 def _beyond(x: float, y: float, *, up: bool) -> str:

@@ -23,15 +23,21 @@ class Session:
         self.history: list[Result] = []
 
     def summary(self, recipe: Recipe) -> str:
-        """HTML: how often this setting was right, here and in the stored sweep, and every duel, the newest first."""
-        alike = [result.outcome for result in self.history if replace(result.recipe, seed=recipe.seed) == recipe]
-        if not alike:
+        """HTML: how often this setting was right, here and in the stored sweep, and every duel, the newest first.
+
+        A duel that was stopped stands in the table, but not in the count: it is no duel of as many pairs.
+        """
+        if not self.history:
             return ""
-        counts = ", ".join(f"{alike.count(name)} {name}" for name in dict.fromkeys(alike))
-        said = f"In this setting, {len(alike)} duel{'s' * (len(alike) > 1)} here: {counts}."
+        whole = [result for result in self.history if len(result.a_ms) == recipe.repeats]
+        alike = [result.outcome for result in whole if replace(result.recipe, seed=recipe.seed) == recipe]
+        said = ""
+        if alike:
+            counts = ", ".join(f"{alike.count(name)} {name}" for name in dict.fromkeys(alike))
+            said = f"In this setting, {len(alike)} duel{'s' * (len(alike) > 1)} here: {counts}. "
         rows = [
             (
-                f"{number}. {label(result.recipe)}",
+                f"{number}. {label(result.recipe, taken=len(result.a_ms))}",
                 f"{result.comparison.ratio:.3f}",
                 interval(result.comparison),
                 result.verdict,
@@ -40,7 +46,7 @@ class Session:
             for number, result in reversed(list(enumerate(self.history, 1)))
         ]
         heading = '<div class="lab-heading">This session</div>'
-        return f"{heading}<p>{said} {self.reference(recipe)}</p>{report.table(COLUMNS, rows)}"
+        return f"{heading}<p>{said}{self.reference(recipe)}</p>{report.table(COLUMNS, rows)}"
 
 
 class Duel:
@@ -148,9 +154,10 @@ def truth(recipe: Recipe) -> float:
     return 1 + recipe.slowdown_percent / 100
 
 
-def label(recipe: Recipe) -> str:
-    """A recipe in a few words."""
-    words = [f"b {recipe.slowdown_percent} % slower", f"{recipe.repeats} pair{'s' * (recipe.repeats > 1)}", recipe.rule]
+def label(recipe: Recipe, *, taken: int) -> str:
+    """A recipe in a few words, with the pairs that were taken of those it asks for."""
+    pairs = f"{taken} of {recipe.repeats} pairs" if taken < recipe.repeats else f"{taken} pair{'s' * (taken > 1)}"
+    words = [f"b {recipe.slowdown_percent} % slower", pairs, recipe.rule]
     words += [f"warm-up {recipe.warmup}"] * (recipe.warmup != Recipe().warmup)
     words += ["busy neighbour"] * recipe.neighbour
     return ", ".join(words)

@@ -148,6 +148,8 @@ def test_stop_answers_keeps_what_there_is_and_ends_the_neighbour(button):
     if button == "Run":
         assert 0 < len(panel.result.a_ms) < 200
         assert panel.history == [panel.result]
+        assert f"{len(panel.result.a_ms)} of 200 pairs" in panel.report.value  # and is not counted as a whole duel
+        assert "In this setting" not in panel.report.value
     else:
         assert len(panel.result) < DUELS
 
@@ -187,7 +189,7 @@ def test_the_stored_sweep_is_asked_and_says_nothing_of_what_it_did_not_measure()
 
 
 def test_a_label_names_what_is_unusual():
-    assert label(Recipe()) == "b 5 % slower, 20 pairs, paired interval"
-    assert label(Recipe(repeats=1, warmup=0, neighbour=True)).endswith(
-        "1 pair, paired interval, warm-up 0, busy neighbour"
-    )
+    assert label(Recipe(), taken=20) == "b 5 % slower, 20 pairs, paired interval"
+    assert label(Recipe(), taken=7) == "b 5 % slower, 7 of 20 pairs, paired interval"
+    unusual = label(Recipe(repeats=1, warmup=0, neighbour=True), taken=1)
+    assert unusual == "b 5 % slower, 1 pair, paired interval, warm-up 0, busy neighbour"
