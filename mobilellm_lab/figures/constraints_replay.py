@@ -250,7 +250,7 @@ def _ceilings(rows: pd.DataFrame, sliders: Sequence[Slider]) -> alt.LayerChart:
     base = alt.Chart(rows[[slider.column for slider in sliders] + ["low", "speed", "high"]]).transform_filter(
         _all(others)
     )
-    y = alt.Y("device:N", sort=list(device.values), axis=alt.Axis(title=None, ticks=False, labelLimit=150))
+    y = alt.Y("device:N", sort=list(device.values), axis=alt.Axis(title=None, ticks=False, labelLimit=190))
     known = base.transform_filter("isValid(datum.speed)")
     mine = known.transform_filter(device.chosen)
     x = alt.X("low:Q", scale=alt.Scale(zero=True), axis=alt.Axis(title=None, tickCount=5, format="~s"))
