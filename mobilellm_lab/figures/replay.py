@@ -45,6 +45,7 @@ CONFIG = {
 THEMED = {  # in the page the theme decides, also after a switch
     "axis": {"labelColor": "currentColor", "titleColor": "currentColor", "gridColor": "currentColor"}
     | {"tickColor": "currentColor", "domainColor": "currentColor"},
+    "legend": {"labelColor": "currentColor", "titleColor": "currentColor"},
     "title": {"color": "currentColor"},
     "text": {"color": "currentColor"},
 }

@@ -1,5 +1,6 @@
 """Four columns that never mix: theoretical size, size on disk, size in memory, measured time."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -14,17 +15,17 @@ from mobilellm_lab.model import ModelConfig, Transformer
 MIB = 2**20
 
 
-class _Column:
+class _Column(ABC):
     """A quantity that adds to, compares with and is divided by its own kind only; plain numbers may scale it."""
 
     KIND: ClassVar[str]  # what it is, as errors and prints say it
 
     @property
-    def _number(self) -> int | float:
-        raise NotImplementedError
+    @abstractmethod
+    def _number(self) -> int | float: ...
 
-    def _made(self, number: int | float) -> "_Column":
-        raise NotImplementedError
+    @abstractmethod
+    def _made(self, number: int | float) -> "_Column": ...
 
     def _same(self, other: object, verb: str) -> int | float:
         if type(other) is type(self):

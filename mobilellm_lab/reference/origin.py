@@ -15,16 +15,17 @@ class Origin:
     machines: tuple[str, ...]
     commits: tuple[str, ...]  # first seven hex digits, oldest row first
     dates: tuple[str, ...]  # ISO, sorted
-    threads: int  # of torch, in each process
+    threads: tuple[int, ...]  # of torch, in each process; more than one where that is what was compared
     torch: str  # version
 
     def __str__(self) -> str:
         """One line: "measured on MACHINE, commit ..., date ...; FILE, made by `COMMAND`"."""
         commits = self.commits[0] if len(self.commits) == 1 else f"{self.commits[0]} to {self.commits[-1]}"
         date = self.dates[0] if len(self.dates) == 1 else f"{self.dates[0]} to {self.dates[-1]}"
+        threads = " or ".join(map(str, self.threads))
         return (
-            f"measured on {', '.join(self.machines)}, one process with {self.threads} torch "
-            f"thread{'s' * (self.threads > 1)}, torch {self.torch}; commit {commits}, {date}; "
+            f"measured on {', '.join(self.machines)}, one process with {threads} torch "
+            f"thread{'s' * (self.threads != (1,))}, torch {self.torch}; commit {commits}, {date}; "
             f"{self.rows} rows of mobilellm_lab/reference/{self.file}, made by `{', '.join(self.commands)}`"
         )
 
@@ -52,6 +53,6 @@ def origin(store: Store) -> Origin:
         machines=distinct("machine"),
         commits=tuple(dict.fromkeys(commit[:7] for commit in distinct("commit"))),
         dates=tuple(sorted(distinct("date"))),
-        threads=distinct("threads")[0],
+        threads=tuple(sorted({row["recipe"].get("threads", made[0]["threads"]) for row in store.rows.values()})),
         torch=distinct("torch")[0],
     )

@@ -17,14 +17,14 @@ MADE = {
 
 def stored(tmp_path, *changes: dict) -> Store:
     store = Store(tmp_path / "sweep.jsonl")
-    store.rows = {str(i): {"provenance": MADE | change} for i, change in enumerate(changes)}
+    store.rows = {str(i): {"recipe": {}, "provenance": MADE | change} for i, change in enumerate(changes)}
     return store
 
 
 @pytest.mark.parametrize("name", SWEEPS)
 def test_every_stored_sweep_says_where_it_comes_from(name):
     made = origin(open_sweep(name))
-    assert made.rows == len(open_sweep(name).rows) and made.threads == 1
+    assert made.rows == len(open_sweep(name).rows) and made.threads[0] == 1
     assert all(text in str(made) for text in (f"{name}.jsonl", f"mobilellm-lab sweep {name}", *made.machines))
     assert made.commits[-1] in str(made) and "+" not in str(made.commits)
 
@@ -45,3 +45,11 @@ def test_rows_measured_in_different_ways_are_not_shown_as_one(tmp_path, change):
 def test_an_empty_store_names_the_command(tmp_path):
     with pytest.raises(ValueError, match="mobilellm-lab sweep sweep"):
         origin(stored(tmp_path))
+
+
+def test_threads_that_are_compared_are_all_named(tmp_path):
+    store = stored(tmp_path, {}, {})
+    assert "one process with 1 torch thread, torch" in str(origin(store))
+    store.rows["0"]["recipe"] = {"threads": 4}
+    store.rows["1"]["recipe"] = {"threads": 1}
+    assert "one process with 1 or 4 torch threads, torch" in str(origin(store))
