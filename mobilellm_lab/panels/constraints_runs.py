@@ -1,6 +1,7 @@
 """One model decoding beside what its constraints allow, and this machine being measured: chapter 1's two buttons."""
 
 import math
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -22,6 +23,7 @@ from mobilellm_lab.figures.report import digits
 
 PROBING, BUILDING = 0.15, 0.25  # shares of the progress bar
 COLUMNS = "run, MiB, fits, MB a step, tokens/s here, predicted, on the device, hours".split(", ")
+LOOK_S = 0.01  # between two looks at the stop button: each lets other threads in, and a small step is much shorter
 UNKNOWN = "unknown"
 SMALLEST_MIB, LARGEST_MIB = 2, 512  # working sets that a run measures before it starts
 
@@ -86,14 +88,17 @@ class Decoding:
             start, self.phase = PROBING, "measuring this machine"
             yield from (PROBING * share for share in self._measure(plan))
             self.run = Run(self.recipe, self.session.machine)
+        looked = time.monotonic()
         for progress in self.run:
             self.phase = progress.phase
             if progress.step_ms is not None:
                 self.points.append((progress.tokens, 1000 * self.recipe.batch / progress.step_ms))
-            yield start + (1 - start) * self._share(progress)
+            if time.monotonic() - looked >= LOOK_S:
+                yield start + (1 - start) * self._share(progress)
+                looked = time.monotonic()
         if not self.recipe.runs_here:
             self.phase = "calculated"
-            yield 1.0
+        yield 1.0
 
     def _measure(self, plan: tuple[ProbePlan, ...]) -> Iterator[float]:
         probing = Probing(plan)
