@@ -185,7 +185,7 @@ def _speeds(rows: pd.DataFrame, sliders: Sequence[Slider]) -> alt.LayerChart:
     x = alt.X(
         "parameters:Q",
         scale=alt.Scale(type="log", domain=[sizes[0], sizes[-1]], nice=False, padding=14),
-        axis=alt.Axis(title="parameters", values=sizes, grid=False, format=".2~s"),
+        axis=alt.Axis(title="parameters", values=sizes, grid=False, format=".3~s"),
     )
 
     def y(column: str) -> alt.Y:
