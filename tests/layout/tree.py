@@ -38,6 +38,7 @@ CAPTIONS = {
     "mobilellm_lab/figures/teaching.js": "the same pieces' answers: quiz and prediction in the reader's browser",
     "mobilellm_lab/reference/constraints.jsonl": "chapter 1: decoding speed over size, context, batch and bits",
     "mobilellm_lab/reference/constraints_machine.jsonl": "chapter 1: the probes of the machine that measured",
+    "mobilellm_lab/reference/models": "trained models of up to a million parameters, each with its training log",
     "mobilellm_lab/reference/deep_narrow.jsonl": "the measured runs of chapter 2, one per line, with their provenance",
     "mobilellm_lab/reference/deep_narrow_cost.jsonl": "chapter 2: decoding speed of equal-parameter shapes",
     "mobilellm_lab/reference/metrics.jsonl": "chapter 7: how often each rule is right about a known difference",
@@ -55,6 +56,7 @@ CLOSED = (
     "book/_assets",
     "book/_extensions",
     "book/images",
+    "mobilellm_lab/reference/models",
     "tests",
 )
 
