@@ -142,7 +142,7 @@ def _controls(base: Recipe) -> dict[str, W.Widget]:
 
 
 def _warm_up() -> None:
-    """One step of the smallest model: a process's first operations take longer than all that follow."""
+    """The smallest run, probes included: a process's first operations take longer than all that follow."""
     torch.set_num_threads(1)
-    for _ in Run(Recipe(depth=1, width=64, tokens=1)):
+    for _ in Decoding(Session(), Recipe(depth=1, width=64, tokens=1)):
         pass

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from mobilellm_lab.constraints import (
@@ -23,7 +23,7 @@ from mobilellm_lab.figures.report import digits
 
 PROBING, BUILDING = 0.15, 0.25  # shares of the progress bar
 COLUMNS = "run, MiB, fits, MB a step, tokens/s here, predicted, on the device, hours".split(", ")
-LOOK_S = 0.01  # between two looks at the stop button: each lets other threads in, and a small step is much shorter
+LOOK_S = 0.01  # between two looks at the stop button
 UNKNOWN = "unknown"
 SMALLEST_MIB, LARGEST_MIB = 2, 512  # working sets that a run measures before it starts
 
@@ -83,22 +83,22 @@ class Decoding:
         self.phase, self.outcome = "starting", None
 
     def __iter__(self) -> Iterator[float]:
+        yield from seldom(self._work())
+        yield 1.0
+
+    def _work(self) -> Iterator[float]:
         start = 0.0
         if plan := self.session.missing(self.recipe):
             start, self.phase = PROBING, "measuring this machine"
             yield from (PROBING * share for share in self._measure(plan))
             self.run = Run(self.recipe, self.session.machine)
-        looked = time.monotonic()
         for progress in self.run:
             self.phase = progress.phase
             if progress.step_ms is not None:
                 self.points.append((progress.tokens, 1000 * self.recipe.batch / progress.step_ms))
-            if time.monotonic() - looked >= LOOK_S:
-                yield start + (1 - start) * self._share(progress)
-                looked = time.monotonic()
+            yield start + (1 - start) * self._share(progress)
         if not self.recipe.runs_here:
             self.phase = "calculated"
-        yield 1.0
 
     def _measure(self, plan: tuple[ProbePlan, ...]) -> Iterator[float]:
         probing = Probing(plan)
@@ -164,7 +164,8 @@ class Measuring:
         self.session, self.probing = session, Probing(lab_plan())
 
     def __iter__(self) -> Iterator[float]:
-        yield from self.probing
+        yield from seldom(self.probing)
+        yield 1.0
 
     def result(self) -> Machine:
         """What later runs are predicted from; after a stop, with the probes that were done."""
@@ -195,6 +196,15 @@ class Measuring:
 
     def report(self) -> str:
         return self.session.table()
+
+
+def seldom(shares: Iterable[float]) -> Iterator[float]:
+    """Of shares that follow each other closely one every `LOOK_S`: each that is passed on lets other threads in."""
+    looked = time.monotonic()
+    for share in shares:
+        if time.monotonic() - looked >= LOOK_S:
+            yield share
+            looked = time.monotonic()
 
 
 def card_tiles(run: Run) -> list[tuple[str, str, str]]:

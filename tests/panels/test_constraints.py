@@ -9,7 +9,7 @@ from mobilellm_lab.constraints import BITS, DEVICES, MODELS, Machine, Probe, Rec
 from mobilellm_lab.metrics import Latency
 from mobilellm_lab.panels import constraints_panel
 from mobilellm_lab.panels.constraints import Constraints
-from mobilellm_lab.panels.constraints_runs import Session, label
+from mobilellm_lab.panels.constraints_runs import Session, label, seldom
 
 TOKENS = 3
 SMALL = {"depth": 2, "width": 64, "tokens": TOKENS}
@@ -190,6 +190,13 @@ def test_only_what_is_missing_is_measured():
     assert [(plan.name, plan.rows) for plan in session.missing(large)][2:] == [("matmul", 4), ("dispatch", 1)]
     newer = probe("read", "GB/s", 20.0)
     assert session.learn([newer, probe("dispatch", "us", 2.0)]).probes == (newer, probe("dispatch", "us", 2.0))
+
+
+def test_of_many_small_steps_a_few_are_passed_on():
+    start = time.monotonic()
+    passed = list(seldom(iter(lambda: time.monotonic() - start > 0.2, True)))
+    assert 0 < len(passed) <= 20  # of many thousand, one every 10 ms
+    assert list(seldom([])) == []
 
 
 def test_measuring_this_machine_shows_every_probe_and_later_runs_use_them():
