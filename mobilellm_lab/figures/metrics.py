@@ -128,6 +128,7 @@ def quality_intervals(intervals: Mapping[str, Interval], *, x_label: str) -> Fig
             ha="center",
             fontsize=8,
         )
+    axes.margins(x=0.25)  # room for the words
     _rows(axes, list(intervals))
     return figure
 
