@@ -89,8 +89,9 @@ def test_each_stored_model_is_the_one_that_its_spec_describes(name):
     assert made["parameters"] == sum(p.numel() for p in read.model.parameters())
     assert [row["step"] for row in read.log][-1] == spec.steps and len(read.log) >= 20
     assert not read.provenance["commit"].endswith("+")
-    again = read.task.evaluate(read.model, split="validation", batches=1)
-    assert again.loss_nats == pytest.approx(read.log[-1]["loss_nats"], abs=0.05)  # a quarter of the sequences
+    again = read.task.evaluate(read.model)
+    loose = 0.05 if spec.task == "text" else 1e-3  # Python's reference differs a little between its versions
+    assert again.loss_nats == pytest.approx(read.log[-1]["loss_nats"], abs=loose)
 
 
 def test_the_files_stay_small():
