@@ -55,8 +55,8 @@ def repeats_are_enough(store: Store) -> Evidence:
 def keeps_its_word(store: Store) -> Evidence:
     """Of equal variants: does the paired interval, on average over all settings, stay silent in 95 of 100 duels?
 
-    The settings are the numbers of pairs, quiet and beside a neighbour. On average, because a series of 400 pairs has
-    only five stretches of 80 that do not overlap. Holds if it does, does not hold if not.
+    The settings are the numbers of pairs, quiet and beside a neighbour. On average, because a series has
+    only a few stretches of 80 pairs that do not overlap. Holds if it does, does not hold if not.
     """
     equal = duels(store, rule="paired interval", slowdown_percent=0)
     return Evidence(
