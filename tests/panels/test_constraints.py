@@ -88,8 +88,8 @@ def start_values(request):
 
 
 @pytest.fixture(scope="module")
-def base(panel) -> Result:
-    return run(panel)
+def base() -> Result:
+    return run(make())  # a panel of its own: it is made before the shared one goes back to its start
 
 
 @pytest.mark.parametrize(("name", "value"), ALONE, ids=[f"{name}={value}" for name, value in ALONE])
