@@ -115,7 +115,7 @@ def test_deep_and_wide_are_of_one_size_and_the_teachers_and_students_in_order():
     count = {name: json.loads(log_path(name).read_text())["parameters"] for name in MODELS}
     for task in ("stories", "text"):
         deep, wide = count[f"{task}-deep"], count[f"{task}-wide"]
-        assert 1e6 < deep < 1.2e6 and abs(wide / deep - 1) < 0.02
+        assert 1e6 < deep < 1.2e6 and abs(wide / deep - 1) < 0.03  # equal blocks, tables by width
     order = ("stories-deep", "teacher-medium", "teacher-small", "student-small", "student-tiny")
     sizes = [count[name] for name in order]
     assert sizes == sorted(sizes, reverse=True)
