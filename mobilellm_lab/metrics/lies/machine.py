@@ -60,8 +60,8 @@ def wrong_threads(*, seed: int = 0) -> Lie:
         wrong=wrong,
         right=right,
         unit="ms per token",
-        says_wrong=f"a token takes {wrong:.3g} ms with {many} threads",
-        says_right=f"it takes {right:.3g} ms with one, beside the same busy process",
+        says_wrong=f"a token takes {wrong:,.2f} ms with {many} threads",
+        says_right=f"it takes {right:,.2f} ms with one, beside the same busy process",
         cure="Write the thread count into the record, try one thread, and leave a core to the rest of the machine.",
         series={f"ms of each token, {many} threads": with_many, "ms of each token, one thread": with_one},
     )
