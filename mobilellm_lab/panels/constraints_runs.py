@@ -101,7 +101,7 @@ class Decoding:
             self.phase = "calculated"
 
     def _measure(self, plan: tuple[ProbePlan, ...]) -> Iterator[float]:
-        probing = Probing(plan)
+        probing = Probing(plan, min_samples=3, min_time_s=0.02, limit_s=0.1)  # the reader waits for the first point
         yield from probing
         self.session.learn(probing.probes)
 
