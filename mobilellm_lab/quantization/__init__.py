@@ -1,0 +1,20 @@
+"""Chapter 3: how few bits a model's numbers need, and what each way there costs"""
+
+from mobilellm_lab.quantization.grid import BITS, CHANNEL, TENSOR, Grid, QTensor
+from mobilellm_lab.quantization.packing import pack, packed_bytes, unpack
+from mobilellm_lab.quantization.quantized import LAYERS, QuantizedModel, matrices, select
+
+__all__ = [
+    "BITS",
+    "CHANNEL",
+    "LAYERS",
+    "TENSOR",
+    "Grid",
+    "QTensor",
+    "QuantizedModel",
+    "matrices",
+    "pack",
+    "packed_bytes",
+    "select",
+    "unpack",
+]

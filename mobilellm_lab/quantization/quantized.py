@@ -1,0 +1,42 @@
+"""Which matrices of a model are quantized, and the model that is left: float weights on their grids, and the codes"""
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from mobilellm_lab.model import Transformer
+from mobilellm_lab.quantization.grid import QTensor
+
+LAYERS = ("all", "blocks", "attention", "ffn", "embedding")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class QuantizedModel:
+    """What a quantization made; `packed` turns it into a model that holds bytes, `save_quantized` into a file."""
+
+    model: Transformer  # float32, its quantized matrices exactly `tensors[name].dequantize()`; config unchanged
+    tensors: dict[str, QTensor]  # by state_dict name; a matrix that is not here stayed float
+
+
+def matrices(model: nn.Module) -> dict[str, nn.Parameter]:
+    """All matrices by state_dict name; the vectors of the norms are few, and stay float.
+
+    A shared block and a tied table are one matrix each.
+    """
+    return {name: p for name, p in model.named_parameters() if p.ndim == 2}
+
+
+def select(model: nn.Module, layers: str = "all") -> dict[str, nn.Parameter]:
+    """The matrices of one part; "embedding" is the table with its factors and the output layer, tied or not.
+
+    Raises:
+        ValueError: no such part.
+    """
+    if layers not in LAYERS:
+        raise ValueError(f"layers={layers!r}: choose one of {', '.join(LAYERS)}")
+
+    def chosen(name: str) -> bool:
+        part = "attention" if ".attention." in name else "ffn" if ".ffn." in name else "embedding"
+        return layers in ("all", part) or (layers == "blocks" and part != "embedding")
+
+    return {name: p for name, p in matrices(model).items() if chosen(name)}
