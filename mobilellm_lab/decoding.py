@@ -12,30 +12,28 @@ def decoder(model: nn.Module, cache) -> Callable[[Int[Tensor, "B 1"]], Float[Ten
     """A function from the newest token to the next logits: `model(tokens, cache)[:, -1]` of a `Transformer`, faster.
 
     All that can be looked up is looked up once, and what can be joined is joined: the norm's factors, the rotation of
-    queries, keys and (by nothing) values, the two writes to the cache. A layer that is no plain Linear, or has hooks,
-    is called as it is; blocks must be the model's own. The model's logits within 1e-5 (tests/test_model.py).
+    queries, keys and (by nothing) values, the two writes to the cache. A layer that is no plain Linear or Embedding, or
+    has hooks, is called as it is; blocks must be the model's own. The model's logits within 1e-5 (tests/test_model.py).
     """
-    config, start = model.config, model.embed.weight
+    config, like = model.config, model.norm.weight  # of the right device and type; the table may be packed
     H, K, Dh = config.n_heads, config.n_kv_heads, config.head_dim
 
+    def plain(layer: nn.Module, kind: type[nn.Module]) -> bool:
+        return type(layer) is kind and not layer._forward_hooks and not layer._forward_pre_hooks
+
     def linear(layer: nn.Module) -> Callable[[Tensor], Tensor]:
-        plain = (
-            type(layer) is nn.Linear
-            and layer.bias is None
-            and not layer._forward_hooks
-            and not layer._forward_pre_hooks
-        )
-        return (lambda x, weight=layer.weight: F.linear(x, weight)) if plain else layer
+        simple = plain(layer, nn.Linear) and layer.bias is None
+        return (lambda x, weight=layer.weight: F.linear(x, weight)) if simple else layer
 
     root = config.dim**0.5
-    least = torch.full((), (config.norm_eps * config.dim) ** 0.5, device=start.device, dtype=start.dtype)
+    least = torch.full((), (config.norm_eps * config.dim) ** 0.5, device=like.device, dtype=like.dtype)
 
     def norm(layer: nn.Module) -> Callable[[Tensor], Tensor]:
         weight = layer.weight * root
         # |x| and eps by one operation each; `F.rms_norm` takes six, and twice as long
         return lambda x: x / torch.hypot(torch.linalg.vector_norm(x, dim=-1, keepdim=True), least) * weight
 
-    still = torch.ones(cache.max_len, K, Dh, device=start.device, dtype=start.dtype)  # values do not turn
+    still = torch.ones(cache.max_len, K, Dh, device=like.device, dtype=like.dtype)  # values do not turn
     cos = torch.cat((model.cos[: cache.max_len].expand(-1, H + K, -1), still), 1).unbind()  # (H + 2K, Dh) each
     sin = torch.cat((model.sin[: cache.max_len].expand(-1, H + K, -1), 0 * still), 1).unbind()
     layers = []
@@ -54,13 +52,18 @@ def decoder(model: nn.Module, cache) -> Callable[[Int[Tensor, "B 1"]], Float[Ten
             )
         )
     final = norm(model.norm)
-    head = (lambda x: F.linear(x, start)) if config.tie_embeddings else linear(model.head)
+    if plain(model.embed, nn.Embedding):
+        table = model.embed.weight
+        embed, tied = (lambda tokens: F.embedding(tokens, table)), (lambda x: F.linear(x, table))
+    else:  # its weight may be made at each use
+        embed, tied = model.embed, (lambda x: F.linear(x, model.embed.weight))
+    head = tied if config.tie_embeddings else linear(model.head)
     factorised = config.embed_dim != config.dim
     gated = config.ffn == "swiglu"
 
     def step(tokens: Int[Tensor, "B 1"]) -> Float[Tensor, "B V"]:
         B, t = tokens.shape[0], cache.length
-        x = F.embedding(tokens[:, 0], start)  # (B, D)
+        x = embed(tokens[:, 0])  # (B, D)
         if factorised:
             x = model.embed_in(x)
         turn_cos, turn_sin = cos[t], sin[t]

@@ -304,7 +304,7 @@ def generate(
         raise ValueError(f"prompt of {T} tokens and max_new_tokens={max_new_tokens}: give 1 token, ask for 0..{room}")
     if temperature < 0 or top_k < 0:
         raise ValueError(f"temperature={temperature}, top_k={top_k}: neither can be negative")
-    weight = model.embed.weight
+    weight = model.norm.weight  # of the right device and type; the table may be packed
     cache = KVCache(model.config, batch_size=B, max_len=T + max_new_tokens, device=weight.device, dtype=weight.dtype)
     generator = torch.Generator(weight.device).manual_seed(seed)
     tokens, step, fast = prompt, None, _is_stock(model)

@@ -1,6 +1,7 @@
 """Chapter 3: how few bits a model's numbers need, and what each way there costs"""
 
 from mobilellm_lab.quantization.grid import BITS, CHANNEL, TENSOR, Grid, QTensor
+from mobilellm_lab.quantization.layers import PackedEmbedding, PackedLinear, packed
 from mobilellm_lab.quantization.packing import pack, packed_bytes, unpack
 from mobilellm_lab.quantization.quantized import LAYERS, QuantizedModel, matrices, select
 
@@ -10,10 +11,13 @@ __all__ = [
     "LAYERS",
     "TENSOR",
     "Grid",
+    "PackedEmbedding",
+    "PackedLinear",
     "QTensor",
     "QuantizedModel",
     "matrices",
     "pack",
+    "packed",
     "packed_bytes",
     "select",
     "unpack",

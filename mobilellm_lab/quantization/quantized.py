@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from mobilellm_lab.checkpoints import assemble
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.quantization.grid import QTensor
 
@@ -16,6 +17,23 @@ class QuantizedModel:
 
     model: Transformer  # float32, its quantized matrices exactly `tensors[name].dequantize()`; config unchanged
     tensors: dict[str, QTensor]  # by state_dict name; a matrix that is not here stayed float
+
+    @classmethod
+    def of(cls, model: Transformer, tensors: dict[str, QTensor]) -> "QuantizedModel":
+        """A copy of `model` whose matrices of these names are what the tensors stand for.
+
+        Raises:
+            ValueError: a name or a shape that is none of the model's matrices.
+        """
+        wanted = {name: tuple(p.shape) for name, p in matrices(model).items()}
+        for name, tensor in tensors.items():
+            if wanted.get(name) != tensor.shape:
+                raise ValueError(
+                    f"tensor {name} of shape {tensor.shape}: the model has {wanted.get(name, 'no such matrix')}"
+                )
+        weights = {name: value.detach().clone().float() for name, value in model.state_dict().items()}
+        weights |= {name: tensor.dequantize() for name, tensor in tensors.items()}
+        return cls(model=assemble(model.config, weights).train(model.training), tensors=dict(tensors))
 
 
 def matrices(model: nn.Module) -> dict[str, nn.Parameter]:
