@@ -108,7 +108,14 @@ class KVCache:
         # A shared block sees different inputs at its two executions, so each execution has its own entry.
         shape = (len(execution_order(config)), batch_size, 2 * config.n_kv_heads, max_len, config.head_dim)
         self.kv = torch.zeros(shape, device=device, dtype=dtype)  # side by side, so that one copy writes both
-        self.n_kv_heads, self.length = config.n_kv_heads, 0
+        self.n_kv_heads, self.batch_size, self.length = config.n_kv_heads, batch_size, 0
+
+    def update(self, layer: int, k: Float[Tensor, "B K T Dh"], v: Float[Tensor, "B K T Dh"]) -> tuple[Tensor, Tensor]:
+        """All keys and values of a layer, these ones added behind `length`, which moves when all layers have them."""
+        end = self.length + k.shape[2]
+        self.k[layer, :, :, self.length : end] = k
+        self.v[layer, :, :, self.length : end] = v
+        return self.k[layer, :, :, :end], self.v[layer, :, :, :end]
 
     @property
     def k(self) -> Float[Tensor, "layers B K T Dh"]:
@@ -168,9 +175,7 @@ class Attention(nn.Module):
         mask, start = None, 0
         if cache is not None:
             start = cache.length
-            cache.k[layer, :, :, start : start + T] = k
-            cache.v[layer, :, :, start : start + T] = v
-            k, v = cache.k[layer, :, :, : start + T], cache.v[layer, :, :, : start + T]
+            k, v = cache.update(layer, k, v)  # (B, K, start + T, Dh)
         if start:
             mask = torch.ones(T, start + T, dtype=torch.bool, device=x.device).tril(start)
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=not start, enable_gqa=True)
@@ -292,22 +297,30 @@ def generate(
     temperature: float = 0.0,
     top_k: int = 0,
     seed: int = 0,
+    cache: KVCache | None = None,
 ) -> Iterator[Int[Tensor, " B"]]:
     """Yields the next token of each sequence, one step at a time; temperature 0 takes the most likely.
 
+    A `cache` of your own, for B sequences, may be of another kind, and the prompt continues what it holds.
+
     Raises:
-        ValueError: an empty prompt, one that leaves no room for `max_new_tokens`, or a negative temperature.
+        ValueError: an empty prompt, one that leaves no room for `max_new_tokens`, a negative temperature, or a cache
+            for another number of sequences.
     """
     B, T = prompt.shape
-    room = model.config.max_seq_len - T
+    room = (model.config.max_seq_len if cache is None else cache.max_len - cache.length) - T
     if T < 1 or not 0 <= max_new_tokens <= room:
         raise ValueError(f"prompt of {T} tokens and max_new_tokens={max_new_tokens}: give 1 token, ask for 0..{room}")
     if temperature < 0 or top_k < 0:
         raise ValueError(f"temperature={temperature}, top_k={top_k}: neither can be negative")
     weight = model.norm.weight  # of the right device and type; the table may be packed
-    cache = KVCache(model.config, batch_size=B, max_len=T + max_new_tokens, device=weight.device, dtype=weight.dtype)
+    if cache is None:
+        length = T + max_new_tokens
+        cache = KVCache(model.config, batch_size=B, max_len=length, device=weight.device, dtype=weight.dtype)
+    elif cache.batch_size != B:
+        raise ValueError(f"batch_size={cache.batch_size} of the cache: the prompt has {B} sequences, make one for {B}")
     generator = torch.Generator(weight.device).manual_seed(seed)
-    tokens, step, fast = prompt, None, _is_stock(model)
+    tokens, step, fast = prompt, None, type(cache) is KVCache and _is_stock(model)
     for _ in range(max_new_tokens):
         with torch.inference_mode():  # closed at every yield: the caller's own mode is not touched
             if step is None or not fast:

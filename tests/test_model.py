@@ -228,6 +228,38 @@ def test_generate_refuses(length, new, options, message):
         next(generate(ours, tokens_for(ours.config, 1, length), new, **options))
 
 
+def test_generate_with_a_cache_of_ones_own_continues_what_it_holds():
+    ours = model(config_of())
+    prompt = tokens_for(ours.config, 2, 9)
+    cache = KVCache(ours.config, batch_size=2, max_len=21)
+    ours(prompt[:, :5], cache)
+    own = list(generate(ours, prompt[:, 5:], 12, cache=cache))
+    assert torch.equal(torch.stack(own), torch.stack(list(generate(ours, prompt, 12))))
+    assert cache.length == 20  # the last token was not read
+    with pytest.raises(ValueError, match="prompt of 1 tokens and max_new_tokens=1: .*0..0"):
+        next(generate(ours, prompt[:, :1], 1, cache=cache))
+    with pytest.raises(ValueError, match="batch_size=2 of the cache: the prompt has 3 sequences"):
+        next(generate(ours, tokens_for(ours.config, 3, 1), 0, cache=KVCache(ours.config, batch_size=2)), None)
+
+
+def test_a_cache_of_another_kind_is_asked_for_every_layer_and_token():
+    """What it answers is what attention reads: the fast path, which writes to the plain cache itself, stays away."""
+
+    class Forgetful(KVCache):
+        def update(self, layer, k, v):
+            asked.append((layer, k.shape[2]))
+            k, v = super().update(layer, k, v)
+            return 0 * k, v
+
+    ours, asked = model(config_of()), []
+    prompt = tokens_for(ours.config, 1, 6)
+    own = list(generate(ours, prompt, 3, cache=Forgetful(ours.config)))
+    assert asked == [(layer, T) for T in (6, 1, 1) for layer in range(3)]
+    for block in ours.blocks:  # no query finds a key: the same
+        block.attention.qkv.weight.data[32:48] = 0
+    assert torch.equal(torch.stack(own), torch.stack(list(generate(ours, prompt, 3))))
+
+
 def test_generate_may_fill_the_context_exactly_and_may_be_asked_for_nothing():
     ours = model(config_of())
     assert len(list(generate(ours, tokens_for(ours.config, 1, 4), 60))) == 60
