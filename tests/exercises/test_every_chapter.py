@@ -26,12 +26,22 @@ CHAPTERS = {
 chapters = pytest.mark.parametrize("name", CHAPTERS)
 
 
-def lab_cells(name: str) -> list[str]:
-    """The code cells of a chapter's lab; the first one is its setup."""
+def lab_cells(name: str) -> list[list[str]]:
+    """The code cells of a chapter's lab, and of its second part if it has one; the first of each is its setup."""
     labs = sorted((ROOT / "labs").glob(f"[0-9][0-9]_{name}.ipynb"))
     assert len(labs) == 1, f"{name} needs one lab, labs/NN_{name}.ipynb, and has {[lab.name for lab in labs]}"
-    cells = json.loads(labs[0].read_text(encoding="utf-8"))["cells"]
-    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    more = labs[0].with_name(f"{labs[0].stem}_more.ipynb")
+    found = []
+    for lab in labs + [more] * more.exists():
+        cells = json.loads(lab.read_text(encoding="utf-8"))["cells"]
+        found.append(["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"])
+    return found
+
+
+def setup_of(exercise: Exercise, labs: list[list[str]]) -> str:
+    """What runs before an exercise: the first cell of the lab that it stands in."""
+    stub = exercise.source("stub")
+    return next((cells[0] for cells in labs if any(cell.startswith(stub) for cell in cells)), labs[0][0])
 
 
 def exercise_faults(exercise: Exercise, setup: str) -> list[str]:
@@ -121,15 +131,15 @@ def texts_of(chapter) -> str:
 
 @chapters
 def test_exercises(name):
-    chapter, cells = CHAPTERS[name], lab_cells(name)
+    chapter, labs = CHAPTERS[name], lab_cells(name)
     assert len(chapter.EXERCISES) >= 3
-    found = {exercise.name: exercise_faults(exercise, cells[0]) for exercise in chapter.EXERCISES}
+    found = {exercise.name: exercise_faults(exercise, setup_of(exercise, labs)) for exercise in chapter.EXERCISES}
     assert not {exercise: faults for exercise, faults in found.items() if faults}
 
 
 @chapters
 def test_exercises_stand_in_the_lab(name):
-    chapter, cells = CHAPTERS[name], lab_cells(name)
+    chapter, cells = CHAPTERS[name], sum(lab_cells(name), [])
     names = {id(value): key for key, value in vars(chapter).items() if isinstance(value, Exercise)}
     found = {exercise.name: lab_faults(exercise, names[id(exercise)], cells) for exercise in chapter.EXERCISES}
     assert not {exercise: faults for exercise, faults in found.items() if faults}
@@ -137,13 +147,14 @@ def test_exercises_stand_in_the_lab(name):
 
 @chapters
 def test_predictions_come_before_what_they_predict(name):
-    cells = lab_cells(name)
+    labs = lab_cells(name)
     for key, value in vars(CHAPTERS[name]).items():
         if isinstance(value, Prediction):
-            asked = [index for index, cell in enumerate(cells) if f"predict({key})" in cell]
-            compared = [index for index, cell in enumerate(cells) if f"{key}.compare(" in cell]
+            asked = [(cells, at) for cells in labs for at, cell in enumerate(cells) if f"predict({key})" in cell]
             assert len(asked) == 1, f"predict({key}) stands in {len(asked)} cells"
-            assert compared and min(compared) > asked[0], f"{key}.compare(...) does not follow predict({key})"
+            cells, first = asked[0]  # the measurement is in the same lab
+            compared = [at for at, cell in enumerate(cells) if f"{key}.compare(" in cell]
+            assert compared and min(compared) > first, f"{key}.compare(...) does not follow predict({key})"
 
 
 @chapters
@@ -214,6 +225,7 @@ CELLS = [SETUP, "def root(x):\n    return ...  # your code", "ROOTS.check(root)"
 
 def test_a_good_exercise_has_no_faults():
     assert not exercise_faults(ROOTS, SETUP)
+    assert not exercise_faults(ROOTS, setup_of(ROOTS, [["import json"], CELLS]))  # it stands in the second lab
     assert not lab_faults(ROOTS, "ROOTS", CELLS)
     assert not lab_faults(ROOTS, "ROOTS", [SETUP, CELLS[1] + "\n\n\nROOTS.check(root)"])
 
