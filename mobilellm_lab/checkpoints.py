@@ -52,8 +52,7 @@ def save(
     """
     tensors = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
     compare(shapes(model.config), {name: tuple(tensor.shape) for name, tensor in tensors.items()}, "model")
-    if vocabulary is not None and len(vocabulary) != model.config.vocab_size:
-        raise ValueError(f"vocabulary of {len(vocabulary)} words for vocab_size={model.config.vocab_size}: give all")
+    require_vocabulary(model.config, vocabulary)
     config = {
         "format": FORMAT,
         "version": VERSION,
@@ -73,25 +72,7 @@ def load(folder: str | Path) -> Checkpoint:
             shapes.
     """
     path = Path(folder) / CONFIG
-    raw = read_json(path)
-    if raw.get("format") != FORMAT:
-        hint = ": it is a Hugging Face folder, use from_pretrained" if "model_type" in raw else ""
-        raise ValueError(f"{path} is not a {FORMAT}{hint}")
-    if raw.get("version") != VERSION:
-        raise ValueError(
-            f"{path}: version={raw.get('version')!r}, this package reads {VERSION}: install the matching one"
-        )
-    wanted = {field.name: field.type for field in fields(ModelConfig)}
-    shape = raw.get("model")
-    if not isinstance(shape, dict) or shape.keys() != wanted.keys():
-        raise ValueError(f"{path}: model must hold exactly {', '.join(wanted)}: save it again")
-    for name, kind in wanted.items():
-        if type(shape[name]) not in ((int, float) if kind is float else (kind,)):
-            raise ValueError(f"{path}: {name}={shape[name]!r} must be of type {kind.__name__}: save it again")
-    try:
-        config = ModelConfig(**shape)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+    raw, config = read_config(path, FORMAT, VERSION)
     weights = Path(folder) / WEIGHTS
     with TensorFiles([weights]) as files:
         compare(shapes(config), files.shapes, weights)
@@ -101,6 +82,40 @@ def load(folder: str | Path) -> Checkpoint:
     return Checkpoint(
         model=model, task=raw.get("task"), vocabulary=raw.get("vocabulary"), fingerprint=raw["fingerprint"]
     )
+
+
+def require_vocabulary(config: ModelConfig, vocabulary: list[str] | None) -> None:
+    """Raises a ValueError for a vocabulary that has not one word for each row of the embedding table."""
+    if vocabulary is not None and len(vocabulary) != config.vocab_size:
+        raise ValueError(f"vocabulary of {len(vocabulary)} words for vocab_size={config.vocab_size}: give all")
+
+
+def read_config(path: Path, format: str, version: int) -> tuple[dict, ModelConfig]:
+    """What a checkpoint's config file holds, and the model's shape in it.
+
+    Raises:
+        ValueError: missing, damaged, of another format or version, or with a shape that cannot be built.
+    """
+    raw = read_json(path)
+    if raw.get("format") != format:
+        found = f": it is a {raw['format']}" if isinstance(raw.get("format"), str) else ""
+        hint = ": it is a Hugging Face folder, use from_pretrained" if "model_type" in raw else found
+        raise ValueError(f"{path} is not a {format}{hint}")
+    if raw.get("version") != version:
+        raise ValueError(
+            f"{path}: version={raw.get('version')!r}, this package reads {version}: install the matching one"
+        )
+    wanted = {field.name: field.type for field in fields(ModelConfig)}
+    shape = raw.get("model")
+    if not isinstance(shape, dict) or shape.keys() != wanted.keys():
+        raise ValueError(f"{path}: model must hold exactly {', '.join(wanted)}: save it again")
+    for name, kind in wanted.items():
+        if type(shape[name]) not in ((int, float) if kind is float else (kind,)):
+            raise ValueError(f"{path}: {name}={shape[name]!r} must be of type {kind.__name__}: save it again")
+    try:
+        return raw, ModelConfig(**shape)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
@@ -154,9 +169,13 @@ class TensorFiles:
     def __exit__(self, *exception) -> None:
         self.stack.close()
 
-    def read(self, name: str) -> Tensor:
+    def read_any(self, name: str) -> Tensor:
         """The tensor in memory of its own, so that the file may change or go."""
-        tensor = self._files[name].get_tensor(name).clone()
+        return self._files[name].get_tensor(name).clone()
+
+    def read(self, name: str) -> Tensor:
+        """The same of a float tensor; a ValueError names any other."""
+        tensor = self.read_any(name)
         if not tensor.is_floating_point():
             raise ValueError(
                 f"tensor {name} is {tensor.dtype}: only float weights are read, give the unquantized model"

@@ -1,5 +1,6 @@
 """Chapter 3: how few bits a model's numbers need, and what each way there costs"""
 
+from mobilellm_lab.quantization.files import load_quantized, save_quantized
 from mobilellm_lab.quantization.grid import BITS, CHANNEL, TENSOR, Grid, QTensor
 from mobilellm_lab.quantization.layers import PackedEmbedding, PackedLinear, packed
 from mobilellm_lab.quantization.packing import pack, packed_bytes, unpack
@@ -15,10 +16,12 @@ __all__ = [
     "PackedLinear",
     "QTensor",
     "QuantizedModel",
+    "load_quantized",
     "matrices",
     "pack",
     "packed",
     "packed_bytes",
+    "save_quantized",
     "select",
     "unpack",
 ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int, Int8
+from jaxtyping import Float, Int, Int8, Shaped
 from torch import Tensor
 
 from mobilellm_lab.quantization.packing import TERNARY, WIDTHS, packed_bytes
@@ -91,20 +91,23 @@ class Grid:
             ValueError: no weights, NaN or inf among them, too large for `scale_dtype`, or a `shrink` that is not
                 positive.
         """
-        check(w)
+        if w.numel() == 0:
+            check(w)
         if not (torch.as_tensor(shrink) > 0).all():
             raise ValueError(f"shrink={shrink}: must be positive, 1 covers all weights")
         groups = self._grouped(w.float())  # (r, n, group)
         if self.bits < 2:
-            scale = groups.abs().sum(-1) / self._grouped(torch.ones_like(w[:1], dtype=torch.float32)).sum(-1)
-            scale = scale / (w.shape[0] if self.group_size == TENSOR else 1)
-        elif self.symmetric:
-            scale = groups.abs().amax(-1) / ((self.high - self.low) / 2)
+            scale = groups.abs().sum(-1) / self._members(w.shape)
         else:
-            low, high = groups.amin(-1).clamp(max=0), groups.amax(-1).clamp(min=0)
-            scale = (high - low) / (self.high - self.low)
+            low, high = torch.aminmax(groups, dim=-1)
+            if self.symmetric:
+                scale = torch.maximum(high, -low) / ((self.high - self.low) / 2)
+            else:
+                low, high = low.clamp(max=0), high.clamp(min=0)
+                scale = (high - low) / (self.high - self.low)
         scale = (scale * shrink).clamp(min=SMALLEST_SCALE).to(SCALE_DTYPES[self.scale_dtype]).float()
         if not scale.isfinite().all():
+            check(w)
             raise ValueError(f"scale_dtype={self.scale_dtype!r} cannot hold the scale of such weights: take float32")
         if self.symmetric:
             return scale, torch.zeros_like(scale, dtype=torch.int32)
@@ -121,14 +124,16 @@ class Grid:
         """
         if self.bits == 1:
             return torch.where(w < 0, -1, 1).to(torch.int8)
-        scale, zero = self._spread(scale, w.shape), self._spread(zero, w.shape)
-        return ((w.float() * (1.0 / scale)).round() + zero).clamp(self.low, self.high).to(torch.int8)
+        steps = self._grouped(w.float()) * (1.0 / scale)[..., None]
+        codes = steps.round_().add_(zero[..., None]).clamp_(self.low, self.high).to(torch.int8)
+        return self._ungrouped(codes, w.shape)
 
     def dequantize(
         self, codes: Int8[Tensor, "R C"], scale: Float[Tensor, "r n"], zero: Int[Tensor, "r n"]
     ) -> Float[Tensor, "R C"]:
         """The float32 weights that the codes stand for."""
-        return (codes.float() - self._spread(zero, codes.shape)) * self._spread(scale, codes.shape)
+        steps = self._grouped(codes).float().sub_(zero[..., None])
+        return self._ungrouped(steps * scale[..., None], codes.shape)
 
     def fake(
         self, w: Float[Tensor, "R C"], *, shrink: int | float | Float[Tensor, "r n"] = 1.0
@@ -153,18 +158,20 @@ class Grid:
             least = torch.minimum(error, least)
         return best
 
-    def _grouped(self, w: Float[Tensor, "R C"]) -> Float[Tensor, "r n group"]:
+    def _grouped(self, w: Shaped[Tensor, "R C"]) -> Shaped[Tensor, "r n group"]:
         """Groups along the last axis, a short one filled up with zeros, which change no range and no sum."""
         if self.group_size == TENSOR:
             return w.reshape(1, 1, -1)
         size = self.group_size or w.shape[1]
-        return F.pad(w, (0, -w.shape[1] % size)).unflatten(1, (-1, size))
+        return F.pad(w.contiguous(), (0, -w.shape[1] % size)).unflatten(1, (-1, size))
 
-    def _spread(self, values: Tensor, shape: tuple[int, int]) -> Tensor:
-        """One value per group as something that broadcasts to one per weight."""
-        if values.shape[1] == 1:
-            return values
-        return values.repeat_interleave(self.group_size, 1)[:, : shape[1]]
+    def _ungrouped(self, groups: Shaped[Tensor, "r n group"], shape: tuple[int, int]) -> Shaped[Tensor, "R C"]:
+        return groups.reshape(shape[0], -1)[:, : shape[1]].contiguous()
+
+    def _members(self, shape: tuple[int, int]) -> Float[Tensor, "1 n"]:
+        """Weights in each group of a row."""
+        ones = torch.ones(1, math.prod(shape) if self.group_size == TENSOR else shape[1])
+        return self._grouped(ones).sum(-1)
 
 
 @dataclass(frozen=True, eq=False)

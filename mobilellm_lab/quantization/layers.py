@@ -5,14 +5,21 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from mobilellm_lab.model import Transformer, rope_tables
+from mobilellm_lab.model import ModelConfig, Transformer, rope_tables
 from mobilellm_lab.quantization.grid import SCALE_DTYPES, Grid, QTensor
 from mobilellm_lab.quantization.packing import pack, packed_bytes, unpack
 from mobilellm_lab.quantization.quantized import QuantizedModel
 
 
+def packed_parts(tensor: QTensor) -> dict[str, Tensor]:
+    """The buffers of a `PackedMatrix`: `packed` codes, `scale`, and for an affine grid `zero`, packed as codes are."""
+    grid = tensor.grid
+    parts = {"packed": pack(tensor.codes, grid.bits), "scale": tensor.scale.to(SCALE_DTYPES[grid.scale_dtype])}
+    return parts if grid.symmetric else parts | {"zero": pack(tensor.zero.to(torch.int8), grid.bits)}
+
+
 class PackedMatrix(nn.Module):
-    """A matrix as three buffers: `packed` codes, `scale`, and for an affine grid `zero`, packed as the codes are.
+    """A matrix that is there as its `packed_parts` only.
 
     Memory is what `QTensor.nbytes` says; each use makes the floats anew, for the time of one product. That is slower
     than floats kept, and what a real kernel avoids by unpacking in registers.
@@ -26,15 +33,6 @@ class PackedMatrix(nn.Module):
         self.register_buffer("scale", torch.ones(rows, n_groups, dtype=SCALE_DTYPES[grid.scale_dtype]))
         if not grid.symmetric:
             self.register_buffer("zero", torch.zeros(rows, packed_bytes(n_groups, grid.bits), dtype=torch.uint8))
-
-    @classmethod
-    def of(cls, tensor: QTensor) -> "PackedMatrix":
-        """This tensor in its bytes."""
-        layer, grid = cls(tensor.grid, tensor.shape), tensor.grid
-        layer.packed, layer.scale = pack(tensor.codes, grid.bits), tensor.scale.to(SCALE_DTYPES[grid.scale_dtype])
-        if not grid.symmetric:
-            layer.zero = pack(tensor.zero.to(torch.int8), grid.bits)
-        return layer
 
     @property
     def weight(self) -> Float[Tensor, "R C"]:
@@ -72,19 +70,28 @@ class PackedEmbedding(PackedMatrix):
         return self.tensor(tokens.flatten()).dequantize().view(*tokens.shape, self.shape[1])
 
 
+def hollow(config: ModelConfig, grids: dict[str, Grid]) -> Transformer:
+    """A model on the meta device, without values, whose matrices of these names are packed layers."""
+    with torch.device("meta"):
+        model = Transformer(config)
+        for name, grid in grids.items():
+            kind = PackedEmbedding if name == "embed.weight" else PackedLinear
+            shape = tuple(model.get_parameter(name).shape)
+            model.set_submodule(name.removesuffix(".weight"), kind(grid, shape))
+    return model
+
+
 def packed(q: QuantizedModel) -> Transformer:
     """A model of its own whose quantized matrices are packed layers; runs in `forward` and in `generate`.
 
     Its state_dict is what `save_quantized` writes. The logits of `q.model` within float32 rounding
     (tests/quantization/test_layers.py).
     """
-    with torch.device("meta"):
-        model = Transformer(q.model.config)
-    kept = {name: value.detach().clone() for name, value in q.model.state_dict().items() if name not in q.tensors}
-    model.load_state_dict(kept, assign=True, strict=False)
+    model = hollow(q.model.config, {name: tensor.grid for name, tensor in q.tensors.items()})
+    state = {name: value.detach().clone() for name, value in q.model.state_dict().items() if name not in q.tensors}
     for name, tensor in q.tensors.items():
-        kind = PackedEmbedding if name == "embed.weight" else PackedLinear
-        model.set_submodule(name.removesuffix(".weight"), kind.of(tensor))
+        state |= {f"{name.removesuffix('.weight')}.{key}": value for key, value in packed_parts(tensor).items()}
+    model.load_state_dict(state, assign=True)
     model.cos, model.sin = rope_tables(model.config)
     model.to_column_major()  # as in `q.model`: the float matrices that are left multiply with one token twice as fast
     return model.train(q.model.training)

@@ -3,6 +3,7 @@
 import math
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Int8, UInt8
 from torch import Tensor
 
@@ -26,15 +27,20 @@ def pack(codes: Int8[Tensor, "*R C"], bits: int | float) -> UInt8[Tensor, "*R N"
         ValueError: a width that no packing is for, or a code beyond it.
     """
     each, width, base = _unit(bits)
-    digits = (codes.short() + 1) // 2 if bits == 1 else codes.short() + base // 2
-    if codes.numel() and (codes.eq(0).any() if bits == 1 else digits.min() < 0 or digits.max() >= base):
+    if bits == 1:
+        digits, wrong = (codes > 0).to(torch.uint8), codes.abs() != 1
+    else:
+        digits = codes.view(torch.uint8) + base // 2  # modulo 256: codes in range become 0 to base - 1
+        wrong = digits >= base
+    if wrong.any():
         raise ValueError(f"bits={bits}: codes {int(codes.min())}..{int(codes.max())} do not fit, give more bits")
-    digits = torch.nn.functional.pad(digits, (0, -codes.shape[-1] % each)).unflatten(-1, (-1, each))
-    number = torch.zeros(digits.shape[:-1], dtype=torch.int64, device=codes.device)
-    for place in range(each):
-        number += digits[..., place].long() * base**place
-    data = torch.stack([(number >> 8 * place & 255).to(torch.uint8) for place in range(width)], -1).flatten(-2)
-    return data[..., : packed_bytes(codes.shape[-1], bits)].contiguous()
+    digits = F.pad(digits.contiguous(), (0, -codes.shape[-1] % each)).unflatten(-1, (-1, each))
+    if width > 1:
+        digits = digits.long()  # the bytes of a unit as one number
+    number = sum(digits[..., place] * base**place for place in range(each))
+    if width > 1:
+        number = torch.stack([(number >> 8 * place & 255).to(torch.uint8) for place in range(width)], -1).flatten(-2)
+    return number[..., : packed_bytes(codes.shape[-1], bits)].contiguous()
 
 
 def unpack(data: UInt8[Tensor, "*R N"], bits: int | float, count: int) -> Int8[Tensor, "*R C"]:
@@ -49,17 +55,17 @@ def unpack(data: UInt8[Tensor, "*R N"], bits: int | float, count: int) -> Int8[T
             f"count={count}, bits={bits}: they take {packed_bytes(count, bits)} bytes and {data.shape[-1]} are there; "
             "give the numbers that were packed"
         )
+    number = data
     if width > 1:  # the bytes of a unit as one number
-        data = torch.nn.functional.pad(data, (0, -data.shape[-1] % width)).unflatten(-1, (-1, width))
+        data = F.pad(data, (0, -data.shape[-1] % width)).unflatten(-1, (-1, width))
         number = sum(data[..., place].long() << 8 * place for place in range(width))
-    else:
-        number = data
     if bits == TERNARY:
         digits = [number // base**place % base for place in range(each)]
     else:
         digits = [number >> bits * place & base - 1 for place in range(each)]
-    codes = torch.stack([digit.to(torch.int8) for digit in digits], -1).flatten(-2)[..., :count]
-    return codes * 2 - 1 if bits == 1 else codes - base // 2
+    digits = torch.stack([digit.to(torch.uint8) for digit in digits], -1).flatten(-2)[..., :count]
+    codes = digits * 2 - 1 if bits == 1 else digits - base // 2
+    return codes.view(torch.int8)
 
 
 def _unit(bits: int | float) -> tuple[int, int, int]:

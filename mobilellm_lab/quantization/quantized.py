@@ -13,25 +13,24 @@ LAYERS = ("all", "blocks", "attention", "ffn", "embedding")
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class QuantizedModel:
-    """What a quantization made; `packed` turns it into a model that holds bytes, `save_quantized` into a file."""
+    """What a quantization made; `packed` turns it into a model that holds bytes, `save_quantized` into a file.
+
+    Raises:
+        ValueError: a name or a shape that is none of the model's matrices.
+    """
 
     model: Transformer  # float32, its quantized matrices exactly `tensors[name].dequantize()`; config unchanged
     tensors: dict[str, QTensor]  # by state_dict name; a matrix that is not here stayed float
 
+    def __post_init__(self) -> None:
+        _require(self.model, self.tensors)
+
     @classmethod
     def of(cls, model: Transformer, tensors: dict[str, QTensor]) -> "QuantizedModel":
-        """A copy of `model` whose matrices of these names are what the tensors stand for.
-
-        Raises:
-            ValueError: a name or a shape that is none of the model's matrices.
-        """
-        wanted = {name: tuple(p.shape) for name, p in matrices(model).items()}
-        for name, tensor in tensors.items():
-            if wanted.get(name) != tensor.shape:
-                raise ValueError(
-                    f"tensor {name} of shape {tensor.shape}: the model has {wanted.get(name, 'no such matrix')}"
-                )
-        weights = {name: value.detach().clone().float() for name, value in model.state_dict().items()}
+        """A copy of `model` whose matrices of these names are what the tensors stand for."""
+        _require(model, tensors)
+        state = model.state_dict()
+        weights = {name: value.detach().clone().float() for name, value in state.items() if name not in tensors}
         weights |= {name: tensor.dequantize() for name, tensor in tensors.items()}
         return cls(model=assemble(model.config, weights).train(model.training), tensors=dict(tensors))
 
@@ -58,3 +57,10 @@ def select(model: nn.Module, layers: str = "all") -> dict[str, nn.Parameter]:
         return layers in ("all", part) or (layers == "blocks" and part != "embedding")
 
     return {name: p for name, p in matrices(model).items() if chosen(name)}
+
+
+def _require(model: Transformer, tensors: dict[str, QTensor]) -> None:
+    shapes = {name: tuple(p.shape) for name, p in matrices(model).items()}
+    for name, tensor in tensors.items():
+        if shapes.get(name) != tensor.shape:
+            raise ValueError(f"tensor {name} of shape {tensor.shape}: the model has {shapes.get(name, 'none')} there")
