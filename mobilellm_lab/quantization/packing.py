@@ -31,7 +31,7 @@ def pack(codes: Int8[Tensor, "*R C"], bits: int | float) -> UInt8[Tensor, "*R N"
         digits, wrong = (codes > 0).to(torch.uint8), codes.abs() != 1
     else:
         digits = codes.view(torch.uint8) + base // 2  # modulo 256: codes in range become 0 to base - 1
-        wrong = digits >= base
+        wrong = digits > base - 1
     if wrong.any():
         raise ValueError(f"bits={bits}: codes {int(codes.min())}..{int(codes.max())} do not fit, give more bits")
     digits = F.pad(digits.contiguous(), (0, -codes.shape[-1] % each)).unflatten(-1, (-1, each))
@@ -39,7 +39,7 @@ def pack(codes: Int8[Tensor, "*R C"], bits: int | float) -> UInt8[Tensor, "*R N"
         digits = digits.long()  # the bytes of a unit as one number
     number = sum(digits[..., place] * base**place for place in range(each))
     if width > 1:
-        number = torch.stack([(number >> 8 * place & 255).to(torch.uint8) for place in range(width)], -1).flatten(-2)
+        number = torch.stack([((number >> 8 * place) & 255).to(torch.uint8) for place in range(width)], -1).flatten(-2)
     return number[..., : packed_bytes(codes.shape[-1], bits)].contiguous()
 
 
@@ -58,11 +58,11 @@ def unpack(data: UInt8[Tensor, "*R N"], bits: int | float, count: int) -> Int8[T
     number = data
     if width > 1:  # the bytes of a unit as one number
         data = F.pad(data, (0, -data.shape[-1] % width)).unflatten(-1, (-1, width))
-        number = sum(data[..., place].long() << 8 * place for place in range(width))
+        number = sum((data[..., place].long() << 8 * place) for place in range(width))
     if bits == TERNARY:
         digits = [number // base**place % base for place in range(each)]
     else:
-        digits = [number >> bits * place & base - 1 for place in range(each)]
+        digits = [(number >> bits * place) & (base - 1) for place in range(each)]
     digits = torch.stack([digit.to(torch.uint8) for digit in digits], -1).flatten(-2)[..., :count]
     codes = digits * 2 - 1 if bits == 1 else digits - base // 2
     return codes.view(torch.int8)
