@@ -1,7 +1,6 @@
 """Exercise: bits for each matrix under a budget of bytes, from what each costs in loss"""
 
 from collections.abc import Callable
-from itertools import product
 
 from mobilellm_lab.exercises.exercise import Exercise, Wrong
 
@@ -56,15 +55,13 @@ def _assigned_stub(rows, budget):
 
 def _assigned_solution(rows, budget):
     """Bits of each matrix: {matrix: bits}; rows: matrix, bits, rise, bytes."""
-    choices = {}
-    for matrix, bits, rise, size in rows:
-        choices.setdefault(matrix, []).append((bits, rise, size))
-    best, least = None, float("inf")
-    for picked in product(*choices.values()):  # every combination
-        rise = sum(rise for _, rise, _ in picked)
-        if sum(size for *_, size in picked) <= budget and rise < least:
-            best, least = picked, rise
-    return {matrix: bits for matrix, (bits, *_) in zip(choices, best, strict=True)}
+    combinations = [[]]  # of rows, one for each matrix
+    for matrix in {row[0]: None for row in rows}:
+        of_it = [row for row in rows if row[0] == matrix]
+        combinations = [picked + [row] for picked in combinations for row in of_it]
+    fitting = [picked for picked in combinations if sum(row[3] for row in picked) <= budget]
+    best = min(fitting, key=lambda picked: sum(row[2] for row in picked))
+    return {matrix: bits for matrix, bits, *_ in best}
 
 
 def _assigned_alternative(rows, budget):
@@ -233,9 +230,10 @@ to try every combination.
     hints=(
         "For each matrix one row is to be picked. How many combinations are there with three matrices and three rows "
         "each?",
-        "Collect the rows of each matrix in a dict; `itertools.product(*choices.values())` gives every combination.",
-        "Of the combinations with `sum(size) <= budget` keep the one with the smallest `sum(rise)`, and return "
-        "`{matrix: bits}` of it.",
+        "Grow the combinations matrix by matrix: start with `[[]]`, and replace every combination by one for each row "
+        "of the next matrix. `itertools.product` does the same.",
+        "Of the combinations whose bytes, `sum(row[3] for row in picked)`, fit into the budget, take the one with the "
+        "smallest `sum(row[2] for row in picked)`, and return `{matrix: bits}` of it.",
     ),
     inspect=_inspect_assign,
 )
