@@ -34,7 +34,8 @@ SLOWER = Question(
     options=(
         Option(
             text="A processor adds and multiplies floats faster than small integers.",
-            reason="A small integer asks less of a processor than a float. But the arithmetic is not what takes the time here.",
+            reason="A small integer asks less of a processor than a float. But the arithmetic is not what takes the "
+            "time here.",
         ),
         Option(
             text="The weights are turned back into floats when the file is loaded.",
