@@ -1,0 +1,143 @@
+"""A fixed set of held-out sequences, and any model's marks on them while they come in: loss, answers, agreement"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from statistics import mean
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from mobilellm_lab import metrics
+from mobilellm_lab.model import Transformer
+from mobilellm_lab.tasks import IGNORE, Task
+from mobilellm_lab.tasks.stories import Stories
+
+Answer = Callable[[Tensor], Tensor]  # tokens (B, T) to logits (B, T, V): a model, or a model in some cache or cast
+
+PARTS = 4  # equal parts of the sequences, whose spread tells how much a difference depends on which were asked
+
+
+@dataclass(frozen=True, kw_only=True)
+class Marks:
+    """What a model got on the sequences asked so far."""
+
+    losses: tuple[float, ...]  # mean loss of each batch, in nats
+    floor_nats: float | None  # the lowest loss possible, where it is known
+    scores: dict[str, float]  # of the task, over all batches so far
+    agreement: float  # share of positions where the likeliest token is the float model's
+
+    @property
+    def loss_nats(self) -> float:
+        return mean(self.losses)
+
+    def parts(self) -> list[float]:
+        """Loss of each of `PARTS` equal parts of the sequences, of fewer where fewer were asked."""
+        size = max(1, len(self.losses) // PARTS)
+        return [mean(self.losses[i : i + size]) for i in range(0, size * min(PARTS, len(self.losses)), size)]
+
+
+class Exam:
+    """Sequences of one task, and what the float model answers to them.
+
+    Batch i is `task.batch(i, batch_size, split=split)`; on text they begin anywhere in the part, and may overlap.
+
+    Raises:
+        ValueError: no sequences, or a task whose vocabulary is not the model's.
+    """
+
+    def __init__(
+        self, model: Transformer, task: Task, *, split: str = "test", batches: int = 8, batch_size: int = 32
+    ) -> None:
+        if batches < 1 or batch_size < 1:
+            raise ValueError(f"batches={batches}, batch_size={batch_size}: an exam needs at least 1 sequence")
+        if task.vocab_size != model.config.vocab_size:
+            raise ValueError(f"vocab_size={model.config.vocab_size}: task {task.name} has {task.vocab_size} tokens")
+        self.model, self.task, self.split, self.batch_size = model, task, split, batch_size
+        self.batches = [task.batch(i, batch_size, split=split) for i in range(batches)]
+        self.likeliest: list[Int[Tensor, "B T"]] = []  # of the float model, for each batch
+        self.float_marks: Marks | None = None  # its own, once it has answered
+
+    @property
+    def ready(self) -> bool:
+        """Whether the float model has answered everything."""
+        return len(self.likeliest) == len(self.batches)
+
+    def prepare(self) -> Iterator[Marks]:
+        """Lets the float model answer, where it has not yet; yields its marks after each batch."""
+        if not self.ready:
+            self.likeliest = []
+            for self.float_marks in self._ask(self.model):
+                yield self.float_marks
+
+    def sit(self, answer: Answer) -> Iterator[Marks]:
+        """Yields the marks after each batch; the last ones are of all sequences."""
+        for _ in self.prepare():
+            pass
+        yield from self._ask(answer)
+
+    def _ask(self, answer: Answer) -> Iterator[Marks]:
+        marking = _Pooled(self) if self.task.name == "text" else _Again(self)
+        losses, same = [], []
+        for number, batch in enumerate(self.batches):
+            with torch.inference_mode():  # closed at every yield: the caller's own mode is not touched
+                logits = answer(batch.tokens).float()
+                losses.append(marking.add(number, logits))
+                likeliest = logits.argmax(-1)
+            if number == len(self.likeliest):  # the float model itself
+                self.likeliest.append(likeliest)
+            agrees = (likeliest == self.likeliest[number])[batch.targets != IGNORE]
+            same.append(agrees.double().mean().item())
+            yield Marks(
+                losses=tuple(losses), floor_nats=marking.floor_nats, scores=marking.scores, agreement=mean(same)
+            )
+
+
+class _Again:
+    """Marks by the task's own evaluation, given the answers instead of a model.
+
+    It always begins with the first batch, so it is asked after 1, 2, 4, ... batches and after the last.
+    """
+
+    def __init__(self, exam: Exam):
+        self.exam, self.answers, self.floor_nats, self.scores = exam, [], None, {}
+
+    def add(self, number: int, logits: Float[Tensor, "B T V"]) -> float:
+        """Takes the answers to one more batch; returns its loss in nats, by the true distribution if there is one."""
+        exam, count = self.exam, number + 1
+        self.answers.append(logits)
+        if count & number == 0 or count == len(exam.batches):
+            given, asked = _Answered(exam.model, self.answers), {"batches": count, "batch_size": exam.batch_size}
+            evaluation = exam.task.evaluate(given, split=exam.split, **asked)
+            self.floor_nats, self.scores = evaluation.floor_nats, evaluation.scores
+        if isinstance(exam.task, Stories):
+            p = exam.task.probabilities(number, exam.batch_size, split=exam.split)  # (B, T, V)
+            return -(p * logits.double().log_softmax(-1)).sum(-1).mean().item()
+        return metrics.mean_loss_nats(lambda tokens: logits, [exam.batches[number]])
+
+
+class _Answered:
+    """Stands where a model stands, and repeats the answers it was given."""
+
+    def __init__(self, model: Transformer, answers: Sequence[Tensor]):
+        self.embed, self._answers = model.embed, iter(answers)
+
+    def __call__(self, tokens: Int[Tensor, "B T"]) -> Float[Tensor, "B T V"]:
+        return next(self._answers)
+
+
+class _Pooled:
+    """Marks on text, whose own evaluation spreads what it asks by how much it asks: its first batches are others."""
+
+    def __init__(self, exam: Exam):
+        self.exam, self.scored, self.floor_nats, self.scores = exam, [], None, {}
+
+    def add(self, number: int, logits: Float[Tensor, "B T V"]) -> float:
+        """Takes the answers to one more batch; returns its loss in nats."""
+        batch, token_bytes = self.exam.batches[number], self.exam.task.token_bytes
+        self.scored.append(metrics.score(lambda tokens: logits, [batch], token_bytes=token_bytes))
+        names = ("nats", "targets", "right", "n_bytes")
+        nats, targets, right, n_bytes = (sum(sum(getattr(part, name)) for part in self.scored) for name in names)
+        self.scores = {"bits_per_byte": nats / n_bytes / math.log(2), "accuracy": right / targets}
+        return sum(self.scored[-1].nats) / sum(self.scored[-1].targets)

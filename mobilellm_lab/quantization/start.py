@@ -1,0 +1,61 @@
+"""The float model that a row starts from: a checkpoint with its task and exam, read once in a process"""
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+from mobilellm_lab import checkpoints
+from mobilellm_lab.model import Transformer
+from mobilellm_lab.provenance import provenance
+from mobilellm_lab.quantization.calibration import Calibration
+from mobilellm_lab.quantization.exam import Exam
+from mobilellm_lab.tasks import Task, make
+
+BATCHES, BATCH_SIZE = 8, 32  # of the exam: 256 test sequences
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """A float model, what it was trained on, what is asked of it, and what was seen flowing through it."""
+
+    name: str
+    model: Transformer
+    task: Task
+    exam: Exam
+    fingerprint: str  # of the weights
+    calibrations: dict[tuple, Calibration] = field(default_factory=dict)  # filled by runs
+
+    def says(self, command: str) -> dict:
+        """What the row of a command stores of all this; one made from other weights or sequences is out of date."""
+        exam, corpus = self.exam, getattr(self.task, "corpus_sha256", "no corpus")
+        return {
+            "fingerprint": self.fingerprint[:16],
+            "exam": {"split": exam.split, "sequences": len(exam.batches) * exam.batch_size},
+            "provenance": provenance(command, corpus_sha256=corpus),
+        }
+
+
+def load_start(folder: str | Path, *, name: str = "", batches: int = BATCHES, batch_size: int = BATCH_SIZE) -> Start:
+    """The checkpoint in `folder`, ready to be quantized and judged on test sequences.
+
+    Raises:
+        ValueError: no whole checkpoint there, or one that does not say what it was trained on.
+    """
+    found = checkpoints.load(folder)
+    if found.task is None:
+        raise ValueError(f"{folder}: the checkpoint names no task, so nothing can be asked: save it with task={{...}}")
+    task = make(found.task["name"], **found.task.get("options", {}))
+    model = found.model.eval()
+    return Start(
+        name=name or Path(folder).name,
+        model=model,
+        task=task,
+        exam=Exam(model, task, batches=batches, batch_size=batch_size),
+        fingerprint=found.fingerprint,
+    )
+
+
+@lru_cache(maxsize=2)  # rows of one model come one after the other
+def start(folder: Path, name: str) -> Start:
+    """The checkpoint called `name` in `folder`; the same object again while others are not asked for."""
+    return load_start(folder / name)
