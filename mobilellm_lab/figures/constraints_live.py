@@ -2,41 +2,30 @@
 
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 from mobilellm_lab.constraints import Fit, Probe
 from mobilellm_lab.figures.live import running_mean
 from mobilellm_lab.figures.report import digits
 from mobilellm_lab.figures.svg import (
-    BOTTOM,
     HEIGHT,
-    PAPER,
     STROKES,
     TOP,
     WIDTH,
     Axes,
+    Decades,
     Number,
     Points,
     line,
+    outlined,
     picture,
+    powers_of_ten,
     round_ticks,
     words,
 )
 
 SMOOTH = 12  # steps of the running mean
 PARTS = (("weights", "weights_mib"), ("KV cache", "kv_mib"), ("activations", "activations_mib"))
-
-
-@dataclass(frozen=True)
-class _Decades(Axes):
-    """Axes whose y is logarithmic, with a tick at each power of ten."""
-
-    @property
-    def y(self) -> Callable[[Number], Number]:
-        low, high = math.log10(self.y_ticks[0]), math.log10(self.y_ticks[-1])
-        per_unit = (HEIGHT - TOP - BOTTOM) / (high - low)
-        return lambda value: TOP + (high - math.log10(value)) * per_unit
 
 
 def decode_svg(points: Points, levels: Mapping[str, Number | None], *, x_max: Number) -> str:
@@ -49,8 +38,8 @@ def decode_svg(points: Points, levels: Mapping[str, Number | None], *, x_max: Nu
         name: (speed, *stroke) for (name, speed), stroke in zip(levels.items(), STROKES[1:], strict=False) if speed
     }
     speeds = [speed for _, speed in points] + [speed for speed, *_ in known.values()]
-    ticks = _powers_of_ten(min(speeds), max(speeds)) if speeds else []
-    axes = _Decades(round_ticks(0, x_max), ticks, "tokens written", "tokens/s", 14)
+    ticks = powers_of_ten(min(speeds), max(speeds)) if speeds else []
+    axes = Decades(round_ticks(0, x_max), ticks, "tokens written", "tokens/s", 14)
     parts, said, taken = axes.parts(), [], []
     for name, (speed, stroke, dash) in known.items():
         y = axes.y(speed)
@@ -58,7 +47,7 @@ def decode_svg(points: Points, levels: Mapping[str, Number | None], *, x_max: Nu
             f'<path d="M{axes.left} {y:.1f}H{axes.right}" stroke="{stroke}" stroke-width="2" '
             f'stroke-dasharray="{dash}" class="level"/>'
         )
-        parts.append(_label(axes.right - 4, _free(y - 6, taken), f"{name} {digits(speed)}/s", "end"))
+        parts.append(outlined(axes.right - 4, _free(y - 6, taken), f"{name} {digits(speed)}/s", "end"))
         said.append(f"{name}: {digits(speed)} tokens/s")
     if points:
         stroke, _ = STROKES[0]
@@ -107,7 +96,7 @@ def probes_svg(probes: Sequence[Probe]) -> str:
         parts.append(
             f'<path d="M{x} {y}h26" stroke="{stroke}" stroke-width="2.5" stroke-dasharray="{dash}" fill="none"/>'
         )
-        parts.append(_label(x + 32, y + 5, label))
+        parts.append(outlined(x + 32, y + 5, label))
         said.append(f"{label}: " + ", ".join(f"{digits(y)} at {x:g} MiB" for x, y in points))
     if not shown:
         parts.append(words((axes.left + axes.right) / 2, HEIGHT / 2, "no probe yet", "middle", opacity=0.6))
@@ -126,7 +115,7 @@ def fit_svg(fit: Fit) -> str:
         parts.append(f'<rect x="{x(start):.1f}" y="{y}" width="{width:.1f}" height="{height}" fill="{stroke}"/>')
         row = y + height + 20 + 18 * number
         parts.append(f'<rect x="{axes.left + 4}" y="{row - 11}" width="12" height="12" fill="{stroke}"/>')
-        parts.append(_label(axes.left + 22, row, f"{name} {digits(size)} MiB"))
+        parts.append(outlined(axes.left + 22, row, f"{name} {digits(size)} MiB"))
         said.append(f"{name} {digits(size)} MiB")
         start += size
     if fit.budget_mib is None:
@@ -139,15 +128,9 @@ def fit_svg(fit: Fit) -> str:
             'stroke-dasharray="6 3" class="budget"/>'
         )
         anchor = "end" if at > WIDTH / 2 else "start"
-        parts.append(_label(at, y - 12, f"one app may take {digits(fit.budget_mib)}", anchor))
+        parts.append(outlined(at, y - 12, f"one app may take {digits(fit.budget_mib)}", anchor))
         said.append(f"one app may take {digits(fit.budget_mib)} MiB")
     return picture(f"memory on {fit.device.name}", "; ".join(said), parts)
-
-
-def _powers_of_ten(low: Number, high: Number) -> list[float]:
-    """The powers of ten that enclose low .. high, at least two."""
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    return [10.0**power for power in range(first, max(last, first + 1) + 1)]
 
 
 def _free(y: Number, taken: list[Number]) -> Number:
@@ -156,8 +139,3 @@ def _free(y: Number, taken: list[Number]) -> Number:
         y -= 3
     taken.append(y)
     return y
-
-
-def _label(x: Number, y: Number, text: str, anchor: str = "start") -> str:
-    """Words that stay readable on a line."""
-    return f'<g style="paint-order:stroke" stroke="{PAPER}" stroke-width="4">{words(x, y, text, anchor)}</g>'

@@ -7,13 +7,13 @@ from mobilellm_lab.figures.svg import (
     BOTTOM,
     CHAR,
     HEIGHT,
-    PAPER,
     STROKES,
     TOP,
     Axes,
     Number,
     Points,
     line,
+    outlined,
     picture,
     round_ticks,
     words,
@@ -108,8 +108,7 @@ def band_svg(
         parts.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="7" fill="#d55e00" class="point latest"/>')
         left = x > (axes.left + axes.right) / 2
         y_text = y + (18 if y < TOP + 22 else -10)
-        newest = words(x - 11 if left else x + 11, y_text, label, "end" if left else "start", weight=600)
-        parts.append(f'<g style="paint-order:stroke" stroke="{PAPER}" stroke-width="4">{newest}</g>')
+        parts.append(outlined(x - 11 if left else x + 11, y_text, label, "end" if left else "start", weight=600))
     said += [f"run {label}: {score:.3g}" for _, score, label in points]
     if not ys:
         parts.append(words((axes.left + axes.right) / 2, HEIGHT / 2, "no runs yet", "middle", opacity=0.6))

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-from mobilellm_lab.figures.svg import HEIGHT, PAPER, TOP, Axes, line, picture, round_ticks, words
+from mobilellm_lab.figures.svg import HEIGHT, TOP, Axes, line, outlined, picture, round_ticks, words
 from mobilellm_lab.metrics import Comparison
 
 VERDICTS = {  # colour of the strip that says what the rule would say so far, and its letter
@@ -106,8 +106,7 @@ def _reference(axes: Axes, truth: float) -> list[str]:
 
 def _name_of(axes: Axes, truth: float) -> str:
     """The words on the dashed line; drawn last, since whatever lies there would cross them."""
-    label = words(axes.right - 4, axes.y(truth) - 5, f"truth {truth:.4g}", "end", weight=600)
-    return f'<g style="paint-order:stroke" stroke="{PAPER}" stroke-width="4">{label}</g>'
+    return outlined(axes.right - 4, axes.y(truth) - 5, f"truth {truth:.4g}", "end", weight=600)
 
 
 def _beyond(x: float, y: float, *, up: bool) -> str:

@@ -93,6 +93,23 @@ class Axes:
         return [f'<path d="{grid}" stroke="currentColor" opacity="0.25"/>', *found]
 
 
+@dataclass(frozen=True)
+class Decades(Axes):
+    """Axes whose y is logarithmic, with a tick at each power of ten."""
+
+    @property
+    def y(self) -> Callable[[Number], Number]:
+        low, high = math.log10(self.y_ticks[0]), math.log10(self.y_ticks[-1])
+        per_unit = (HEIGHT - TOP - BOTTOM) / (high - low)
+        return lambda value: TOP + (high - math.log10(value)) * per_unit
+
+
+def powers_of_ten(low: Number, high: Number) -> list[float]:
+    """The powers of ten that enclose low .. high, at least two."""
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    return [10.0**power for power in range(first, max(last, first + 1) + 1)]
+
+
 def line(axes: Axes, points: Points, stroke: str, rest: str) -> str:
     """A polyline through the points, thinned; `rest` are its other attributes."""
     x, y = axes.x, axes.y
@@ -117,6 +134,12 @@ def words(x: Number, y: Number, text: str, anchor: str = "start", *, opacity: Nu
     """A text element at (x, y) of the viewBox."""
     style = (f' opacity="{opacity}"' if opacity < 1 else "") + (f' font-weight="{weight}"' if weight != 400 else "")
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="currentColor"{style}>{escape(text)}</text>'
+
+
+def outlined(x: Number, y: Number, text: str, anchor: str = "start", *, weight: int = 400) -> str:
+    """Words that stay readable on a line."""
+    inside = words(x, y, text, anchor, weight=weight)
+    return f'<g style="paint-order:stroke" stroke="{PAPER}" stroke-width="4">{inside}</g>'
 
 
 def picture(title: str, description: str, parts: list[str]) -> str:

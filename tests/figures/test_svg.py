@@ -4,7 +4,19 @@ import math
 
 import pytest
 
-from mobilellm_lab.figures.svg import BOTTOM, HEIGHT, TOP, WIDTH, Axes, picture, round_ticks, words
+from mobilellm_lab.figures.svg import (
+    BOTTOM,
+    HEIGHT,
+    TOP,
+    WIDTH,
+    Axes,
+    Decades,
+    outlined,
+    picture,
+    powers_of_ten,
+    round_ticks,
+    words,
+)
 
 
 @pytest.mark.parametrize(
@@ -47,6 +59,20 @@ def test_places_are_linear_or_logarithmic_in_the_numbers():
     axes = Axes([1, 4, 16], [1, 2], "layers", "loss", 14, logarithmic=True)
     assert axes.x(4) == pytest.approx((axes.x(1) + axes.x(16)) / 2)
     assert axes.left < axes.x(1) and axes.x(16) < axes.right <= WIDTH
+
+
+def test_decades_stand_equally_far_apart_and_enclose_what_is_shown():
+    ticks = powers_of_ten(0.02, 3)
+    assert ticks == [0.01, 0.1, 1, 10]
+    assert powers_of_ten(1, 1) == [1, 10]  # one value has an axis, too
+    axes = Decades([0, 1], ticks, "bytes", "rise", 14)
+    assert (axes.y(10), axes.y(0.01)) == (TOP, HEIGHT - BOTTOM)
+    assert axes.y(0.1) - axes.y(1) == pytest.approx(axes.y(1) - axes.y(10))
+
+
+def test_outlined_words_have_the_page_behind_them():
+    assert outlined(1, 2, "truth", "end").startswith('<g style="paint-order:stroke"')
+    assert words(1, 2, "truth", "end") in outlined(1, 2, "truth", "end")
 
 
 def test_words_are_escaped_and_a_picture_says_itself():
