@@ -12,15 +12,28 @@ from torch import Tensor, nn
 
 from mobilellm_lab.metrics import InMemory
 from mobilellm_lab.model import ModelConfig, Transformer
-from mobilellm_lab.quantization.kernels import find_backend, torchao, without_legacy_warnings
+from mobilellm_lab.quantization.kernels import find_backend
+from mobilellm_lab.quantization.layers import PackedMatrix
+from mobilellm_lab.quantization.libraries import torchao, without_legacy_warnings
+from mobilellm_lab.quantization.successors import Rows
 
-LINEARS = (nn.Linear, nnq.Linear)  # the second is torch.ao's static one, and its dynamic one's parent
+FLOAT = (nn.Linear, nn.Embedding)
+MATRICES = (
+    *FLOAT,
+    nnq.Linear,
+    nnq.Embedding,
+    Rows,
+    PackedMatrix,
+)  # torch.ao's dynamic Linear is its static one's child
 
 
-def quantized_linears(model: nn.Module) -> tuple[int, int]:
-    """(quantized, all) Linears of a converted model, head included: a converter is silent about those it skips."""
-    found = [module for module in model.modules() if isinstance(module, LINEARS)]
-    plain = [module for module in found if type(module) is nn.Linear and type(module.weight.data) is Tensor]
+def quantized_matrices(model: nn.Module) -> tuple[int, int]:
+    """(quantized, all) matrices of a converted model: a converter is silent about those that it skips.
+
+    A table that serves embedding and head is one matrix; where they have one each, they are two.
+    """
+    found = [module for module in model.modules() if isinstance(module, MATRICES)]
+    plain = [module for module in found if type(module) in FLOAT and type(module.weight.data) is Tensor]
     return len(found) - len(plain), len(found)
 
 
@@ -99,6 +112,4 @@ def load(path: str | Path, backend: str, config: ModelConfig) -> Transformer:
         raise ValueError(
             f"path={str(path)!r} does not fit backend={backend!r} and this config: give those it was made with"
         ) from error
-    if chosen.retie is not None and config.tie_embeddings:
-        model.embed.weight = model.head.weight  # two names of one tensor in the file
     return model

@@ -24,7 +24,8 @@ from torch import Tensor, nn
 
 from mobilellm_lab.model import ModelConfig, Transformer
 from mobilellm_lab.quantization import converted
-from mobilellm_lab.quantization.kernels import with_head, without_legacy_warnings
+from mobilellm_lab.quantization.libraries import without_legacy_warnings
+from mobilellm_lab.quantization.twins import with_head
 from mobilellm_lab.tasks import Batch
 
 

@@ -28,7 +28,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from mobilellm_lab.quantization.eager import observers_without_data
-from mobilellm_lab.quantization.kernels import without_legacy_warnings
+from mobilellm_lab.quantization.libraries import without_legacy_warnings
 
 STAGES = ("float", "calibrate", "convert", "run", "survived")
 LINEARS, QUANTS = ("qkv", "out"), ("quant_a", "quant_b")
@@ -39,12 +39,14 @@ CALIBRATION, SEQUENCES, LENGTH, DIM = 8, 4, 12, 32  # batches of so many sequenc
 class AttentionBlock(nn.Module):
     """Causal attention over (B, T, D), with `attend(block, x)` as its forward pass."""
 
-    def __init__(self, attend: Callable[["AttentionBlock", Tensor], Tensor], *, n_heads: int = 4):
+    def __init__(self, attend: Callable[["AttentionBlock", Tensor], Tensor], *, n_heads: int = 4, seed: int = 0):
         super().__init__()
         self.attend, self.n_heads = attend, n_heads
         self.quant_a, self.quant_b = torch.ao.quantization.QuantStub(), torch.ao.quantization.QuantStub()
         self.dequant_a, self.dequant_b = torch.ao.quantization.DeQuantStub(), torch.ao.quantization.DeQuantStub()
-        self.qkv, self.out = nn.Linear(DIM, 3 * DIM), nn.Linear(DIM, DIM)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.qkv, self.out = nn.Linear(DIM, 3 * DIM), nn.Linear(DIM, DIM)
 
     def split(self, qkv: Float[Tensor, "B T C"]) -> tuple[Tensor, Tensor, Tensor]:
         """Queries, keys and values, (B, H, T, Dh) each: views, which int8 tensors have, too."""
@@ -98,9 +100,7 @@ def survives(attend: Callable[[AttentionBlock, Tensor], Tensor], *, seed: int = 
     """
     generator = torch.Generator().manual_seed(seed)
     *calibration, new = (_sequences(generator) for _ in range(CALIBRATION + 1))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        block = AttentionBlock(attend).eval()
+    block = AttentionBlock(attend, seed=seed).eval()
     with torch.no_grad():
         wanted = block(new)
     prepared = copy.deepcopy(block)
