@@ -129,6 +129,10 @@ class KVCache:
     def max_len(self) -> int:
         return self.kv.shape[3]
 
+    @property
+    def nbytes(self) -> int:
+        return self.kv.nbytes
+
 
 class RMSNorm(nn.Module):
     """`x / rms(x) * weight`. Source: arXiv 1910.07467."""
