@@ -40,7 +40,8 @@ def pack(codes: Int8[Tensor, "*R C"], bits: int | float) -> UInt8[Tensor, "*R N"
     number = sum(digits[..., place] * base**place for place in range(each))
     if width > 1:
         number = torch.stack([((number >> 8 * place) & 255).to(torch.uint8) for place in range(width)], -1).flatten(-2)
-    return number[..., : packed_bytes(codes.shape[-1], bits)].contiguous()
+    used = number[..., : packed_bytes(codes.shape[-1], bits)]
+    return used.clone(memory_format=torch.contiguous_format)  # not a view: it would keep the filling alive
 
 
 def unpack(data: UInt8[Tensor, "*R N"], bits: int | float, count: int) -> Int8[Tensor, "*R C"]:
