@@ -1,32 +1,66 @@
 """Chapter 3: how few bits a model's numbers need, and what each way there costs"""
 
+from mobilellm_lab.quantization.article import FAILURES, Failure
+from mobilellm_lab.quantization.converted import quantized_matrices
+from mobilellm_lab.quantization.eager import quantize_static
 from mobilellm_lab.quantization.files import load_quantized, save_quantized
+from mobilellm_lab.quantization.flip import LIVE_SIZES as FLIP_LIVE_SIZES
+from mobilellm_lab.quantization.flip import SIZES as FLIP_SIZES
+from mobilellm_lab.quantization.flip import Recipe as FlipRecipe
+from mobilellm_lab.quantization.flip import Result as FlipResult
+from mobilellm_lab.quantization.flip import Run as FlipRun
 from mobilellm_lab.quantization.grid import BITS, CHANNEL, TENSOR, Grid, QTensor
+from mobilellm_lab.quantization.kernels import BACKENDS, Backend, find_backend, int4_refusals
 from mobilellm_lab.quantization.kv import QuantizedKVCache, WithCache, answers_by_distance, loss_by_position
 from mobilellm_lab.quantization.layers import PackedEmbedding, PackedLinear, packed
+from mobilellm_lab.quantization.libraries import torchao
 from mobilellm_lab.quantization.packing import pack, packed_bytes, unpack
 from mobilellm_lab.quantization.quantized import LAYERS, QuantizedModel, matrices, select
+from mobilellm_lab.quantization.speed import flip_size, measure_speed, speed_recipes
+from mobilellm_lab.quantization.stubs import AttentionBlock, Survival, survives
+from mobilellm_lab.quantization.twins import with_head
 
 __all__ = [
+    "BACKENDS",
     "BITS",
     "CHANNEL",
+    "FAILURES",
+    "FLIP_LIVE_SIZES",
+    "FLIP_SIZES",
     "LAYERS",
     "TENSOR",
+    "AttentionBlock",
+    "Backend",
+    "Failure",
+    "FlipRecipe",
+    "FlipResult",
+    "FlipRun",
     "Grid",
     "PackedEmbedding",
     "PackedLinear",
     "QTensor",
     "QuantizedKVCache",
     "QuantizedModel",
+    "Survival",
     "WithCache",
     "answers_by_distance",
+    "find_backend",
+    "flip_size",
+    "int4_refusals",
     "load_quantized",
     "loss_by_position",
     "matrices",
+    "measure_speed",
     "pack",
     "packed",
     "packed_bytes",
+    "quantize_static",
+    "quantized_matrices",
     "save_quantized",
     "select",
+    "speed_recipes",
+    "survives",
+    "torchao",
     "unpack",
+    "with_head",
 ]
