@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from mobilellm_lab import __version__, constraints, deep_narrow, doctor, metrics
+from mobilellm_lab import __version__, constraints, deep_narrow, doctor, metrics, quantization
 from mobilellm_lab.arms import Arm, missing
 from mobilellm_lab.reference import MODELS, open_sweep
 from mobilellm_lab.reference.making import finished, make_model
@@ -82,6 +82,14 @@ def sweep_metrics_lies(store: Store, *, workers: int) -> None:
         store.add(trial, row)
 
 
+def sweep_quantization_speed(store: Store, *, workers: int) -> None:
+    """Times the quantized kernels that the stored sweep of chapter 3 still lacks; alone, since it times."""
+    torch.set_num_threads(1)
+    todo = [recipe for recipe in quantization.speed_recipes() if recipe not in store]
+    for recipe, row in tqdm(quantization.measure_speed(todo), total=len(todo), unit="row", desc=store.path.name):
+        store.add(recipe, row)
+
+
 JOBS = {
     "constraints_machine": sweep_constraints_machine,
     "constraints": sweep_constraints,
@@ -89,6 +97,7 @@ JOBS = {
     "deep_narrow_cost": sweep_deep_narrow_cost,
     "metrics": sweep_metrics,
     "metrics_lies": sweep_metrics_lies,
+    "quantization_speed": sweep_quantization_speed,
 }
 
 

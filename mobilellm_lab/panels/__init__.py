@@ -2,8 +2,9 @@
 
 from mobilellm_lab.panels.constraints import constraints_panel
 from mobilellm_lab.panels.deep_narrow import deep_narrow_panel
+from mobilellm_lab.panels.flip import flip_panel
 from mobilellm_lab.panels.live import Job, Live
 from mobilellm_lab.panels.metrics import metrics_panel
 from mobilellm_lab.panels.predict import predict
 
-__all__ = ["Job", "Live", "constraints_panel", "deep_narrow_panel", "metrics_panel", "predict"]
+__all__ = ["Job", "Live", "constraints_panel", "deep_narrow_panel", "flip_panel", "metrics_panel", "predict"]

@@ -7,7 +7,15 @@ from mobilellm_lab.reference.origin import Origin, origin
 from mobilellm_lab.sweeps import Store
 
 FOLDER = Path(__file__).parent
-SWEEPS = ("deep_narrow", "deep_narrow_cost", "constraints", "constraints_machine", "metrics", "metrics_lies")
+SWEEPS = (
+    "deep_narrow",
+    "deep_narrow_cost",
+    "constraints",
+    "constraints_machine",
+    "metrics",
+    "metrics_lies",
+    "quantization_speed",
+)
 
 
 def open_sweep(name: str) -> Store:
