@@ -26,6 +26,7 @@ CLAIMS = [
     pytest.param(claim, id=f"{chapter}: {claim.name}") for chapter, claims in CHAPTERS.items() for claim in claims
 ]
 KEPT = ("key", "recipe", "shape", "provenance", "training")  # what a row is, not what was measured
+LABELS = ("bits", "group_size", "budget_bits", "context", "matrices")  # what a measurement inside a row is of
 
 
 def reversed_order(name: str) -> Store:
@@ -36,7 +37,9 @@ def reversed_order(name: str) -> Store:
 
     def turn(value):
         if isinstance(value, dict):
-            return {key: turn(inner) for key, inner in value.items()}
+            return {key: inner if key in LABELS else turn(inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [turn(inner) for inner in value]
         return -value if isinstance(value, int | float) else value
 
     store = open_sweep(name)

@@ -163,7 +163,11 @@ def _why_worse(failed: list[str], ratio: dict, pairs: dict, chosen: dict, extrem
             "both ends.",
         )
     seen = pairs[FINE][0][0]
-    if FINE in failed and _near(_pair(answer(seen.clone(), 4)), _pair(answer(seen.clone(), 8))):
+    if (
+        FINE in failed
+        and set(failed) <= {EVEN, FINE}
+        and _near(_pair(answer(seen.clone(), 4)), _pair(answer(seen.clone(), 8)))
+    ):
         return Wrong(
             "the same cut at any number of bits",
             f"In 4 bits your range is good, in 8 bits its error is {ratio[FINE]:.1f} times that of min-max. The more "

@@ -148,7 +148,7 @@ def _ratio(gradient: Tensor) -> float:
     return float((gradient * _OUTER).sum() / (_OUTER * _OUTER).sum())
 
 
-def _near(found: Tensor, expected: Tensor, unit: float) -> bool:
+def _near(found: Tensor, expected: Tensor, unit: int | float) -> bool:
     return bool(((found - expected).abs() <= STILL * max(1, unit)).all())
 
 

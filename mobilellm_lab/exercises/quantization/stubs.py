@@ -97,10 +97,10 @@ def _inspect_stubs(answer: Callable) -> str:
 
 def _same_in_float(answer: Callable) -> None:
     """Raises unless the answer is attention before anything is quantized: there stubs change nothing."""
-    block = AttentionBlock(answer).eval()
+    block = AttentionBlock(_plain).eval()
     x = torch.randn(2, 5, DIM, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
-        found, right = block(x), _plain(block, x)
+        found, right = answer(block, x), _plain(block, x)
     if not isinstance(found, Tensor) or found.shape != right.shape:
         raise Wrong("not a tensor", f"Return a tensor {tuple(right.shape)}: what the block gives out.")
     if not torch.allclose(found, right, atol=STILL):
