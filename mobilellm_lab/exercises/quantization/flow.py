@@ -1,4 +1,4 @@
-"""The article's lines of code and what they say of fusing and loading, tried here and now: the rule behind each verdict."""
+"""The article's lines of code, and its advice on fusing and loading, tried now: the rule behind each verdict."""
 
 import tempfile
 from pathlib import Path

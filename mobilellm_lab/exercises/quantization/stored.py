@@ -1,4 +1,4 @@
-"""Chapter 3's stored rows as its claims and predictions ask for them: the seeds of one arm, one run, and how they are said"""
+"""Chapter 3's stored rows as its claims ask for them: the seeds of one arm, one run, and how they are printed"""
 
 import pandas as pd
 
@@ -6,7 +6,7 @@ from mobilellm_lab.quantization import evidence
 from mobilellm_lab.reference import MODELS
 from mobilellm_lab.sweeps import Store
 
-DEEP = ("stories-deep", "text-deep")  # what every study measures
+NAMED = {"stories": "stories-deep", "text": "text-deep"}  # as the sentences call what every study measures
 LITTLE = 0.01  # nats, 1 % of perplexity: a rise of the loss that is no more goes unnoticed
 
 
@@ -52,7 +52,7 @@ def rounded(store: Store, bits: int, group_size: int = 32) -> dict[str, pd.Serie
     """Model -> its run with weights rounded to nearest on a symmetric grid, nothing else changed."""
     runs = evidence.runs(store, "grid")
     plain = {"method": "rtn", "symmetric": True, "bits": bits, "group_size": group_size}
-    return {model: one(runs, model=model, **plain) for model in DEEP}
+    return {model: one(runs, model=model, **plain) for model in NAMED.values()}
 
 
 def share_of_training(steps: int, batch_size: int, model: str) -> float:

@@ -1,0 +1,39 @@
+"""What flows through a model in few bits, activations and the cache: the rule behind each verdict."""
+
+from mobilellm_lab.exercises.claim import Evidence
+from mobilellm_lab.exercises.quantization.stored import LITTLE, in_parts, one
+from mobilellm_lab.exercises.rules import graded
+from mobilellm_lab.quantization import evidence
+from mobilellm_lab.sweeps import Store
+
+REFERENCE = ("stories-deep", "stories-wide", "text-deep", "text-wide")
+
+
+def eight_bits_of_cache(store: Store) -> Evidence:
+    """The cache in 8 bits, per model: at most a third of the bytes, and no more than 0.01 nats above in any part?
+
+    Holds if all answers are yes, does not hold if none is.
+    """
+    return _cache(store, 8, 3)
+
+
+def four_bits_of_cache(store: Store) -> Evidence:
+    """The cache in 4 bits, per model: at most a fifth of the bytes, and no more than 0.01 nats above in any part?
+
+    Holds if all answers are yes, does not hold if none is.
+    """
+    return _cache(store, 4, 5)
+
+
+def _cache(store: Store, bits: int, times: int) -> Evidence:
+    runs, kept = evidence.runs(store, "kv"), evidence.kv_by_context(store)
+    runs = runs[(runs["bits"] == 32) & (runs["kv_bits"] == bits)]
+    answers, numbers, ratios = [], {}, []
+    for model in REFERENCE:
+        run, here = one(runs, model=model), kept[kept["model"] == model]
+        longest = here["context"].max()
+        few, full = (one(here, kv_bits=b, context=longest)["bytes"] for b in (bits, 32))
+        answers += [times * few <= full, run["rise_high_nats"] <= LITTLE]
+        ratios.append(full / few)
+        numbers[model.replace("-", "_")] = in_parts(run)
+    return Evidence(verdict=graded(answers), numbers=numbers | {"times": f"{min(ratios):.1f}"})

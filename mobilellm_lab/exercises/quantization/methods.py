@@ -1,0 +1,55 @@
+"""Better ways to spend the same bits, GPTQ, AWQ and bits by sensitivity: the rule behind each verdict."""
+
+from mobilellm_lab.exercises.claim import Evidence
+from mobilellm_lab.exercises.quantization.stored import NAMED, in_parts, one, seeds, span
+from mobilellm_lab.exercises.rules import graded
+from mobilellm_lab.quantization import evidence
+from mobilellm_lab.quantization.grid import CHANNEL, TENSOR
+from mobilellm_lab.sweeps import Store
+
+
+def compensates(store: Store) -> Evidence:
+    """Per model and grid at 3 bits: do all seeds of GPTQ lose less than rounding to nearest?
+
+    Grids: a scale per matrix, per row, per 32 and per 16 neighbours. Holds if in every case, does not hold if in none.
+    """
+    return _against_nearest(store, "gptq")
+
+
+def scales(store: Store) -> Evidence:
+    """Per model and grid at 3 bits: do all seeds of AWQ lose less than rounding to nearest?
+
+    Grids: a scale per matrix, per row, per 32 and per 16 neighbours. Holds if in every case, does not hold if in none.
+    """
+    return _against_nearest(store, "awq")
+
+
+def _against_nearest(store: Store, method: str) -> Evidence:
+    runs = evidence.runs(store, "grid")
+    runs, wins, numbers = runs[runs["symmetric"] & (runs["bits"] == 3)], {}, {}
+    for name, model in NAMED.items():
+        for group_size in (TENSOR, CHANNEL, 32, 16):
+            nearest = one(runs, model=model, method="rtn", group_size=group_size)
+            better = seeds(runs, model=model, method=method, group_size=group_size)
+            wins[model, group_size] = bool(better.max() < nearest["rise_nats"])
+            if group_size in (CHANNEL, 32):
+                place = "rows" if group_size == CHANNEL else "groups"
+                numbers |= {f"{name}_{place}": span(better), f"{name}_{place}_rtn": f"{nearest['rise_nats']:.3f}"}
+    return Evidence(
+        verdict=graded(wins.values()), numbers={"wins": str(sum(wins.values())), "cases": str(len(wins)), **numbers}
+    )
+
+
+def mixed_is_better(store: Store) -> Evidence:
+    """Per model, at the bytes of 3 and of 4 bits everywhere: is the loss lower with bits of its own for each matrix?
+
+    Bits are assigned by what each matrix alone costs on validation data, and judged on the test. Holds if in every
+    case, does not hold if in none.
+    """
+    frame, wins, numbers = evidence.mixed(store), [], {}
+    for name, model in NAMED.items():
+        for budget in (3, 4):
+            own, same = (one(frame, model=model, kind=kind, budget_bits=budget) for kind in ("mixed", "uniform"))
+            wins.append(own["rise_nats"] < same["rise_nats"])
+            numbers |= {f"{name}_mixed_{budget}": in_parts(own), f"{name}_uniform_{budget}": in_parts(same)}
+    return Evidence(verdict=graded(wins), numbers=numbers)
