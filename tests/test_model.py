@@ -328,3 +328,14 @@ def test_a_hook_on_the_untied_head_is_called():
     ours.head.register_forward_hook(lambda *call: seen.append(1))
     list(generate(ours, tokens_for(ours.config, 1, 5), 3))
     assert len(seen) == 3
+
+
+def test_a_hook_on_the_table_is_followed():
+    ours, prompt = model(config_of(**SHAPES["gqa"])), tokens_for(config_of(**SHAPES["gqa"]), 1, 5)
+    plain = torch.cat(list(generate(ours, prompt, 8)))
+    ours.embed.register_forward_hook(lambda module, given, result: result.flip(-1))
+    turned, context = torch.cat(list(generate(ours, prompt, 8))), prompt
+    assert not torch.equal(turned, plain)
+    for token in turned:
+        assert ours(context)[0, -1].argmax() == token
+        context = torch.cat((context, token.view(1, 1)), 1)
