@@ -7,6 +7,7 @@ from mobilellm_lab.quantization import evidence
 from mobilellm_lab.sweeps import Store
 
 REFERENCE = ("stories-deep", "stories-wide", "text-deep", "text-wide")
+HALF_A_POINT = 0.5  # of accuracy in percent
 
 
 def eight_bits_of_cache(store: Store) -> Evidence:
@@ -32,8 +33,26 @@ def _cache(store: Store, bits: int, times: int) -> Evidence:
     for model in REFERENCE:
         run, here = one(runs, model=model), kept[kept["model"] == model]
         longest = here["context"].max()
-        few, full = (one(here, kv_bits=b, context=longest)["bytes"] for b in (bits, 32))
+        few, full = (one(here, kv_bits=b, keys="position", context=longest)["bytes"] for b in (bits, 32))
         answers += [times * few <= full, run["rise_high_nats"] <= LITTLE]
         ratios.append(full / few)
         numbers[model.replace("-", "_")] = in_parts(run)
     return Evidence(verdict=graded(answers), numbers=numbers | {"times": f"{min(ratios):.1f}"})
+
+
+def eight_bits_each(store: Store) -> Evidence:
+    """Weights and activations in 8 bits, per model: a file of at most a third, and less than half a point lost?
+
+    Points of accuracy: two-hop questions on stories, the next byte on text. Weights with a scale per row, activations
+    with one per token. Holds if all answers are yes, does not hold if none is.
+    """
+    runs, plain = evidence.runs(store, "activations"), evidence.runs(store, "float")
+    runs = runs[(runs["bits"] == 8) & (runs["activation_bits"] == 8)]
+    answers, numbers = [], {}
+    for model in REFERENCE:
+        run, before = one(runs, model=model), one(plain, model=model)
+        column = "two_hop" if model.startswith("stories") else "accuracy"
+        lost = 100 * (before[column] - run[column])
+        answers += [3 * run["on_disk_bytes"] <= run["float_bytes"], lost < HALF_A_POINT]
+        numbers[model.replace("-", "_")] = f"{lost:.2f}"
+    return Evidence(verdict=graded(answers), numbers=numbers)
