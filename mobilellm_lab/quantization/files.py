@@ -8,7 +8,6 @@ from torch import Tensor
 
 from mobilellm_lab import checkpoints
 from mobilellm_lab.checkpoints import CONFIG, WEIGHTS, TensorFiles
-from mobilellm_lab.model import ModelConfig
 from mobilellm_lab.quantization.grid import Grid
 from mobilellm_lab.quantization.layers import PackedMatrix, hollow, packed
 from mobilellm_lab.quantization.quantized import QuantizedModel
@@ -55,7 +54,8 @@ def load_quantized(folder: str | Path) -> QuantizedModel:
     """
     path, weights = Path(folder) / CONFIG, Path(folder) / WEIGHTS
     raw, config = checkpoints.read_config(path, FORMAT, VERSION)
-    model = hollow(config, _grids(raw.get("grids"), config, path))
+    shapes = checkpoints.shapes(config)
+    model = hollow(config, _grids(raw.get("grids"), shapes, path))
     wanted = model.state_dict()
     with TensorFiles([weights]) as files:
         checkpoints.compare({name: tuple(value.shape) for name, value in wanted.items()}, files.shapes, weights)
@@ -67,18 +67,18 @@ def load_quantized(folder: str | Path) -> QuantizedModel:
     model.load_state_dict(state, assign=True)
     layers = {f"{name}.weight": layer for name, layer in model.named_modules() if isinstance(layer, PackedMatrix)}
     tensors = {name: layer.tensor() for name, layer in layers.items()}
-    rest = {name: value for name, value in state.items() if name in checkpoints.shapes(config)}
+    rest = {name: value for name, value in state.items() if name in shapes}
     made = checkpoints.assemble(config, rest | {name: tensor.dequantize() for name, tensor in tensors.items()})
     if checkpoints.fingerprint(made) != raw.get("fingerprint"):
         raise ValueError(f"{weights}: not the weights whose fingerprint is in {path}: copy both files again")
     return QuantizedModel(model=made.eval(), tensors=tensors)
 
 
-def _grids(found: object, config: ModelConfig, path: Path) -> dict[str, Grid]:
+def _grids(found: object, shapes: dict[str, tuple[int, ...]], path: Path) -> dict[str, Grid]:
     """The grid of each matrix, as the config file tells them."""
     if not isinstance(found, dict):
         raise ValueError(f"{path}: grids={found!r}: must name the grid of each quantized matrix, save it again")
-    shapes, wanted = checkpoints.shapes(config), {field.name for field in fields(Grid)}
+    wanted = {field.name for field in fields(Grid)}
     for name, grid in found.items():
         if len(shapes.get(name, ())) != 2:
             raise ValueError(f"{path}: grids: {name} is no matrix of this model: save it again")

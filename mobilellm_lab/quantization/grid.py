@@ -42,6 +42,8 @@ class Grid:
             raise ValueError(f"group_size={self.group_size}: give 1 or more, {CHANNEL} per row, {TENSOR} per tensor")
         if self.bits < 2 and not self.symmetric:
             raise ValueError(f"symmetric=False: {self.bits} bits are signs (and zero), give 2 bits or more")
+        if not isinstance(self.symmetric, bool):
+            raise ValueError(f"symmetric={self.symmetric!r}: give True or False")
         if self.scale_dtype not in SCALE_DTYPES:
             raise ValueError(f"scale_dtype={self.scale_dtype!r}: choose one of {', '.join(SCALE_DTYPES)}")
         if self.bits != TERNARY:
@@ -91,28 +93,15 @@ class Grid:
             ValueError: no weights, NaN or inf among them, too large for `scale_dtype`, or a `shrink` that is not
                 positive.
         """
-        if w.numel() == 0:
+        if w.ndim != 2 or w.numel() == 0:
             check(w)
         if not (torch.as_tensor(shrink) > 0).all():
             raise ValueError(f"shrink={shrink}: must be positive, 1 covers all weights")
-        groups = self._grouped(w.float())  # (r, n, group)
-        if self.bits < 2:
-            scale = groups.abs().sum(-1) / self._members(w.shape)
-        else:
-            low, high = torch.aminmax(groups, dim=-1)
-            if self.symmetric:
-                scale = torch.maximum(high, -low) / ((self.high - self.low) / 2)
-            else:
-                low, high = low.clamp(max=0), high.clamp(min=0)
-                scale = (high - low) / (self.high - self.low)
-        scale = (scale * shrink).clamp(min=SMALLEST_SCALE).to(SCALE_DTYPES[self.scale_dtype]).float()
-        if not scale.isfinite().all():
+        scale, zero = self._scale_and_zero(*self._range(w), shrink)
+        if not scale.isfinite().all():  # NaN and inf reach the scale of their group, and there are fewer of these
             check(w)
             raise ValueError(f"scale_dtype={self.scale_dtype!r} cannot hold the scale of such weights: take float32")
-        if self.symmetric:
-            return scale, torch.zeros_like(scale, dtype=torch.int32)
-        zero = (self.low - (low * shrink / scale).round()).clamp(self.low, self.high)
-        return scale, zero.to(torch.int32)
+        return scale, zero
 
     @torch.no_grad()
     def quantize(
@@ -122,11 +111,7 @@ class Grid:
 
         Multiplied by 1 / scale, not divided by the scale: at an exact half that may differ, and torchao does so.
         """
-        if self.bits == 1:
-            return torch.where(w < 0, -1, 1).to(torch.int8)
-        steps = self._grouped(w.float()) * (1.0 / scale)[..., None]
-        codes = steps.round_().add_(zero[..., None]).clamp_(self.low, self.high).to(torch.int8)
-        return self._ungrouped(codes, w.shape)
+        return self._ungrouped(self._codes(self._grouped(w.float()), scale, zero).to(torch.int8), w.shape)
 
     def dequantize(
         self, codes: Int8[Tensor, "R C"], scale: Float[Tensor, "r n"], zero: Int[Tensor, "r n"]
@@ -149,14 +134,54 @@ class Grid:
         Large weights are then cut off for the sake of the many small ones. Source: OCTAV (arXiv 2206.06501) has the
         idea and a faster way.
         """
-        best = torch.ones(self.groups(w.shape), device=w.device)
+        best = torch.ones_like(self.fit(w)[0])  # refuses what has no fit
         least = torch.full_like(best, math.inf)
+        groups, counts = self._grouped(w.float()), self._counts(w, weight)
+        low, high = self._range(w)
         for shrink in sorted(SHRINKS, key=lambda shrink: abs(math.log(shrink))):  # of equals, the one nearest to 1
-            error = (self.fake(w, shrink=shrink) - w.float()).square()
-            error = self._grouped(error if weight is None else error * weight).sum(-1)
-            best = torch.where(error < least, shrink, best)
-            least = torch.minimum(error, least)
+            scale, zero = self._scale_and_zero(low, high, shrink)
+            values = self._codes(groups, scale, zero).sub_(zero[..., None]).mul_(scale[..., None])
+            error = values.sub_(groups).square_().mul_(counts).sum(-1)
+            better = error < least
+            best, least = torch.where(better, shrink, best), torch.where(better, error, least)
         return best
+
+    def _range(self, w: Float[Tensor, "R C"]) -> tuple[Float[Tensor, "r n"], Float[Tensor, "r n"]]:
+        """(low, high) of each group: what the steps from `low` to `high` of the grid are to span."""
+        groups = self._grouped(w.float())
+        if self.bits < 2:
+            high = groups.abs().sum(-1) / self._counts(w).sum(-1)
+            return -high, high
+        low, high = torch.aminmax(groups, dim=-1)
+        if self.symmetric:
+            high = torch.maximum(high, -low)
+            return -high, high
+        return low.clamp(max=0), high.clamp(min=0)
+
+    def _scale_and_zero(
+        self, low: Float[Tensor, "r n"], high: Float[Tensor, "r n"], shrink: int | float | Float[Tensor, "r n"]
+    ) -> tuple[Float[Tensor, "r n"], Int[Tensor, "r n"]]:
+        """Of groups with these ranges; inf where the scale is beyond its type."""
+        scale = ((high - low) / (self.high - self.low) * shrink).clamp(min=SMALLEST_SCALE)
+        scale = scale.to(SCALE_DTYPES[self.scale_dtype]).float()
+        if self.symmetric:
+            return scale, torch.zeros_like(scale, dtype=torch.int32)
+        zero = (self.low - (low * shrink / scale).round()).clamp(self.low, self.high)
+        return scale, zero.to(torch.int32)
+
+    def _codes(
+        self, groups: Float[Tensor, "r n group"], scale: Float[Tensor, "r n"], zero: Int[Tensor, "r n"]
+    ) -> Float[Tensor, "r n group"]:
+        """The codes of all weights, still as floats."""
+        if self.bits == 1:
+            return torch.where(groups < 0, -1.0, 1.0)
+        steps = groups * (1.0 / scale)[..., None]
+        return steps.round_().add_(zero[..., None]).clamp_(self.low, self.high)
+
+    def _counts(self, w: Float[Tensor, "R C"], weight: Float[Tensor, " C"] | None = None) -> Float[Tensor, "_ n group"]:
+        """What each weight counts, by default 1, in groups; the filling of a short group counts nothing."""
+        weight = torch.ones(w.shape[1], device=w.device) if weight is None else weight
+        return self._grouped(weight.expand(w.shape if self.group_size == TENSOR else (1, -1)))
 
     def _grouped(self, w: Shaped[Tensor, "R C"]) -> Shaped[Tensor, "r n group"]:
         """Groups along the last axis, a short one filled up with zeros, which change no range and no sum."""
@@ -167,11 +192,6 @@ class Grid:
 
     def _ungrouped(self, groups: Shaped[Tensor, "r n group"], shape: tuple[int, int]) -> Shaped[Tensor, "R C"]:
         return groups.reshape(shape[0], -1)[:, : shape[1]].contiguous()
-
-    def _members(self, shape: tuple[int, int]) -> Float[Tensor, "1 n"]:
-        """Weights in each group of a row."""
-        ones = torch.ones(1, math.prod(shape) if self.group_size == TENSOR else shape[1])
-        return self._grouped(ones).sum(-1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -310,6 +310,17 @@ def test_the_search_finds_the_best_of_its_candidates_in_every_group(bits, group,
             assert (best <= group_errors(candidate, factor) * (1 + 1e-5)).all()
 
 
+def test_a_search_passes_over_scales_that_its_type_cannot_hold():
+    w = 1e5 * gaussian(8, 64)
+    grid = Grid(group_size=CHANNEL)
+    assert grid.fit(w)[0].max() * 2 > torch.finfo(torch.float16).max
+    assert relative_error(w, grid, shrink=grid.search(w)) < relative_error(w, grid)
+    with pytest.raises(ValueError, match="cannot hold"):
+        grid.search(100 * w)
+    with pytest.raises(ValueError, match="NaN or inf"):
+        grid.search(math.nan * w)
+
+
 def test_a_weighted_search_serves_the_channels_that_count():
     w = gaussian(32, 64)
     counting = torch.zeros(64)
