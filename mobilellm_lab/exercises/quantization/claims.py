@@ -108,11 +108,11 @@ ARTICLE = (
         said="To collect the ranges, one random input is enough.",
         source="the article, section 3.1, its sample",
         verdict=Verdict.DOES_NOT_HOLD,
-        finding="Even 128 sequences of random tokens: static activations of 8 bits cost {stories_static_random} nats "
-        "on stories instead of {stories_static_own}, and {text_static_random} on text instead of {text_static_own}. "
-        "GPTQ at 3 bits: {stories_gptq_random} instead of {stories_gptq_own}, {text_gptq_random} instead of "
-        "{text_gptq_own}. AWQ: {stories_awq_random} instead of {stories_awq_own}, {text_awq_random} instead of "
-        "{text_awq_own}. In brackets the lowest and the highest of three seeds.",
+        finding="From {sequences} sequences of random tokens, static activations of 8 bits cost "
+        "{stories_static_random} nats on stories instead of {stories_static_own}, and {text_static_random} on text "
+        "instead of {text_static_own}. GPTQ at 3 bits: {stories_gptq_random} instead of {stories_gptq_own}, "
+        "{text_gptq_random} instead of {text_gptq_own}. AWQ: {stories_awq_random} instead of {stories_awq_own}, "
+        "{text_awq_random} instead of {text_awq_own}. In brackets the lowest and the highest of three seeds.",
         flips="if the model did not care what it reads. For a language model the sample's random picture is not even "
         "an input.",
         evidence=promises.random_input_will_do,

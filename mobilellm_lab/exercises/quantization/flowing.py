@@ -13,7 +13,7 @@ HALF_A_POINT = 0.5  # of accuracy in percent
 def eight_bits_of_cache(store: Store) -> Evidence:
     """The cache in 8 bits, per model: at most a third of the bytes, and no more than 0.01 nats above in any part?
 
-    Holds if all answers are yes, does not hold if none is.
+    Holds if for every model, does not hold if for none.
     """
     return _cache(store, 8, 3)
 
@@ -21,7 +21,7 @@ def eight_bits_of_cache(store: Store) -> Evidence:
 def four_bits_of_cache(store: Store) -> Evidence:
     """The cache in 4 bits, per model: at most a fifth of the bytes, and no more than 0.01 nats above in any part?
 
-    Holds if all answers are yes, does not hold if none is.
+    Holds if for every model, does not hold if for none.
     """
     return _cache(store, 4, 5)
 
@@ -34,7 +34,7 @@ def _cache(store: Store, bits: int, times: int) -> Evidence:
         run, here = one(runs, model=model), kept[kept["model"] == model]
         longest = here["context"].max()
         few, full = (one(here, kv_bits=b, keys="position", context=longest)["bytes"] for b in (bits, 32))
-        answers += [times * few <= full, run["rise_high_nats"] <= LITTLE]
+        answers.append(times * few <= full and run["rise_high_nats"] <= LITTLE)
         ratios.append(full / few)
         numbers[model.replace("-", "_")] = in_parts(run)
     return Evidence(verdict=graded(answers), numbers=numbers | {"times": f"{min(ratios):.1f}"})
@@ -44,7 +44,7 @@ def eight_bits_each(store: Store) -> Evidence:
     """Weights and activations in 8 bits, per model: a file of at most a third, and less than half a point lost?
 
     Points of accuracy: two-hop questions on stories, the next byte on text. Weights with a scale per row, activations
-    with one per token. Holds if all answers are yes, does not hold if none is.
+    with one per token. Holds if for every model, does not hold if for none.
     """
     runs, plain = evidence.runs(store, "activations"), evidence.runs(store, "float")
     runs = runs[(runs["bits"] == 8) & (runs["activation_bits"] == 8)]
@@ -53,6 +53,6 @@ def eight_bits_each(store: Store) -> Evidence:
         run, before = one(runs, model=model), one(plain, model=model)
         column = "two_hop" if model.startswith("stories") else "accuracy"
         lost = 100 * (before[column] - run[column])
-        answers += [3 * run["on_disk_bytes"] <= run["float_bytes"], lost < HALF_A_POINT]
+        answers.append(3 * run["on_disk_bytes"] <= run["float_bytes"] and lost < HALF_A_POINT)
         numbers[model.replace("-", "_")] = f"{lost:.2f}"
     return Evidence(verdict=graded(answers), numbers=numbers)

@@ -10,10 +10,10 @@ from mobilellm_lab.sweeps import Store
 
 
 def rows_survive(store: Store) -> Evidence:
-    """Per model and size of the planted weights: are all seeds with a scale per row below all with one per matrix?
+    """Per model and size of the planted weights: do rows lose less than the matrix, and hardly more than before?
 
-    And does a row's scale lose at most 0.01 nats more than without them? 4 bits. Holds if all answers are yes, does not
-    hold if none is.
+    All seeds with a scale per row below all with one per matrix, and at most 0.01 nats above the same grid without
+    planted weights. 4 bits. Holds if in every case, does not hold if in none.
     """
     runs = evidence.runs(store, "planted")
     runs = runs[(runs["bits"] == 4) & ~runs["rotate"]]
@@ -23,17 +23,18 @@ def rows_survive(store: Store) -> Evidence:
         before = {g: float(frame[frame["planted"] == "none"]["rise_nats"].median()) for g, frame in of.items()}
         for factor in FACTORS:
             rises = {g: frame[frame["factor"] == factor]["rise_nats"] for g, frame in of.items()}
-            answers += [apart(rises[TENSOR], rises[CHANNEL]), bool(rises[CHANNEL].max() - before[CHANNEL] < LITTLE)]
+            worst = float(rises[CHANNEL].max()) - before[CHANNEL]
+            answers.append(apart(rises[TENSOR], rises[CHANNEL]) and worst <= LITTLE)
         numbers |= {f"{name}_matrix": span(rises[TENSOR]), f"{name}_rows": span(rises[CHANNEL])}
         numbers |= {f"{name}_matrix_before": f"{before[TENSOR]:.3f}", f"{name}_rows_before": f"{before[CHANNEL]:.3f}"}
     return Evidence(verdict=graded(answers), numbers=numbers | {"factor": str(FACTORS[-1])})
 
 
 def rotation_cures(store: Store) -> Evidence:
-    """Per model, size of the planted channels and kind of range: are all seeds below those without a rotation?
+    """Per model, size of the planted channels and kind of range: does the rotation lower the loss by over 0.01 nats?
 
-    Activations of 8 bits, weights in float; also where nothing was planted. Holds if in every case, does not hold if in
-    none.
+    All seeds below those without it, and so much by medians. Activations of 8 bits, weights in float; also where
+    nothing was planted. Holds if in every case, does not hold if in none.
     """
     runs = evidence.runs(store, "planted")
     runs = runs[runs["bits"] == 32]
@@ -43,7 +44,8 @@ def rotation_cures(store: Store) -> Evidence:
             for factor in (1, *FACTORS):
                 here = runs[(runs["model"] == model) & (runs["activation"] == kind) & (runs["factor"] == factor)]
                 plain, turned = (here[here["rotate"] == rotate]["rise_nats"] for rotate in (False, True))
-                wins[name, kind, factor] = apart(plain, turned)
+                gain = float(plain.median() - turned.median())
+                wins[name, kind, factor] = apart(plain, turned) and gain > LITTLE
                 if factor == FACTORS[-1]:
                     numbers |= {f"{name}_{kind}": span(plain), f"{name}_{kind}_rotated": span(turned)}
     planted = {case: won for case, won in wins.items() if case[2] > 1}
