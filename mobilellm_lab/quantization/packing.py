@@ -59,7 +59,7 @@ def unpack(data: UInt8[Tensor, "*R N"], bits: int | float, count: int) -> Int8[T
     number = data
     if width > 1:  # the bytes of a unit as one number
         data = F.pad(data, (0, -data.shape[-1] % width)).unflatten(-1, (-1, width))
-        number = sum((data[..., place].long() << 8 * place) for place in range(width))
+        number = sum(data[..., place].long() << (8 * place) for place in range(width))
     if bits == TERNARY:
         digits = [number // base**place % base for place in range(each)]
     else:
