@@ -123,7 +123,7 @@ _GROUPS_SLIPS = {
     "leaves the lowest code unused": (
         _grouped(lambda g, bits: _step(g, bits) * ((2**bits - 1) / 2) / (2 ** (bits - 1) - 1)),
         "You divided by the largest code. That is a grid that libraries use too, with the lowest code idle and wider "
-        "steps. Here the largest magnitude lies (2**bits - 1) / 2 steps from 0, so that all codes are used.",
+        "steps. Here the largest magnitude lies `(2**bits - 1) / 2` steps from 0, so that all codes are used.",
     ),
     "a group of zeros becomes NaN": (
         lambda w, bits, size: torch.cat(
