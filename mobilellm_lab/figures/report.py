@@ -47,6 +47,14 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, words: int =
     return f'{scroll}<table class="lab-table"><thead>{head}</thead><tbody>{body}</tbody></table></div>'
 
 
+def session(columns: Sequence[str], runs: Sequence[Sequence[str]], *, above: str = "") -> str:
+    """HTML of a session's runs, given from the first on: numbered, the newest on top; "" where there are none yet."""
+    if not runs:
+        return ""
+    rows = [(f"{number}. {name}", *rest) for number, (name, *rest) in enumerate(runs, 1)]
+    return f'<div class="lab-heading">This session</div>{above}{table(columns, rows[::-1])}'
+
+
 def says(heading: str, text: str) -> str:
     """HTML of text that a model gives, as it is."""
     return f'<div class="lab-heading">{escape(heading)}</div><pre class="lab-says" tabindex="0">{escape(text)}</pre>'

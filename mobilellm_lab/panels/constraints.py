@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import ipywidgets as W
 import torch
@@ -9,6 +10,7 @@ import torch
 from mobilellm_lab.constraints import BITS, DEVICES, MODELS, Machine, Recipe, Result, Run, cores
 from mobilellm_lab.figures.constraints_live import decode_svg
 from mobilellm_lab.figures.report import digits, short
+from mobilellm_lab.panels import controls
 from mobilellm_lab.panels.constraints_runs import Decoding, Measuring, Session, said
 from mobilellm_lab.panels.live import Live, Values, static_if_headless
 from mobilellm_lab.reference import open_sweep
@@ -106,20 +108,7 @@ def _replay() -> object:
 
 
 def _controls(base: Recipe) -> dict[str, W.Widget]:
-    look = {"style": {"description_width": "5rem"}, "layout": {"width": "auto"}}
-    narrow = look | {"style": {"description_width": "5rem", "button_width": "auto"}}
-
-    def choice(description: str, options: dict, value, tooltip: str, kind=W.Dropdown, **more) -> W.Widget:
-        if value not in options.values():
-            options = options | {str(value): value}
-        options = [(name, option) for name, option in options.items()]
-        return kind(description=description, options=options, value=value, tooltip=tooltip, **look | more)
-
-    def slider(description: str, values: range, value: int, tooltip: str) -> W.IntSlider:
-        low, high = min(values[0], value), max(values[-1], value)
-        return W.IntSlider(
-            description=description, min=low, max=high, step=values.step, value=value, tooltip=tooltip, **look
-        )
+    choice, slider = (partial(kind, label_width="5rem") for kind in (controls.choice, controls.slider))
 
     def numbers(values) -> dict[str, int]:
         return {f"{value:,}": value for value in values}
@@ -130,14 +119,12 @@ def _controls(base: Recipe) -> dict[str, W.Widget]:
         "model": choice("model", models, base.model, "a published shape with random weights, or your own"),
         "depth": slider("depth", DEPTHS, base.depth, "layers"),
         "width": slider("width", WIDTHS, base.width, "dim, the residual stream"),
-        "bits": choice(
-            "bits", numbers(BITS), base.bits, "of a weight; 32 and 16 are run here", W.ToggleButtons, **narrow
-        ),
-        "context": choice("context", numbers(CONTEXTS), base.context, "tokens in the KV cache", W.SelectionSlider),
-        "batch": choice("batch", numbers(BATCHES), base.batch, "sequences decoded together", W.SelectionSlider),
-        "tokens": choice("tokens", numbers(TOKENS), base.tokens, "written in one run", W.ToggleButtons, **narrow),
+        "bits": choice("bits", numbers(BITS), base.bits, "of a weight; 32 and 16 are run here", kind=W.ToggleButtons),
+        "context": choice("context", numbers(CONTEXTS), base.context, "tokens in the KV cache", kind=W.SelectionSlider),
+        "batch": choice("batch", numbers(BATCHES), base.batch, "sequences decoded together", kind=W.SelectionSlider),
+        "tokens": choice("tokens", numbers(TOKENS), base.tokens, "written in one run", kind=W.ToggleButtons),
         "device": choice("device", {name: name for name in DEVICES}, base.device, "the card that is calculated with"),
-        "threads": choice("here on", threads, base.threads, "torch threads of the real run", W.ToggleButtons, **narrow),
+        "threads": choice("here on", threads, base.threads, "torch threads of the real run", kind=W.ToggleButtons),
     }
 
 

@@ -55,11 +55,9 @@ class Session:
 
     def table(self) -> str:
         """HTML of every run, the newest first."""
-        if not self.history:
-            return ""
         rows = [
             (
-                f"{number}. {label(r.recipe)}",
+                label(r.recipe),
                 digits(r.fit.total_mib),
                 {True: "yes", False: "no", None: UNKNOWN}[r.fit.fits],
                 digits(r.decode.bytes_moved / 1e6),
@@ -68,9 +66,9 @@ class Session:
                 said(r.decode.tokens_per_s),
                 span(r.endurance.hours),
             )
-            for number, r in reversed(list(enumerate(self.history, 1)))
+            for r in self.history
         ]
-        return '<div class="lab-heading">This session</div>' + report.table(COLUMNS, rows)
+        return report.session(COLUMNS, rows)
 
 
 class Decoding:

@@ -13,6 +13,7 @@ from mobilellm_lab.deep_narrow.sweep import band
 from mobilellm_lab.figures import report
 from mobilellm_lab.figures.live import curve_svg
 from mobilellm_lab.model import FFN, SHARING, execution_order
+from mobilellm_lab.panels.controls import checkbox, choice, slider
 from mobilellm_lab.panels.deep_narrow_runs import FAMILY, Family, Reference, Session, Training, loss_label
 from mobilellm_lab.panels.live import Live, Values, static_if_headless
 from mobilellm_lab.reference import open_sweep
@@ -133,24 +134,6 @@ def _replay(store: Store) -> object:
 
 
 def _controls(base: Recipe) -> dict[str, W.Widget]:
-    look = {
-        "style": {"description_width": "6.2rem"},
-        "layout": {"width": "auto"},
-    }
-    narrow = look | {"style": {"description_width": "6.2rem", "button_width": "auto"}}
-
-    def choice(description: str, options: dict, value, tooltip: str, kind=W.Dropdown, **more) -> W.Widget:
-        if value not in options.values():
-            options = options | {str(value): value}
-        options = [(name, option) for name, option in options.items()]
-        return kind(description=description, options=options, value=value, tooltip=tooltip, **look | more)
-
-    def slider(description: str, values: range, value: int, tooltip: str) -> W.IntSlider:
-        low, high = min(values[0], value), max(values[-1], value)
-        return W.IntSlider(
-            description=description, min=low, max=high, step=values.step, value=value, tooltip=tooltip, **look
-        )
-
     limits = {"the task's own steps": (0, 0.0)}
     limits |= {f"{steps:,} steps": (steps, 0.0) for steps in STEPS}
     limits |= {f"{seconds} seconds": (1_000_000, float(seconds)) for seconds in SECONDS}
@@ -165,19 +148,19 @@ def _controls(base: Recipe) -> dict[str, W.Widget]:
             {"budget": HOLD[0], "width": HOLD[1]},
             base.hold,
             "budget: the width is solved for; width: the parameter count moves",
-            W.ToggleButtons,
-            **narrow,
+            kind=W.ToggleButtons,
         ),
-        "budget": choice("parameters", BUDGETS, base.budget, "within 2 %; the width is solved for", W.SelectionSlider),
+        "budget": choice(
+            "parameters", BUDGETS, base.budget, "within 2 %; the width is solved for", kind=W.SelectionSlider
+        ),
         "width": slider("width", WIDTHS, base.width, "dim, the residual stream"),
-        "n_heads": choice("heads", {str(h): h for h in HEADS}, base.n_heads, "query heads", W.ToggleButtons, **narrow),
+        "n_heads": choice("heads", {str(h): h for h in HEADS}, base.n_heads, "query heads", kind=W.ToggleButtons),
         "n_kv_heads": choice(
             "KV heads",
             divisors,
             base.n_kv_heads,
             "as many as heads: MHA; 1: MQA; between: GQA",
-            W.ToggleButtons,
-            **narrow,
+            kind=W.ToggleButtons,
         ),
         "sharing": choice(
             "layer sharing",
@@ -185,13 +168,7 @@ def _controls(base: Recipe) -> dict[str, W.Widget]:
             base.sharing,
             "which blocks run twice: 0 0 1 1, 0 1 0 1 or 0 1 1 0",
         ),
-        "tie_embeddings": W.Checkbox(
-            description="tied embeddings",
-            value=base.tie_embeddings,
-            indent=True,
-            tooltip="the output layer is the embedding table",
-            **look,
-        ),
+        "tie_embeddings": checkbox("tied embeddings", base.tie_embeddings, "the output layer is the embedding table"),
         "embed_dim": choice(
             "embedding", EMBEDDINGS, base.embed_dim, "width of a factorised table; full: as wide as the model"
         ),
@@ -200,16 +177,14 @@ def _controls(base: Recipe) -> dict[str, W.Widget]:
             {"SwiGLU": FFN[0], "ReLU": FFN[1]},
             base.ffn,
             "gated with three matrices, or vanilla with two",
-            W.ToggleButtons,
-            **narrow,
+            kind=W.ToggleButtons,
         ),
         "task": choice(
             "task",
             {name: name for name in NAMES},
             base.task,
             "shells: state tracking; stories: sentences with questions; text: real English",
-            W.ToggleButtons,
-            **narrow,
+            kind=W.ToggleButtons,
         ),
         "limit": choice("train for", limits, start, "updates or wall clock"),
         "lr": choice("learning rate", RATES, base.lr, "AdamW's peak"),

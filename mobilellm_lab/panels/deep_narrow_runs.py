@@ -44,11 +44,9 @@ class Session:
 
     def table(self) -> str:
         """HTML of every run, the newest first."""
-        if not self.history:
-            return ""
         rows = [
             (
-                f"{number}. {label(r.recipe)}",
+                label(r.recipe),
                 f"{r.parameters:,}",
                 report.short(r.flops_per_token),
                 f"{r.kv_bytes_per_token:,.0f}",
@@ -57,9 +55,9 @@ class Session:
                 f"{r.loss_nats:.3f}",
                 f"{r.score:.3f} {r.headline.replace('_', ' ')}",
             )
-            for number, r in reversed(list(enumerate(self.history, 1)))
+            for r in self.history
         ]
-        return '<div class="lab-heading">This session</div>' + report.table(COLUMNS, rows)
+        return report.session(COLUMNS, rows)
 
 
 class Training:

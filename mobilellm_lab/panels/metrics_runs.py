@@ -27,8 +27,6 @@ class Session:
 
         A duel that was stopped stands in the table, but not in the count: it is no duel of as many pairs.
         """
-        if not self.history:
-            return ""
         whole = [result for result in self.history if len(result.a_ms) == recipe.repeats]
         alike = [result.outcome for result in whole if replace(result.recipe, seed=recipe.seed) == recipe]
         said = ""
@@ -37,16 +35,15 @@ class Session:
             said = f"In this setting, {len(alike)} duel{'s' * (len(alike) > 1)} here: {counts}. "
         rows = [
             (
-                f"{number}. {label(result.recipe, taken=len(result.a_ms))}",
+                label(result.recipe, taken=len(result.a_ms)),
                 f"{result.comparison.ratio:.3f}",
                 interval(result.comparison),
                 result.verdict,
                 result.outcome,
             )
-            for number, result in reversed(list(enumerate(self.history, 1)))
+            for result in self.history
         ]
-        heading = '<div class="lab-heading">This session</div>'
-        return f"{heading}<p>{said}{self.reference(recipe)}</p>{report.table(COLUMNS, rows)}"
+        return report.session(COLUMNS, rows, above=f"<p>{said}{self.reference(recipe)}</p>")
 
 
 class Duel:

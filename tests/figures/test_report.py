@@ -32,6 +32,15 @@ def test_digits(number, text):
     assert report.digits(number) == text
 
 
+def test_a_session_is_numbered_and_its_newest_run_on_top():
+    html = report.session(("run", "loss"), [("deep", "1.2"), ("wide", "1.0")], above="<p>7 of 9</p>")
+    heading, above, table = ET.fromstring(f"<div>{html}</div>")
+    assert (heading.text, above.text) == ("This session", "7 of 9")
+    rows = [[cell.text for cell in row] for row in table.find("table/tbody")]
+    assert rows == [["2. wide", "1.0"], ["1. deep", "1.2"]]
+    assert report.session(("run",), [], above="<p>7 of 9</p>") == ""
+
+
 def test_a_table_has_the_newest_first_and_words_on_the_left():
     root = ET.fromstring(report.table(("run", "loss"), [("2. deep", "1.0"), ("1. <b>", "1.2")]))
     assert [cell.text for cell in root.iter("th")] == ["run", "loss"]
