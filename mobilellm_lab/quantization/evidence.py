@@ -7,10 +7,10 @@ from dataclasses import asdict
 import pandas as pd
 
 from mobilellm_lab.quantization import fragile, sweep_qat
-from mobilellm_lab.quantization.context import Context
+from mobilellm_lab.quantization.context import contexts
 from mobilellm_lab.quantization.mixture import Mixture
 from mobilellm_lab.quantization.paretoq import PARETOQ
-from mobilellm_lab.quantization.recipe import FLOAT, KV_BITS, QATRecipe, Recipe
+from mobilellm_lab.quantization.recipe import FLOAT, QATRecipe, Recipe
 from mobilellm_lab.quantization.sweep import DEEP, WIDE, studies
 from mobilellm_lab.sweeps import Store
 
@@ -65,8 +65,17 @@ def found(store: Store, recipe: object, command: str = "mobilellm-lab sweep quan
 
 
 def spread(frame: pd.DataFrame, by: Sequence[str], column: str = "rise_nats") -> pd.DataFrame:
-    """Median, lowest and highest `column` of each group, in the order of `frame`: the spread over its seeds."""
-    return frame.groupby(list(by), sort=False)[column].agg(["median", "min", "max", "count"]).reset_index()
+    """Median, lowest and highest `column` of each group, in the order of `frame`: the spread over its seeds.
+
+    A rise that was measured once has the spread of that run: over the four parts of the test sequences.
+    """
+    groups = frame.groupby(list(by), sort=False)
+    table = groups[column].agg(["median", "min", "max", "count"])
+    if column == "rise_nats" and "rise_low_nats" in frame:
+        once = table["count"] == 1
+        table.loc[once, "min"] = groups["rise_low_nats"].min()[once]
+        table.loc[once, "max"] = groups["rise_high_nats"].max()[once]
+    return table.reset_index()
 
 
 def kv_by_context(store: Store) -> pd.DataFrame:
@@ -76,11 +85,13 @@ def kv_by_context(store: Store) -> pd.DataFrame:
     """
     rows = []
     for model in DEEP + WIDE:
-        losses = {r["context"]: r["loss_nats"] for r in found(store, Context(model=model, kv_bits=FLOAT))["contexts"]}
-        for bits in KV_BITS:
-            for row in found(store, Context(model=model, kv_bits=bits))["contexts"]:
-                rise_nats = row["loss_nats"] - losses[row["context"]]
-                rows.append({"model": model, "kv_bits": bits, **row, "rise_nats": rise_nats})
+        before = {row["context"]: row["loss_nats"] for row in found(store, contexts(model)[0])["contexts"]}
+        for recipe in contexts(model):
+            for row in found(store, recipe)["contexts"]:
+                rise_nats = row["loss_nats"] - before[row["context"]]
+                rows.append(
+                    {"model": model, "kv_bits": recipe.kv_bits, "keys": recipe.keys, **row, "rise_nats": rise_nats}
+                )
     return pd.DataFrame(rows)
 
 
@@ -135,10 +146,9 @@ def deep_and_wide(store: Store) -> pd.DataFrame:
 
     Columns: task, bits, group_size, method, seed, deep, wide (rise_nats of each), ratio (deep / wide).
     """
-    both = pd.concat([runs(store, "grid"), runs(store, "wide")])
-    both = both[both["symmetric"]].assign(
-        task=both["model"].str.split("-").str[0], shape=both["model"].str.split("-").str[1]
-    )
+    both = pd.concat([runs(store, "grid"), runs(store, "wide")], ignore_index=True)
+    both = both[both["symmetric"]]
+    both[["task", "shape"]] = both["model"].str.split("-", expand=True)
     keys = ["task", "bits", "group_size", "method", "seed"]
     table = both.pivot(index=keys, columns="shape", values="rise_nats").dropna().reset_index().rename_axis(columns=None)
     return table.assign(ratio=table["deep"] / table["wide"])

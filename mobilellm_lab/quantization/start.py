@@ -1,10 +1,12 @@
 """The float model that a row starts from: a checkpoint with its task and exam, read once in a process"""
 
+import tempfile
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
 from mobilellm_lab import checkpoints
+from mobilellm_lab.metrics import OnDisk, on_disk
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.provenance import provenance
 from mobilellm_lab.quantization.calibration import Calibration
@@ -23,6 +25,7 @@ class Start:
     task: Task
     exam: Exam
     fingerprint: str  # of the weights
+    on_disk: OnDisk  # bytes of the weights in a folder of their own, as a quantized model's are measured
     calibrations: dict[tuple, Calibration] = field(default_factory=dict)  # filled by runs
 
     def says(self, command: str) -> dict:
@@ -46,12 +49,16 @@ def load_start(folder: str | Path, *, name: str = "", batches: int = BATCHES, ba
         raise ValueError(f"{folder}: the checkpoint names no task, so nothing can be asked: save it with task={{...}}")
     task = make(found.task["name"], **found.task.get("options", {}))
     model = found.model.eval()
+    with tempfile.TemporaryDirectory() as copy:
+        checkpoints.save(model, Path(copy) / "float")
+        size = on_disk(Path(copy) / "float")
     return Start(
         name=name or Path(folder).name,
         model=model,
         task=task,
         exam=Exam(model, task, batches=batches, batch_size=batch_size),
         fingerprint=found.fingerprint,
+        on_disk=size,
     )
 
 
