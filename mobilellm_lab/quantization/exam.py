@@ -32,6 +32,11 @@ class Marks:
     def loss_nats(self) -> float:
         return mean(self.losses)
 
+    @property
+    def perplexity(self) -> float:
+        """exp of the loss; inf where that is no float."""
+        return math.inf if self.loss_nats > 709 else math.exp(self.loss_nats)  # the largest is exp(709.78)
+
     def parts(self) -> list[float]:
         """Loss of each of `PARTS` equal parts of the sequences, of fewer where fewer were asked."""
         size = max(1, len(self.losses) // PARTS)

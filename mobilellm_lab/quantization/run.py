@@ -1,7 +1,6 @@
 """A recipe and a float model in, a quantized and judged model out, step by step"""
 
 import copy
-import math
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -33,14 +32,21 @@ class Progress:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
-    """What a recipe gave: bytes by formula and on disk, and quality, each in a place of its own."""
+class Sizes:
+    """Bytes of a quantized model, by formula and as written."""
 
-    recipe: Recipe
-    marks: Marks
     theory: metrics.Theoretical  # codes, scales, zeros and what stayed in float32; no header
     on_disk: metrics.OnDisk  # the folder that was really written
     bits_per_weight: float  # of the matrices, scales and zeros counted; what stayed float counts 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a recipe gave: quality and bytes, each in a place of its own."""
+
+    recipe: Recipe
+    marks: Marks
+    sizes: Sizes
 
     @property
     def loss_nats(self) -> float:
@@ -48,7 +54,7 @@ class Result:
 
     @property
     def perplexity(self) -> float:
-        return math.inf if self.loss_nats > 709 else math.exp(self.loss_nats)  # the largest float64 is exp(709.78)
+        return self.marks.perplexity
 
     @property
     def scores(self) -> dict[str, float]:
@@ -148,18 +154,20 @@ class Run:
         """
         if self.marks is None:
             raise ValueError("nothing was asked yet: iterate over the run before asking for its result")
-        with tempfile.TemporaryDirectory() as folder:
-            save_quantized(self.quantized, Path(folder) / "quantized")
-            on_disk = metrics.on_disk(Path(folder) / "quantized")
-        stored = stored_bytes(self.quantized)
-        wide = {name: p.numel() for name, p in matrices(self.quantized.model).items()}
-        return Result(
-            recipe=self.recipe,
-            marks=self.marks,
-            theory=metrics.Theoretical(bytes=sum(stored.values())),
-            on_disk=on_disk,
-            bits_per_weight=8 * sum(stored[name] for name in wide) / sum(wide.values()),
-        )
+        return Result(recipe=self.recipe, marks=self.marks, sizes=measure_sizes(self.quantized))
+
+
+def measure_sizes(q: QuantizedModel) -> Sizes:
+    """Bytes of a quantized model; its file is written into a temporary folder, and gone afterwards."""
+    with tempfile.TemporaryDirectory() as folder:
+        save_quantized(q, Path(folder) / "quantized")
+        on_disk = metrics.on_disk(Path(folder) / "quantized")
+    stored, wide = stored_bytes(q), {name: p.numel() for name, p in matrices(q.model).items()}
+    return Sizes(
+        theory=metrics.Theoretical(bytes=sum(stored.values())),
+        on_disk=on_disk,
+        bits_per_weight=8 * sum(stored[name] for name in wide) / sum(wide.values()),
+    )
 
 
 def stored_bytes(q: QuantizedModel) -> dict[str, int]:

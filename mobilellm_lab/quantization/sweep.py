@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import Executor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -113,10 +113,26 @@ def recipe_row(recipe: Recipe, *, folder: Path) -> dict:
         "parts": [round(loss, 6) for loss in result.marks.parts()],
         "scores": {name: round(value, 5) for name, value in result.scores.items()},
         "agreement": round(result.marks.agreement, 5),
-        "bytes": {"theory": result.theory.bytes, "on_disk": result.on_disk.bytes, "float": begin.on_disk.bytes},
-        "bits_per_weight": round(result.bits_per_weight, 4),
+        "bytes": {
+            "theory": result.sizes.theory.bytes,
+            "on_disk": result.sizes.on_disk.bytes,
+            "float": begin.on_disk.bytes,
+        },
+        "bits_per_weight": round(result.sizes.bits_per_weight, 4),
         **begin.says(COMMAND),
     }
+
+
+def distances(store: Store, model: str) -> list[tuple[int, float]]:
+    """(bytes on disk, rise of the loss in nats) of what is stored of a model whose weights alone were rounded."""
+    plain, rows = asdict(Recipe(model=model)), [row for row in store.rows.values() if "method" in row["recipe"]]
+    free = {"bits", "group_size", "symmetric", "method", "layers", "seed"}
+    wanted = {name: value for name, value in plain.items() if name not in free}
+    chosen = [row for row in rows if wanted.items() <= row["recipe"].items()]
+    before = next((row["loss_nats"] for row in chosen if row["recipe"]["bits"] == FLOAT), None)
+    if before is None:
+        return []
+    return [(row["bytes"]["on_disk"], row["loss_nats"] - before) for row in chosen if row["recipe"]["bits"] != FLOAT]
 
 
 ROWS = {Recipe: recipe_row, Context: context_row, Mixture: mixture_row}
