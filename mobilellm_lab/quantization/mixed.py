@@ -1,0 +1,99 @@
+"""Mixed precision: what each matrix alone costs at each number of bits, and the best bits under a budget of bytes"""
+
+import copy
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from mobilellm_lab.model import Transformer
+from mobilellm_lab.quantization.grid import Grid, QTensor
+from mobilellm_lab.quantization.quantized import matrices
+from mobilellm_lab.tasks import Task
+
+PLACES = 20_000  # of a budget, at most: a finer table would take longer and gain nothing
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """One matrix on one grid, all else in float."""
+
+    matrix: str  # its name in the state dict
+    grid: Grid
+    rise_nats: float  # of the loss; may be slightly below 0
+    bytes: int  # packed, scales counted
+
+
+@torch.no_grad()
+def sensitivity(
+    model: Transformer,
+    task: Task,
+    grids: Iterable[Grid],
+    *,
+    split: str = "validation",
+    batches: int = 1,
+    batch_size: int = 64,
+) -> Iterator[Cost]:
+    """Yields the cost of every matrix on every grid, one evaluation each; `model` stays as it is.
+
+    Rounded with the range of the least squared error (`Grid.search`). That costs add up is an assumption: errors of
+    two matrices may cancel, or make each other worse.
+
+    Raises:
+        ValueError: no grid, or NaN among the weights.
+    """
+    grids = list(grids)
+    if not grids:
+        raise ValueError("grids is empty: give at least one to try")
+    asked = {"split": split, "batches": batches, "batch_size": batch_size}
+    before, tried = task.evaluate(model, **asked).loss_nats, copy.deepcopy(model)
+    for name, w in matrices(tried).items():
+        own = w.clone()
+        for grid in grids:
+            tensor = QTensor.of(own, grid, shrink=grid.search(own))
+            w.copy_(tensor.dequantize())
+            loss_nats = task.evaluate(tried, **asked).loss_nats
+            yield Cost(matrix=name, grid=grid, rise_nats=loss_nats - before, bytes=tensor.nbytes)
+        w.copy_(own)
+
+
+def assign(costs: Iterable[Cost], budget_bytes: int) -> dict[str, Grid]:
+    """A grid for each matrix, such that the bytes fit the budget and the sum of the rises is the smallest possible.
+
+    A knapsack by dynamic programming over bytes, counted in their common divisor; where that would make more than
+    20,000 places, in larger ones, every matrix rounded up, so that the budget holds and the best may be missed by a
+    hair.
+
+    Raises:
+        ValueError: no costs, or a budget below what the fewest bits take; names the least that is possible.
+    """
+    choices: dict[str, list[Cost]] = {}
+    for cost in costs:
+        choices.setdefault(cost.matrix, []).append(cost)
+    if not choices:
+        raise ValueError("costs is empty: measure them with sensitivity()")
+    least = sum(min(cost.bytes for cost in own) for own in choices.values())
+    if budget_bytes < least:
+        raise ValueError(f"budget_bytes={budget_bytes}: the fewest bits for every matrix take {least}, give as many")
+    spare = budget_bytes - least  # what is shared out beyond the smallest choice of each matrix
+    extra = {name: [cost.bytes - min(c.bytes for c in own) for cost in own] for name, own in choices.items()}
+    unit = math.gcd(*(step for steps in extra.values() for step in steps)) or 1
+    unit = max(unit, math.ceil(spare / PLACES))
+    room = spare // unit + 1
+    best, taken = np.zeros(room), []  # best[j]: the smallest rise with j units; taken: the choice that gave it
+    for name, own in choices.items():
+        options = np.full((len(own), room), np.inf)
+        for i, (cost, step) in enumerate(zip(own, extra[name], strict=True)):
+            units = -(-step // unit)
+            if units < room:
+                options[i, units:] = best[: room - units] + cost.rise_nats
+        taken.append(options.argmin(0))
+        best = options.min(0)
+    left, chosen = room - 1, {}
+    for (name, own), choice in reversed(list(zip(choices.items(), taken, strict=True))):
+        i = choice[left]
+        chosen[name] = own[i].grid
+        left -= -(-extra[name][i] // unit)
+    return {name: chosen[name] for name in choices}

@@ -1,0 +1,79 @@
+"""Post-training quantization: a trained model in, the same model on a grid out, by one of four ways to round"""
+
+import copy
+
+import torch
+
+from mobilellm_lab.model import Transformer
+from mobilellm_lab.quantization.awq import scaled
+from mobilellm_lab.quantization.calibration import Calibration
+from mobilellm_lab.quantization.gptq import gptq
+from mobilellm_lab.quantization.grid import Grid, QTensor, check
+from mobilellm_lab.quantization.quantized import QuantizedModel, matrices, select
+
+METHODS = ("rtn", "mse", "gptq", "awq")
+CALIBRATED = ("gptq", "awq")  # what needs to know the inputs
+
+
+@torch.no_grad()
+def quantize(
+    model: Transformer,
+    grid: Grid | dict[str, Grid],
+    *,
+    method: str = "rtn",
+    layers: str = "all",
+    calibration: Calibration | None = None,
+) -> QuantizedModel:
+    """A copy of the model whose matrices of these `layers` lie on their grids; `model` stays as it is.
+
+    - "rtn" rounds each weight to the nearest value of a grid that covers the largest weight of its group.
+    - "mse" does so on the grid, often a narrower one, with the least squared error of the weights.
+    - "gptq" chooses grids as "mse" does, with errors weighted by the inputs' energy, and makes good for each column's
+      error in the next ones.
+    - "awq" first moves scale from the weights into the layers before, then chooses grids as "gptq" does.
+
+    An embedding table is looked up, not multiplied: "gptq" and "awq" round it as "mse" does, tied or not. A dict of
+    grids by matrix is for mixed precision; a matrix without one stays float.
+
+    Raises:
+        ValueError: an unknown method or matrix, NaN among the weights, a method that needs a calibration without one,
+            or a calibration of another model.
+    """
+    if method not in METHODS:
+        raise ValueError(f"method={method!r}: choose one of {', '.join(METHODS)}")
+    chosen = select(model, layers)
+    if isinstance(grid, dict):
+        for name in grid:
+            if name not in matrices(model):
+                raise ValueError(f"grid for {name!r}: the model's matrices are {', '.join(matrices(model))}")
+        grids = {name: grid[name] for name in chosen if name in grid}
+    else:
+        grids = dict.fromkeys(chosen, grid)
+    for name in grids:
+        check(chosen[name], name)
+    if method in CALIBRATED:
+        if calibration is None:
+            raise ValueError(f"method={method!r} needs the inputs of every matrix: give calibration=calibrate(...)")
+        calibration.check(model)
+
+    scales = {}
+    if method == "awq":
+        result, scales = scaled(model, grids, calibration)
+    else:
+        result = copy.deepcopy(model)
+    tensors, weights = {}, matrices(result)
+    for name, own in grids.items():
+        w = weights[name]
+        if method == "rtn":
+            tensors[name] = QTensor.of(w, own)
+        elif method == "mse" or name == "embed.weight":
+            tensors[name] = QTensor.of(w, own, shrink=own.search(w))
+        else:
+            gram = calibration.inputs[name.removesuffix(".weight")].gram
+            if method == "gptq":
+                tensors[name] = gptq(w, gram, own)
+            else:
+                energy = gram.diagonal() / scales.get(name, 1.0) ** 2
+                tensors[name] = QTensor.of(w, own, shrink=own.search(w, energy))
+        w.copy_(tensors[name].dequantize())
+    return QuantizedModel(model=result, tensors=tensors)
