@@ -40,7 +40,7 @@ def int8() -> Measured:
 RECOVERED = Prediction(
     name="recovered",
     question="Rounded to 2 bits, in groups of 32 weights, a small story model is poor: its loss is far above that of "
-    "the float model. From there it is trained for 100 steps of 16 sequences with rounding in the loop, a small part "
+    "the float model. From there it is trained for 60 steps of 16 sequences with rounding in the loop, a small part "
     "of the training that it has had. **How much of the rise of the loss is won back**, in percent?",
     unit="%",
     low=0,

@@ -107,7 +107,7 @@ CALIBRATE = Question(
 
 FAIR = Question(
     text="A model is rounded to 2 bits and is poor. A hundred more steps of training with rounding in the loop, and "
-    "it is good. Was it the rounding in the loop, or the hundred steps? What should stand beside it?",
+    "it is good. Was it the rounding in the loop, or the sixty steps? What should stand beside it?",
     options=(
         Option(
             text="The float model before all this, since no quantized one can be better.",
@@ -115,13 +115,13 @@ FAIR = Question(
             "says nothing about which of the two did it.",
         ),
         Option(
-            text="The float model after the same hundred steps, and then rounded.",
+            text="The float model after the same sixty steps, and then rounded.",
             reason="It has had the same data and updates, and differs in the rounding only. Each of the two should "
             "have its own best learning rate.",
             right=True,
         ),
         Option(
-            text="The same model at 8 bits, to see what the hundred steps do without loss.",
+            text="The same model at 8 bits, to see what the sixty steps do without loss.",
             reason="At 8 bits rounding hardly matters, so it cannot show whether training with it helps.",
         ),
         Option(
