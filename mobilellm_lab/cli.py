@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -13,6 +14,8 @@ from tqdm import tqdm
 
 from mobilellm_lab import __version__, constraints, deep_narrow, doctor, metrics, quantization
 from mobilellm_lab.arms import Arm, missing
+from mobilellm_lab.quantization import sweep_qat
+from mobilellm_lab.quantization.sweep import missing_rows, run_plan
 from mobilellm_lab.reference import MODELS, open_sweep
 from mobilellm_lab.reference.making import finished, make_model
 from mobilellm_lab.reference.models import FOLDER
@@ -82,6 +85,23 @@ def sweep_metrics_lies(store: Store, *, workers: int) -> None:
         store.add(trial, row)
 
 
+def sweep_quantization(store: Store, *, workers: int) -> None:
+    """Rounds the reference models in every way that the stored sweep of chapter 3 still lacks; no times are taken."""
+    context = multiprocessing.get_context("spawn")
+    with (
+        ProcessPoolExecutor(workers, mp_context=context) as executor,
+        tqdm(total=missing_rows(store), unit="row", desc=store.path.name) as bar,
+    ):
+        for _ in run_plan(store=store, executor=executor, folder=FOLDER):
+            bar.update()
+
+
+def sweep_quantization_qat(store: Store, *, workers: int) -> None:
+    """Makes the trainings with the grid, and without it, that the stored sweep of chapter 3 still lacks."""
+    run = partial(sweep_qat.run_arms, folder=FOLDER)
+    run_in_processes(sweep_qat.arms(), run, store, workers=workers)
+
+
 def sweep_quantization_speed(store: Store, *, workers: int) -> None:
     """Times the quantized kernels that the stored sweep of chapter 3 still lacks; alone, since it times."""
     torch.set_num_threads(1)
@@ -97,6 +117,8 @@ JOBS = {
     "deep_narrow_cost": sweep_deep_narrow_cost,
     "metrics": sweep_metrics,
     "metrics_lies": sweep_metrics_lies,
+    "quantization": sweep_quantization,
+    "quantization_qat": sweep_quantization_qat,
     "quantization_speed": sweep_quantization_speed,
 }
 

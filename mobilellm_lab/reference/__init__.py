@@ -14,6 +14,8 @@ SWEEPS = (
     "constraints_machine",
     "metrics",
     "metrics_lies",
+    "quantization",
+    "quantization_qat",
     "quantization_speed",
 )
 
