@@ -1,6 +1,6 @@
 """Chapter 3's results in, matplotlib figures out."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -76,7 +76,7 @@ def crossover(frame: pd.DataFrame, *, arms: tuple[str, ...] = ARMS) -> Figure:
         axes.plot(frame["bits"], frame[f"{arm} median"], color=color, marker=marker, label=ARM_WORDS[arm])
         axes.fill_between(frame["bits"], frame[f"{arm} min"], frame[f"{arm} max"], color=color, alpha=0.2, linewidth=0)
     axes.axhline(frame["float_nats"].iloc[0], color="0.4", linestyle=":", label="float")
-    _bits_axis(axes, list(frame["bits"]))
+    _bits_axis(axes, frame["bits"])
     axes.legend(frameon=False)
     return figure
 
@@ -90,7 +90,7 @@ def paretoq(frame: pd.DataFrame, *, column: str = "perplexity") -> Figure:
     for (model, group), color, marker in paper.styled(frame.groupby("model", sort=False)):
         group = group.sort_values("bits")
         axes.plot(group["bits"], group[column], color=color, marker=marker, label=f"MobileLLM-{model}")
-    _bits_axis(axes, list(frame["bits"]))
+    _bits_axis(axes, frame["bits"])
     axes.legend(frameon=False)
     return figure
 
@@ -125,7 +125,7 @@ def planted(frame: pd.DataFrame, *, kind: str) -> Figure:
         _band(axes, group.sort_values("factor"), "factor", name, color, marker)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
-    _ticks(axes, sorted(table["factor"].unique()))
+    _ticks(axes, table["factor"])
     axes.legend(frameon=False)
     return figure
 
@@ -206,7 +206,7 @@ def kv(frame: pd.DataFrame) -> Figure:
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
         axes.set_xscale("log", base=2)
-        _ticks(axes, sorted(frame["context"].unique()))
+        _ticks(axes, frame["context"])
     right.set_yscale("log", base=2)
     right.yaxis.set_major_formatter(ScalarFormatter())
     right.legend(frameon=False, fontsize=8)
@@ -224,7 +224,7 @@ def deep_and_wide(frame: pd.DataFrame) -> Figure:
         _band(axes, table.sort_values("bits"), "bits", task, color, marker)
     axes.axhline(1, color="0.4", linestyle=":")
     axes.set_yscale("log")
-    _bits_axis(axes, list(frame["bits"]))
+    _bits_axis(axes, frame["bits"])
     axes.legend(frameon=False)
     return figure
 
@@ -240,7 +240,7 @@ def fragility(frame: pd.DataFrame, *, group_size: int = 32) -> Figure:
         _band(axes, group.sort_values("depth"), "depth", f"{bits:g} bits", color, marker)
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
-    _ticks(axes, sorted(table["depth"].unique()))
+    _ticks(axes, table["depth"])
     axes.legend(frameon=False)
     return figure
 
@@ -252,12 +252,13 @@ def _band(axes: Axes, table: pd.DataFrame, x: str, name: str, color: str, marker
     axes.fill_between(table[x], low, high, color=color, alpha=0.2, linewidth=0)
 
 
-def _bits_axis(axes: Axes, bits: list[int | float]) -> None:
+def _bits_axis(axes: Axes, bits: Iterable) -> None:
     axes.set_xscale("log", base=2)
-    _ticks(axes, sorted(set(bits)))
+    _ticks(axes, bits)
 
 
-def _ticks(axes: Axes, values: list[int | float]) -> None:
+def _ticks(axes: Axes, values: Iterable) -> None:
     """Plain numbers where something was measured."""
-    axes.set_xticks(values, [f"{value:g}" for value in values])
+    ticks = sorted({float(value) for value in values})
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.xaxis.set_minor_locator(NullLocator())

@@ -1,6 +1,8 @@
 """AWQ: the weights that large activations meet get a finer grid, by a scale that the layer before takes back"""
 
 import copy
+from collections.abc import Generator
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -35,11 +37,29 @@ def best_scale(
     return best
 
 
-@torch.no_grad()
+def drain(steps: Generator) -> Any:
+    """What a generator returns at its end."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return end.value
+
+
 def scaled(
     model: Transformer, grids: dict[str, Grid], calibration: Calibration
 ) -> tuple[Transformer, dict[str, Float[Tensor, " C"]]]:
+    """`scaling` in one call."""
+    return drain(scaling(model, grids, calibration))
+
+
+@torch.no_grad()
+def scaling(
+    model: Transformer, grids: dict[str, Grid], calibration: Calibration
+) -> Generator[str, None, tuple[Transformer, dict[str, Tensor]]]:
     """The same function in other weights, better to round; and the scale of each matrix's inputs, by its name.
+
+    Yields the name of each block once it is scaled, and returns both.
 
     A matrix's columns times s, and what makes its inputs divided by s: the norm's gains before `qkv` and `up` (and an
     untied head), the rows of `up` before `down`, the rows of the values before `out`. So nothing more is stored, and
@@ -51,6 +71,7 @@ def scaled(
     model, scales = copy.deepcopy(model), {}
     for i, block in enumerate(model.blocks):
         _scale_block(block, f"blocks.{i}.", grids, calibration.inputs, scales)
+        yield f"blocks.{i}"
     untied = not model.config.tie_embeddings and model.config.embed_dim == model.config.dim
     if untied and "head.weight" in grids:
         seen = calibration.inputs["head"]

@@ -1,11 +1,12 @@
 """Post-training quantization: a trained model in, the same model on a grid out, by one of four ways to round"""
 
 import copy
+from collections.abc import Generator
 
 import torch
 
 from mobilellm_lab.model import Transformer
-from mobilellm_lab.quantization.awq import scaled
+from mobilellm_lab.quantization.awq import drain, scaling
 from mobilellm_lab.quantization.calibration import Calibration
 from mobilellm_lab.quantization.gptq import gptq
 from mobilellm_lab.quantization.grid import Grid, QTensor, check
@@ -15,7 +16,6 @@ METHODS = ("rtn", "mse", "gptq", "awq")
 CALIBRATED = ("gptq", "awq")  # what needs to know the inputs
 
 
-@torch.no_grad()
 def quantize(
     model: Transformer,
     grid: Grid | dict[str, Grid],
@@ -39,6 +39,19 @@ def quantize(
         ValueError: an unknown method or matrix, NaN among the weights, a method that needs a calibration without one,
             or a calibration of another model.
     """
+    return drain(quantizing(model, grid, method=method, layers=layers, calibration=calibration))
+
+
+@torch.no_grad()
+def quantizing(
+    model: Transformer,
+    grid: Grid | dict[str, Grid],
+    *,
+    method: str = "rtn",
+    layers: str = "all",
+    calibration: Calibration | None = None,
+) -> Generator[str, None, QuantizedModel]:
+    """`quantize` step by step: yields a name after every block that is scaled and every matrix that is rounded."""
     if method not in METHODS:
         raise ValueError(f"method={method!r}: choose one of {', '.join(METHODS)}")
     chosen = select(model, layers)
@@ -58,7 +71,7 @@ def quantize(
 
     scales = {}
     if method == "awq":
-        result, scales = scaled(model, grids, calibration)
+        result, scales = yield from scaling(model, grids, calibration)
     else:
         result = copy.deepcopy(model)
     tensors, weights = {}, matrices(result)
@@ -76,4 +89,5 @@ def quantize(
                 energy = gram.diagonal() / scales.get(name, 1.0) ** 2
                 tensors[name] = QTensor.of(w, own, shrink=own.search(w, energy))
         w.copy_(tensors[name].dequantize())
+        yield name
     return QuantizedModel(model=result, tensors=tensors)

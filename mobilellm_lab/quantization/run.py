@@ -1,6 +1,7 @@
 """A recipe and a float model in, a quantized and judged model out, step by step"""
 
 import copy
+import itertools
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
@@ -15,8 +16,8 @@ from mobilellm_lab.quantization.exam import Answer, Exam, Marks
 from mobilellm_lab.quantization.files import save_quantized
 from mobilellm_lab.quantization.kv import WithCache
 from mobilellm_lab.quantization.outliers import plant
-from mobilellm_lab.quantization.ptq import CALIBRATED, quantize
-from mobilellm_lab.quantization.quantized import QuantizedModel, matrices
+from mobilellm_lab.quantization.ptq import CALIBRATED, quantizing
+from mobilellm_lab.quantization.quantized import QuantizedModel, matrices, select
 from mobilellm_lab.quantization.recipe import CALIBRATION_SEQUENCES, CHANNELS, FLOAT, Recipe
 from mobilellm_lab.quantization.rotation import rotate
 from mobilellm_lab.tasks import Batch, Task
@@ -131,7 +132,14 @@ class Run:
             self.quantized = QuantizedModel(model=copy.deepcopy(self.start), tensors={})
         else:
             options = {"method": recipe.method, "layers": recipe.layers, "calibration": self.calibration}
-            self.quantized = quantize(self.start, recipe.grid, **options)
+            total, steps = len(select(self.start, recipe.layers)), quantizing(self.start, recipe.grid, **options)
+            for done in itertools.count(1):
+                try:
+                    next(steps)
+                except StopIteration as end:
+                    self.quantized = end.value
+                    break
+                yield min(1.0, done / total)
         yield 1.0
 
     def activations(self, model: Transformer) -> AbstractContextManager:
