@@ -53,7 +53,6 @@ def scaled(
     return drain(scaling(model, grids, calibration))
 
 
-@torch.no_grad()
 def scaling(
     model: Transformer, grids: dict[str, Grid], calibration: Calibration
 ) -> Generator[str, None, tuple[Transformer, dict[str, Tensor]]]:
@@ -76,12 +75,14 @@ def scaling(
     if untied and "head.weight" in grids:
         seen = calibration.inputs["head"]
         scale = best_scale(model.head.weight, seen.gram, seen.mean_abs, grids["head.weight"])
-        model.head.weight.mul_(scale)
-        model.norm.weight.div_(scale)
+        with torch.no_grad():
+            model.head.weight.mul_(scale)
+            model.norm.weight.div_(scale)
         scales["head.weight"] = scale
     return model, scales
 
 
+@torch.no_grad()
 def _scale_block(
     block: Block, prefix: str, grids: dict[str, Grid], inputs: dict[str, Inputs], scales: dict[str, Tensor]
 ) -> None:

@@ -4,6 +4,8 @@ import copy
 from collections.abc import Generator
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.quantization.awq import drain, scaling
@@ -42,7 +44,6 @@ def quantize(
     return drain(quantizing(model, grid, method=method, layers=layers, calibration=calibration))
 
 
-@torch.no_grad()
 def quantizing(
     model: Transformer,
     grid: Grid | dict[str, Grid],
@@ -76,18 +77,29 @@ def quantizing(
         result = copy.deepcopy(model)
     tensors, weights = {}, matrices(result)
     for name, own in grids.items():
-        w = weights[name]
-        if method == "rtn":
-            tensors[name] = QTensor.of(w, own)
-        elif method == "mse" or name == "embed.weight":
-            tensors[name] = QTensor.of(w, own, shrink=own.search(w))
-        else:
+        gram = None
+        if method in CALIBRATED and name != "embed.weight":
             gram = calibration.inputs[name.removesuffix(".weight")].gram
-            if method == "gptq":
-                tensors[name] = gptq(w, gram, own)
-            else:
-                energy = gram.diagonal() / scales.get(name, 1.0) ** 2
-                tensors[name] = QTensor.of(w, own, shrink=own.search(w, energy))
-        w.copy_(tensors[name].dequantize())
+        tensors[name] = _rounded(weights[name], own, method, gram, scales.get(name, 1.0))
+        with torch.no_grad():
+            weights[name].copy_(tensors[name].dequantize())
         yield name
     return QuantizedModel(model=result, tensors=tensors)
+
+
+@torch.no_grad()
+def _rounded(
+    w: Float[Tensor, "R C"],
+    grid: Grid,
+    method: str,
+    gram: Float[Tensor, "C C"] | None,
+    scale: Float[Tensor, " C"] | float,
+) -> QTensor:
+    """One matrix on its grid; `gram` are its inputs' X^T X, and `scale` what AWQ has multiplied its columns with."""
+    if method == "rtn":
+        return QTensor.of(w, grid)
+    if gram is None:
+        return QTensor.of(w, grid, shrink=grid.search(w))
+    if method == "gptq":
+        return gptq(w, gram, grid)
+    return QTensor.of(w, grid, shrink=grid.search(w, gram.diagonal() / scale**2))

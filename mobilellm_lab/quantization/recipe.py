@@ -104,11 +104,11 @@ class QATRecipe:
 
     def train_config(self) -> TrainConfig:
         """The training that it shares with its counterpart in float."""
-        limits = {"steps": self.steps, "seconds": self.seconds or math.inf, "batch_size": self.batch_size}
+        limits = {"steps": self.steps, "seconds": float(self.seconds or math.inf), "batch_size": self.batch_size}
         return TrainConfig(optimizer="adamw", lr=self.lr, seed=self.seed, **limits)
 
     def run(self, model: Transformer, task: Task) -> QATRun:
         """The training with the grid, ready to be iterated."""
-        limits = {"steps": self.steps, "seconds": self.seconds or math.inf, "batch_size": self.batch_size}
+        limits = {"steps": self.steps, "seconds": float(self.seconds or math.inf), "batch_size": self.batch_size}
         options = {"learned_step": self.learned_step, "lr": self.lr, "seed": self.seed}
         return QATRun(model, task, grid=self.grid, **options, **limits)
