@@ -26,7 +26,6 @@ class Cost:
     bytes: int  # packed, scales counted
 
 
-@torch.no_grad()
 def sensitivity(
     model: Transformer,
     task: Task,
@@ -50,13 +49,15 @@ def sensitivity(
     asked = {"split": split, "batches": batches, "batch_size": batch_size}
     before, tried = task.evaluate(model, **asked).loss_nats, copy.deepcopy(model)
     for name, w in matrices(tried).items():
-        own = w.clone()
+        own = w.detach().clone()
         for grid in grids:
             tensor = QTensor.of(own, grid, shrink=grid.search(own))
-            w.copy_(tensor.dequantize())
+            with torch.no_grad():  # closed at every yield: the caller's own mode is not touched
+                w.copy_(tensor.dequantize())
             loss_nats = task.evaluate(tried, **asked).loss_nats
             yield Cost(matrix=name, grid=grid, rise_nats=loss_nats - before, bytes=tensor.nbytes)
-        w.copy_(own)
+        with torch.no_grad():
+            w.copy_(own)
 
 
 def assign(costs: Iterable[Cost], budget_bytes: int) -> dict[str, Grid]:

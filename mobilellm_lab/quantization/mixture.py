@@ -34,7 +34,7 @@ def mixture_row(recipe: Mixture, *, folder: Path) -> dict:
     shapes = {name: tuple(p.shape) for name, p in matrices(begin.model).items()}
     size = {bits: sum(grid.nbytes(shape) for shape in shapes.values()) for bits, grid in grids.items()}
 
-    def made(kind: str, bits: float, chosen: dict[str, Grid]) -> dict:
+    def made(kind: str, bits: int | float, chosen: dict[str, Grid]) -> dict:
         q = quantize(begin.model, chosen, method="mse")
         *_, marks = begin.exam.sit(q.model)
         return {
@@ -55,7 +55,7 @@ def mixture_row(recipe: Mixture, *, folder: Path) -> dict:
     }
 
 
-def _bytes(size: dict[int, int], bits: float) -> int:
+def _bytes(size: dict[int, int], bits: int | float) -> int:
     """Bytes of all matrices with so many bits each; of a broken number, between its neighbours by share."""
     below, above = floor(bits), ceil(bits)
     return round(size[below] + (bits - below) * (size[above] - size[below]))
