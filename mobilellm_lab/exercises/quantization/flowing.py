@@ -13,31 +13,41 @@ HALF_A_POINT = 0.5  # of accuracy in percent
 def eight_bits_of_cache(store: Store) -> Evidence:
     """The cache in 8 bits, per model: at most a third of the bytes, and no more than 0.01 nats above in any part?
 
-    Holds if for every model, does not hold if for none.
+    A scale for each position and head. Holds if for every model, does not hold if for none.
     """
-    return _cache(store, 8, 3)
+    answers, numbers = _cache(store, bits=8, times=3)
+    return Evidence(verdict=graded(answers), numbers=numbers)
 
 
 def four_bits_of_cache(store: Store) -> Evidence:
     """The cache in 4 bits, per model: at most a fifth of the bytes, and no more than 0.01 nats above in any part?
 
-    Holds if for every model, does not hold if for none.
+    A scale for each position and head. Holds if for every model, does not hold if for none.
     """
-    return _cache(store, 4, 5)
+    answers, numbers = _cache(store, bits=4, times=5)
+    kept = evidence.kv_by_context(store)
+    kept = kept[(kept["model"] == "text-deep") & (kept["kv_bits"] == 4)]
+    kept = kept[kept["context"] == kept["context"].max()]
+    position, channel = (one(kept, keys=keys) for keys in ("position", "channel"))
+    return Evidence(
+        verdict=graded(answers),
+        numbers=numbers
+        | {"position": f"{position['rise_nats']:.3f}", "channel": f"{channel['rise_nats']:.3f}"}
+        | {"more": f"{channel['bytes'] / position['bytes']:.1f}", "context": str(position["context"])},
+    )
 
 
-def _cache(store: Store, bits: int, times: int) -> Evidence:
+def _cache(store: Store, *, bits: int, times: int) -> tuple[list[bool], dict[str, str]]:
     runs, kept = evidence.runs(store, "kv"), evidence.kv_by_context(store)
     runs = runs[(runs["bits"] == 32) & (runs["kv_bits"] == bits)]
     answers, numbers, ratios = [], {}, []
     for model in REFERENCE:
-        run, here = one(runs, model=model), kept[kept["model"] == model]
-        longest = here["context"].max()
-        few, full = (one(here, kv_bits=b, keys="position", context=longest)["bytes"] for b in (bits, 32))
-        answers.append(times * few <= full and run["rise_high_nats"] <= LITTLE)
+        run, here = one(runs, model=model), kept[(kept["model"] == model) & (kept["keys"] == "position")]
+        few, full = (one(here, kv_bits=b, context=here["context"].max())["bytes"] for b in (bits, 32))
+        answers.append(bool(times * few <= full and run["rise_high_nats"] <= LITTLE))
         ratios.append(full / few)
         numbers[model.replace("-", "_")] = in_parts(run)
-    return Evidence(verdict=graded(answers), numbers=numbers | {"times": f"{min(ratios):.1f}"})
+    return answers, numbers | {"times": f"{min(ratios):.1f}"}
 
 
 def eight_bits_each(store: Store) -> Evidence:

@@ -3,6 +3,8 @@
 from mobilellm_lab.exercises.prediction import Measured, Prediction
 from mobilellm_lab.exercises.quantization.stored import one, seeds, speeds
 from mobilellm_lab.quantization import evidence
+from mobilellm_lab.quantization.recipe import QATRecipe
+from mobilellm_lab.quantization.sweep_qat import STEPS
 from mobilellm_lab.reference import open_sweep, origin
 
 MODEL, BITS = "stories-deep", 2
@@ -40,8 +42,9 @@ def int8() -> Measured:
 RECOVERED = Prediction(
     name="recovered",
     question="Rounded to 2 bits, in groups of 32 weights, a small story model is poor: its loss is far above that of "
-    "the float model. From there it is trained for 60 steps of 16 sequences with rounding in the loop, a small part "
-    "of the training that it has had. **How much of the rise of the loss is won back**, in percent?",
+    f"the float model. From there it is trained for {STEPS} steps of {QATRecipe().batch_size} sequences with rounding "
+    "in the loop, a small part of the training that it has had. **How much of the rise of the loss is won back**, in "
+    "percent?",
     unit="%",
     low=0,
     high=120,

@@ -6,10 +6,11 @@ from mobilellm_lab.exercises.claim import Evidence
 from mobilellm_lab.exercises.quantization.stored import NAMED, one, seeds, share_of_training, span
 from mobilellm_lab.exercises.rules import apart, graded
 from mobilellm_lab.quantization import evidence
+from mobilellm_lab.quantization.recipe import QATRecipe
 from mobilellm_lab.quantization.sweep_qat import BITS as TRAINED_BITS
 from mobilellm_lab.sweeps import Store
 
-BATCH_SIZE = 16  # sequences of an update of the sweep `quantization_qat`
+BATCH_SIZE = QATRecipe().batch_size  # sequences of an update
 DOUBLED = math.log(2)  # a rise of the loss that doubles the perplexity: the model has collapsed
 LOW = (2, 1.58, 1)  # bits at which rounding is in trouble
 ROUNDED = ("float then rtn", "float then gptq")  # trained on in float, then rounded
@@ -69,6 +70,7 @@ def trained_survives(store: Store, qat_store: Store) -> Evidence:
                 f"{name}_rtn_{bits}": f"{row['ptq rtn median'] - row['float_nats']:.2f}",
                 f"{name}_qat_{bits}": f"{row['qat median'] - row['float_nats']:.2f}",
             }
+    numbers["steps"] = str(evidence.qat(qat_store)["steps"].iloc[0])
     return Evidence(verdict=graded(answers), numbers={key.replace(".", "_"): value for key, value in numbers.items()})
 
 
