@@ -51,7 +51,7 @@ RECOVERED = Prediction(
     step=0.1,
     reference=recovered,
     explain="The weights were put where a float model wants them, and half a step of a grid of 2 bits is a long way. "
-    "Nearby are other weights that are as good and lie on the grid; a short training finds them, because nothing has "
+    "Nearby are other weights that are nearly as good and lie on the grid; a short training finds them, because nothing has "
     "to be learned anew.",
     digits=1,
 )
@@ -67,7 +67,7 @@ INT8 = Prediction(
     step=0.001,
     reference=int8,
     explain="The arithmetic is a small part of a small model's time. Before each product the input's range has to be "
-    "found and the input rounded, and afterwards the result scaled: about ten operations more, each with its fixed "
+    "found and the input rounded, and afterwards the result scaled: several operations more, each with its fixed "
     "cost. What is saved, three bytes of each weight, was never what took the time.",
     digits=3,
 )
