@@ -6,5 +6,15 @@ from mobilellm_lab.panels.flip import flip_panel
 from mobilellm_lab.panels.live import Job, Live
 from mobilellm_lab.panels.metrics import metrics_panel
 from mobilellm_lab.panels.predict import predict
+from mobilellm_lab.panels.quantization import quantization_panel
 
-__all__ = ["Job", "Live", "constraints_panel", "deep_narrow_panel", "flip_panel", "metrics_panel", "predict"]
+__all__ = [
+    "Job",
+    "Live",
+    "constraints_panel",
+    "deep_narrow_panel",
+    "flip_panel",
+    "metrics_panel",
+    "predict",
+    "quantization_panel",
+]
