@@ -6,7 +6,7 @@ from contextlib import nullcontext
 
 from mobilellm_lab.figures import report
 from mobilellm_lab.figures.live import curve_svg
-from mobilellm_lab.panels.quantization_session import Entry, Session, grid_words, label, trained_label
+from mobilellm_lab.panels.quantization_session import Entry, Session, grid_words, label, short, trained_label
 from mobilellm_lab.panels.quantization_shown import Shown
 from mobilellm_lab.quantization.exam import Marks
 from mobilellm_lab.quantization.ptq import quantize
@@ -41,7 +41,7 @@ class Rounding:
 
     def result(self) -> Entry | None:
         """None where it was stopped before the rounded model was asked anything."""
-        return self.shown.keep(label(self.recipe)) if self.shown.marks else None
+        return self.shown.keep(label(self.recipe), short(self.recipe)) if self.shown.marks else None
 
     def status(self) -> str:
         exam = self.start.exam
@@ -106,7 +106,7 @@ class Training:
         if shown.marks is None:
             shown.quantized = self.run.result()
             *_, shown.marks = self.start.exam.sit(shown.quantized.model)
-        return shown.keep(trained_label(self.recipe))
+        return shown.keep(trained_label(self.recipe), short(self.recipe))
 
     def status(self) -> str:
         if self.last is None:

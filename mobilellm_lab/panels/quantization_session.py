@@ -22,6 +22,7 @@ class Entry:
     """One run of the session: a model that was rounded, or trained with the grid."""
 
     label: str
+    short: str  # the same in a word or two, for a point in a picture
     model: str  # that it started from
     marks: Marks
     float_marks: Marks  # of the model that it started from
@@ -58,7 +59,7 @@ class Session:
     def distances(self, start: Start) -> str:
         """SVG of this session's runs from a float model, by bytes and rise, over the stored ones."""
         points = [
-            (entry.sizes.on_disk.bytes, entry.rise_nats, f"{number}. {entry.label}")
+            (entry.sizes.on_disk.bytes, entry.rise_nats, f"{number}. {entry.short}")
             for number, entry in enumerate(self.history, 1)
             if entry.model == start.name
         ]
@@ -81,6 +82,12 @@ class Session:
             for entry in self.history
         ]
         return report.session(COLUMNS, rows)
+
+
+def short(recipe: Recipe | QATRecipe) -> str:
+    """A point's name: its bits, and how it came about."""
+    how = recipe.method.upper() if isinstance(recipe, Recipe) else "trained"
+    return "float" if recipe.bits == FLOAT else f"{recipe.bits:g} bit{'s' * (recipe.bits != 1)}, {how}"
 
 
 def label(recipe: Recipe) -> str:

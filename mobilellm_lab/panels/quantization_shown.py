@@ -49,11 +49,12 @@ class Shown:
             for self.said in text(self.quantized.model, self.start.task):
                 yield "writing text", 0.9
 
-    def keep(self, label: str) -> Entry:
-        """Adds what there is to the session."""
+    def keep(self, label: str, short: str) -> Entry:
+        """Adds what there is to the session, under these names."""
         self.sizes = self.sizes or measure_sizes(self.quantized)
         entry = Entry(
             label=label,
+            short=short,
             model=self.start.name,
             marks=self.marks,
             float_marks=self.start.exam.float_marks,

@@ -12,7 +12,7 @@ from mobilellm_lab import checkpoints
 from mobilellm_lab.panels import quantization_panel
 from mobilellm_lab.panels.quantization import MODELS_FOLDER, NAMES, TRAIN, Quantization
 from mobilellm_lab.panels.quantization_runs import Rounding, Training, settling
-from mobilellm_lab.panels.quantization_session import Entry, grid_words, label, trained_label
+from mobilellm_lab.panels.quantization_session import Entry, grid_words, label, short, trained_label
 from mobilellm_lab.quantization.exam import Marks
 from mobilellm_lab.quantization.grid import TENSOR
 from mobilellm_lab.quantization.recipe import FLOAT, QATRecipe, Recipe
@@ -216,6 +216,7 @@ def test_runs_are_compared_with_each_other_and_with_the_stored_ones(tmp_path):
     panel.controls["bits"].value = 2
     run(panel)
     report = panel.report.value
+    assert "2. 2 bits, RTN" in report  # beside the newest point
     assert report.count('class="stored"') == 1 and report.count('class="point') == 2
     assert report.rindex(f"2. {OWN.name}, 2 bits") < report.rindex(f"1. {OWN.name}, 4 bits")
 
@@ -331,6 +332,11 @@ def test_labels_name_what_is_unusual():
     more = Recipe(bits=1, group_size=0, method="gptq", layers="ffn", planted="weights", rotate=True)
     assert label(more) == "stories-deep, 1 bit, a scale a row, GPTQ, ffn only, outliers in weights, rotated"
     assert grid_words(Recipe(bits=1.58, group_size=-1)) == "1.58 bits, a scale a matrix"
+    assert [short(recipe) for recipe in (Recipe(bits=FLOAT), Recipe(bits=1, method="awq"), QATRecipe(bits=1.58))] == [
+        "float",
+        "1 bit, AWQ",
+        "1.58 bits, trained",
+    ]
     trained = QATRecipe(bits=2, symmetric=False, seconds=5, learned_step=True)
     assert trained_label(trained) == "stories-deep, 2 bits, groups of 32, affine, trained 5 s, learned steps"
 
