@@ -16,14 +16,13 @@ from mobilellm_lab.quantization.grid import Grid
 from mobilellm_lab.quantization.ptq import quantize
 from mobilellm_lab.quantization.recipe import CALIBRATION_SEQUENCES, FLOAT, QATRecipe
 from mobilellm_lab.quantization.start import Start, start
-from mobilellm_lab.quantization.sweep import DEEP, WIDE
+from mobilellm_lab.quantization.sweep import DEEP
 from mobilellm_lab.sweeps import Store
 from mobilellm_lab.training import train
 
 COMMAND = "mobilellm-lab sweep quantization_qat"
 BITS = (8, 4, 3, 2, 1.58, 1)
 STEPS = 60  # of every line, about 12 s on one core
-FEW = (3, 2)  # of the wide models
 RATES, LOW_RATES = (1e-4, 3e-4, 1e-3), (3e-4, 1e-3, 3e-3)  # to choose from; below 3 bits more has to change
 METHODS = ("rtn", "gptq")  # that a model trained without the grid is rounded by
 
@@ -31,9 +30,9 @@ METHODS = ("rtn", "gptq")  # that a model trained without the grid is rounded by
 def arms() -> list[Arm]:
     """Every line: with the grid at each number of bits, with a learned step at two, and without a grid."""
     plan = []
-    for model in DEEP + WIDE:
-        lines = [QATRecipe(model=model, bits=bits, steps=STEPS) for bits in (BITS if model in DEEP else FEW)]
-        lines += [QATRecipe(model=model, bits=2, learned_step=True, steps=STEPS)] * (model in DEEP)
+    for model in DEEP:
+        lines = [QATRecipe(model=model, bits=bits, steps=STEPS) for bits in BITS]
+        lines += [QATRecipe(model=model, bits=2, learned_step=True, steps=STEPS)]
         lines += [QATRecipe(model=model, bits=FLOAT, steps=STEPS)]
         plan += [Arm(study="qat", recipe=line, rates=LOW_RATES if line.bits < 3 else RATES) for line in lines]
     return plan
@@ -90,6 +89,6 @@ def _marked(marks: Marks) -> dict:
 
 def run_arms(plan: list[Arm], *, store: Store, executor: Executor, folder: Path) -> Iterator[QATRecipe]:
     """Yields each recipe as it is stored, model by model."""
-    for model in DEEP + WIDE:
+    for model in DEEP:
         group = [arm for arm in plan if arm.recipe.model == model]
         yield from run_group(partial(qat_row, folder=folder), group, store=store, executor=executor)

@@ -117,14 +117,13 @@ def test_every_reported_training_is_a_row_of_its_arm(both):
     assert (row["float_nats"], row["rise_nats"]) == (0.6, pytest.approx(0.24))
 
 
-@pytest.mark.parametrize("model", DEEP + WIDE)
+@pytest.mark.parametrize("model", DEEP)
 def test_the_crossover_sets_every_arm_beside_the_others(both, model):
     table = evidence.crossover(*both, model)
-    assert list(table["bits"]) == list(sweep_qat.BITS if model in DEEP else sweep_qat.FEW)
-    wide = 0.5 if model in WIDE else 1.0
+    assert list(table["bits"]) == list(sweep_qat.BITS)
     row = table[table["bits"] == 2].iloc[0]
-    assert row["ptq rtn median"] == pytest.approx(0.6 + 0.5 * wide) and row["float_nats"] == 0.6
-    assert row["qat median"] == pytest.approx(0.59 + 0.25 * wide * 1.01)
+    assert row["ptq rtn median"] == pytest.approx(1.1) and row["float_nats"] == 0.6
+    assert row["qat median"] == pytest.approx(0.59 + 0.25 * 1.01)
     assert row["qat min"] < row["qat median"] < row["qat max"]
     assert row["float then rtn median"] == pytest.approx(1.09)
     gained = row["ptq rtn median"] - row["qat median"]

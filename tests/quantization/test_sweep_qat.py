@@ -10,8 +10,8 @@ from mobilellm_lab import checkpoints
 from mobilellm_lab.arms import VALIDATION_SEED, missing
 from mobilellm_lab.model import ModelConfig, Transformer
 from mobilellm_lab.quantization.recipe import FLOAT, QATRecipe
-from mobilellm_lab.quantization.sweep import DEEP, WIDE
-from mobilellm_lab.quantization.sweep_qat import BITS, FEW, METHODS, STEPS, arms, qat_row, run_arms
+from mobilellm_lab.quantization.sweep import DEEP
+from mobilellm_lab.quantization.sweep_qat import BITS, METHODS, STEPS, arms, qat_row, run_arms
 from mobilellm_lab.sweeps import Store, key
 from mobilellm_lab.tasks import make
 
@@ -38,9 +38,9 @@ def test_every_line_trains_for_equally_long_and_chooses_from_three_rates():
 def test_every_number_of_bits_has_its_counterpart_without_a_grid():
     lines = {(arm.recipe.model, arm.recipe.bits, arm.recipe.learned_step) for arm in arms()}
     assert len(lines) == len(arms())
-    for model in DEEP + WIDE:
+    for model in DEEP:
         bits = {b for name, b, learned in lines if name == model and not learned}
-        assert bits == {FLOAT, *(BITS if model in DEEP else FEW)}
+        assert bits == {FLOAT, *BITS}
     assert {name for name, _, learned in lines if learned} == set(DEEP)
 
 
