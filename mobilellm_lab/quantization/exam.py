@@ -62,41 +62,57 @@ class Exam:
         self.model, self.task, self.split, self.batch_size = model, task, split, batch_size
         self.batches = [task.batch(i, batch_size, split=split) for i in range(batches)]
         self.likeliest: list[Int[Tensor, "B T"]] = []  # of the float model, for each batch
-        self.float_marks: Marks | None = None  # its own, once it has answered
+        self.float_marks: Marks | None = None  # its own, of what it has answered so far
+        self._float = _Sitting(self, model)
 
     @property
     def ready(self) -> bool:
         """Whether the float model has answered everything."""
         return len(self.likeliest) == len(self.batches)
 
-    def prepare(self) -> Iterator[Marks]:
-        """Lets the float model answer, where it has not yet; yields its marks after each batch."""
-        if not self.ready:
-            self.likeliest = []
-            for self.float_marks in self._ask(self.model):
-                yield self.float_marks
+    def prepare(self, batches: int | None = None) -> Iterator[Marks]:
+        """Lets the float model answer so many batches (None: all), where it has not yet; yields its marks after each.
+
+        What it has answered stays, whoever stops asking.
+        """
+        while len(self.likeliest) < (len(self.batches) if batches is None else batches):
+            self.float_marks = self._float.ask()
+            yield self.float_marks
 
     def sit(self, answer: Answer) -> Iterator[Marks]:
         """Yields the marks after each batch; the last ones are of all sequences."""
-        for _ in self.prepare():
-            pass
-        yield from self._ask(answer)
+        sitting = _Sitting(self, answer)
+        for number in range(len(self.batches)):
+            for _ in self.prepare(number + 1):
+                pass
+            yield sitting.ask()
 
-    def _ask(self, answer: Answer) -> Iterator[Marks]:
-        marking = _Pooled(self) if self.task.name == "text" else _Again(self)
-        losses, same = [], []
-        for number, batch in enumerate(self.batches):
-            with torch.inference_mode():  # closed at every yield: the caller's own mode is not touched
-                logits = answer(batch.tokens).float()
-                losses.append(marking.add(number, logits))
-                likeliest = logits.argmax(-1)
-            if number == len(self.likeliest):  # the float model itself
-                self.likeliest.append(likeliest)
-            agrees = (likeliest == self.likeliest[number])[batch.targets != IGNORE]
-            same.append(agrees.double().mean().item())
-            yield Marks(
-                losses=tuple(losses), floor_nats=marking.floor_nats, scores=marking.scores, agreement=mean(same)
-            )
+
+class _Sitting:
+    """One model's answers so far."""
+
+    def __init__(self, exam: Exam, answer: Answer):
+        self.exam, self.answer, self.losses, self.same = exam, answer, [], []
+        self.marking = _Pooled(exam) if exam.task.name == "text" else _Again(exam)
+
+    @torch.inference_mode()
+    def ask(self) -> Marks:
+        """Its marks after one batch more."""
+        exam, number = self.exam, len(self.losses)
+        batch = exam.batches[number]
+        logits = self.answer(batch.tokens).float()
+        self.losses.append(self.marking.add(number, logits))
+        likeliest = logits.argmax(-1)
+        if number == len(exam.likeliest):  # the float model itself
+            exam.likeliest.append(likeliest)
+        agrees = (likeliest == exam.likeliest[number])[batch.targets != IGNORE]
+        self.same.append(agrees.double().mean().item())
+        return Marks(
+            losses=tuple(self.losses),
+            floor_nats=self.marking.floor_nats,
+            scores=self.marking.scores,
+            agreement=mean(self.same),
+        )
 
 
 class _Again:

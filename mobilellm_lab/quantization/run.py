@@ -98,9 +98,6 @@ class Run:
 
     def __iter__(self) -> Iterator[Progress]:
         recipe = self.recipe
-        for marks in self.exam.prepare():
-            share = len(marks.losses) / len(self.exam.batches)
-            yield Progress(phase="asking the float model", share=0.1 * share)
         if recipe.planted != "none":
             options = {"channels": CHANNELS, "factor": recipe.factor, "seed": recipe.seed}
             self.start = plant(self.start, kind=recipe.planted, **options)
@@ -118,9 +115,12 @@ class Run:
             self.flowing = calibrate(model, self._batches())  # of the rounded weights, and of scales that moved
             yield Progress(phase="calibrating", share=0.5)
         with self.activations(model):
-            for self.marks in self.exam.sit(self.cached(model)):
-                share = len(self.marks.losses) / len(self.exam.batches)
-                yield Progress(phase="asking", share=0.5 + 0.5 * share, marks=self.marks)
+            sitting, total = self.exam.sit(self.cached(model)), len(self.exam.batches)
+            for number in range(total):
+                for _ in self.exam.prepare(number + 1):
+                    yield Progress(phase="asking", share=0.5 + 0.5 * number / total, marks=self.marks)
+                self.marks = next(sitting)
+                yield Progress(phase="asking", share=0.5 + 0.5 * (number + 1) / total, marks=self.marks)
 
     def _batches(self) -> list[Batch]:
         recipe = self.recipe

@@ -79,14 +79,19 @@ def test_the_shell_game_is_marked_too_and_only_where_something_is_asked():
     assert marks.loss_nats == pytest.approx(theirs.loss_nats, abs=1e-6) and marks.scores == theirs.scores
 
 
-def test_an_interrupted_preparation_starts_again(reference):
+def test_what_the_float_model_has_answered_stays_whoever_stops_asking(reference):
     exam = Exam(reference.model, reference.task, batches=3, batch_size=4)
     begun = exam.prepare()
     next(begun)
     begun.close()
-    assert not exam.ready
-    assert len(list(exam.prepare())) == 3 and exam.ready and list(exam.prepare()) == []
-    assert last(exam.sit(reference.model)).agreement == 1
+    assert not exam.ready and len(exam.float_marks.losses) == 1
+    sitting = exam.sit(reference.model)
+    next(sitting)
+    assert len(exam.float_marks.losses) == 1  # it is asked no more than it is needed
+    next(sitting)
+    assert len(exam.float_marks.losses) == 2
+    assert len(list(exam.prepare())) == 1 and exam.ready and list(exam.prepare()) == []
+    assert last(exam.sit(reference.model)) == exam.float_marks
 
 
 def test_the_callers_mode_is_not_touched(reference, exam):
