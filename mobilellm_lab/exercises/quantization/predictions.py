@@ -51,8 +51,8 @@ RECOVERED = Prediction(
     step=0.1,
     reference=recovered,
     explain="The weights were put where a float model wants them, and half a step of a grid of 2 bits is a long way. "
-    "Nearby are other weights that are nearly as good and lie on the grid; a short training finds them, because nothing has "
-    "to be learned anew.",
+    "Nearby are other weights that are nearly as good and lie on the grid; a short training finds them, because "
+    "nothing has to be learned anew.",
     digits=1,
 )
 
