@@ -190,6 +190,15 @@ def _clipped(rows: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
     return chosen.assign(**{name: chosen[name].clip(lower=LEAST_RISE).round(6) for name in ("rise", "low", "high")})
 
 
+def _line(mine: alt.Chart, bits: Slider, x: alt.X, y: alt.Y) -> list[alt.Chart]:
+    """The chosen way: its line, its points, and the chosen one of them."""
+    return [
+        mine.mark_line(color=CHOSEN, strokeWidth=2.5).encode(x=x, y=y),
+        mine.mark_circle(color=CHOSEN, size=40, opacity=1).encode(x=x, y=y),
+        mine.transform_filter(bits.chosen).mark_circle(color=MARKED, size=110, opacity=1).encode(x=x, y=y),
+    ]
+
+
 def _by_bits(rows: pd.DataFrame, sliders: tuple[Slider, ...]) -> alt.LayerChart:
     model, bits, group_size, scheme = sliders
     base = alt.Chart(_clipped(rows, ["model", "bits", "group_size", "scheme"]))
@@ -200,9 +209,7 @@ def _by_bits(rows: pd.DataFrame, sliders: tuple[Slider, ...]) -> alt.LayerChart:
         .mark_line(color=FAINT, opacity=0.6, strokeWidth=1.2)
         .encode(x=x, y=y("rise"), detail="scheme:N"),
         mine.mark_area(color=CHOSEN, opacity=0.2).encode(x=x, y=y("low"), y2="high:Q"),
-        mine.mark_line(color=CHOSEN, strokeWidth=2.5).encode(x=x, y=y("rise")),
-        mine.mark_circle(color=CHOSEN, size=40, opacity=1).encode(x=x, y=y("rise")),
-        mine.transform_filter(bits.chosen).mark_circle(color=MARKED, size=110, opacity=1).encode(x=x, y=y("rise")),
+        *_line(mine, bits, x, y("rise")),
     ]
     return alt.layer(*layers).properties(height=HEIGHT, title="rise of the loss over float, nats")
 
@@ -218,9 +225,7 @@ def _by_bytes(rows: pd.DataFrame, sliders: tuple[Slider, ...]) -> alt.LayerChart
     mine = base.transform_filter(f"{group_size.chosen} && {scheme.chosen}")
     layers = [
         base.mark_circle(color=FAINT, size=22, opacity=0.5).encode(x=x, y=y),
-        mine.mark_line(color=CHOSEN, strokeWidth=2).encode(x=x, y=y),
-        mine.mark_circle(color=CHOSEN, size=40, opacity=1).encode(x=x, y=y),
-        mine.transform_filter(bits.chosen).mark_circle(color=MARKED, size=110, opacity=1).encode(x=x, y=y),
+        *_line(mine, bits, x, y),
     ]
     return alt.layer(*layers).properties(height=HEIGHT, title="the same by size")
 
@@ -240,9 +245,7 @@ def _losses(rows: pd.DataFrame, sliders: tuple[Slider, ...]) -> alt.LayerChart:
         .encode(x=x, y=y("loss"), detail="arm:N"),
         mine.mark_line(color=FAINT, strokeDash=[4, 3]).encode(x=x, y=y("float_nats")),
         mine.mark_area(color=CHOSEN, opacity=0.2).encode(x=x, y=y("low"), y2="high:Q"),
-        mine.mark_line(color=CHOSEN, strokeWidth=2.5).encode(x=x, y=y("loss")),
-        mine.mark_circle(color=CHOSEN, size=40, opacity=1).encode(x=x, y=y("loss")),
-        mine.transform_filter(bits.chosen).mark_circle(color=MARKED, size=110, opacity=1).encode(x=x, y=y("loss")),
+        *_line(mine, bits, x, y("loss")),
     ]
     return alt.layer(*layers).properties(height=HEIGHT, title="loss on test sequences, nats")
 
