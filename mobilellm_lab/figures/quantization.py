@@ -138,7 +138,7 @@ def calibrated_on(frame: pd.DataFrame) -> Figure:
     static = frame["bits"] == FLOAT
     what = frame["method"].str.upper().where(~static, "static 8-bit activations")
     figure, axes = paper.axes("rise of the loss over float (nats)", "")
-    rows = frame.assign(row=what + ": " + frame["data"]).sort_values("row", key=lambda row: row.str.split(":").str[0])
+    rows = frame.assign(row=what + ": " + frame["data"], what=what).sort_values("what", kind="stable")
     names = list(dict.fromkeys(rows["row"]))
     for y, name in enumerate(names):
         rises = rows.loc[rows["row"] == name, "rise_nats"].clip(lower=LEAST_RISE)

@@ -180,7 +180,8 @@ def _bits_axis(bits: tuple) -> alt.X:
 
 
 def _rise(column: str, top: float) -> alt.Y:
-    axis = alt.Axis(title=None, tickCount=5, format="~g")
+    decades = [LEAST_RISE * 10**power for power in range(6) if LEAST_RISE * 10**power <= top]
+    axis = alt.Axis(title=None, values=decades, format="~g")
     return alt.Y(f"{column}:Q", scale=alt.Scale(type="log", domain=[LEAST_RISE, top], clamp=True), axis=axis)
 
 
@@ -220,7 +221,8 @@ def _by_bytes(rows: pd.DataFrame, sliders: tuple[Slider, ...]) -> alt.LayerChart
     base = alt.Chart(data.assign(kib=data["kib"].round(1))).transform_filter(model.chosen)
     sizes = rows["kib"]
     scale = alt.Scale(type="log", base=2, domain=[sizes.min(), sizes.max()], nice=False, padding=10)
-    x = alt.X("kib:Q", scale=scale, axis=alt.Axis(title="KiB on disk", grid=False, tickCount=4, format="~g"))
+    ticks = [2**power for power in range(5, 16) if sizes.min() <= 2**power <= sizes.max()]
+    x = alt.X("kib:Q", scale=scale, axis=alt.Axis(title="KiB on disk", grid=False, values=ticks, format="d"))
     y = _rise("rise", rows["high"].max())
     mine = base.transform_filter(f"{group_size.chosen} && {scheme.chosen}")
     layers = [
