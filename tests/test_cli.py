@@ -9,6 +9,9 @@ import pytest
 from mobilellm_lab import __version__, checkpoints, cli, deep_narrow, metrics
 from mobilellm_lab.deep_narrow import Arm, Cost, Recipe
 from mobilellm_lab.model import ModelConfig, Transformer
+from mobilellm_lab.quantization import fragile, sweep, sweep_qat
+from mobilellm_lab.quantization.context import Context
+from mobilellm_lab.quantization.recipe import QATRecipe
 from mobilellm_lab.reference import FOLDER
 from mobilellm_lab.sweeps import Store
 
@@ -182,6 +185,23 @@ def test_the_sweeps_of_chapter_7_make_what_is_missing(name, plan, measured, tmp_
     cli.main(["sweep", name, "--out", str(out)])
     assert asked == [items[0], items[2]]
     assert Store(out)[items[1]]["old"] and len(Store(out).rows) == 3
+
+
+def test_the_sweeps_of_chapter_3_make_what_is_missing_in_processes(tmp_path, monkeypatch, capsys):
+    caches = [Context(model="student-tiny", kv_bits=bits) for bits in (8, 4)]
+    recipe = QATRecipe(model="student-tiny", steps=1, batch_size=2)
+    trainings = [Arm(study="qat", recipe=recipe, rates=(1e-4, 1e-3))]
+    monkeypatch.setattr(sweep, "plan", lambda: caches)
+    monkeypatch.setattr(fragile, "arms", lambda: [])
+    monkeypatch.setattr(sweep_qat, "arms", lambda: trainings)
+    out = tmp_path / "rows.jsonl"
+    Store(out).add(caches[0], {"old": True})
+    cli.main(["sweep", "quantization", "--workers", "1", "--out", str(out)])
+    store = Store(out)
+    assert store[caches[0]]["old"] and store[caches[1]]["contexts"]
+    cli.main(["sweep", "quantization_qat", "--workers", "1", "--out", str(tmp_path / "trained.jsonl")])
+    assert deep_narrow.missing(trainings, Store(tmp_path / "trained.jsonl")) == 0
+    assert "5/5" in capsys.readouterr().err
 
 
 def test_it_runs_as_a_module():

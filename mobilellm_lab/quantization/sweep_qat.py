@@ -89,6 +89,6 @@ def _marked(marks: Marks) -> dict:
 
 def run_arms(plan: list[Arm], *, store: Store, executor: Executor, folder: Path) -> Iterator[QATRecipe]:
     """Yields each recipe as it is stored, model by model."""
-    for model in DEEP:
+    for model in dict.fromkeys(arm.recipe.model for arm in plan):
         group = [arm for arm in plan if arm.recipe.model == model]
         yield from run_group(partial(qat_row, folder=folder), group, store=store, executor=executor)
