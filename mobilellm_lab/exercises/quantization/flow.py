@@ -74,7 +74,7 @@ def _error(failure: article.Failure) -> str:
         if "this failure is history" not in str(history):
             raise
         return ""
-    return f"{type(error).__name__}: {first_sentence(error)}"
+    return f"{type(error).__name__}: {first_sentence(error)}".rstrip(".:")
 
 
 def _fusers() -> tuple[tuple[type, ...], ...]:

@@ -84,7 +84,7 @@ PAPERS = (
         verdict=Verdict.HOLDS_WHEN,
         condition="it is compared with ranges that hold every weight.",
         finding="All three seeds lose less than plain rounding in {wins_rtn} of {cases} cases, but less than rounding "
-        "with cut ranges, which needs no data, in {wins_mse} only. With a scale per row {stories_rows} nats on "
+        "with cut ranges, which needs no data, in {wins_mse}. With a scale per row {stories_rows} nats on "
         "stories, where plain rounding loses {stories_rows_rtn} and cut ranges {stories_rows_mse}; {text_rows} on "
         "text, against {text_rows_rtn} and {text_rows_mse}. In groups of 32 {stories_groups} against "
         "{stories_groups_rtn} and {stories_groups_mse}, and {text_groups} against {text_groups_rtn} and "
@@ -181,13 +181,14 @@ PAPERS = (
         said="A deep and narrow model suffers more from quantization than a shallow and wide one.",
         source="common belief: errors add up from layer to layer",
         verdict=Verdict.HOLDS_WHEN,
-        condition="",
+        condition="the bits are very few.",
         finding="The deep model loses more in {wins} of {cases} cases. {deep} layers against {wide} of equal size, in "
         "groups of 32: at 3 bits {stories_deep_3} and {stories_wide_3} nats on stories, {text_deep_3} and "
         "{text_wide_3} on text; at 2 bits {stories_deep_2} and {stories_wide_2}, {text_deep_2} and {text_wide_2}. On "
         "the shell game, eight layers against two: {shells_deep_3} and {shells_wide_3} at 3 bits, {shells_deep_2} and "
         "{shells_wide_2} at 2.",
-        flips="",
+        flips="to *holds* if the rounding of each layer added to that of the ones before; narrow matrices also have "
+        "shorter rows, so that groups are a larger part of them.",
         evidence=shapes.deep_is_fragile,
         data=("quantization",),
         command=QUALITY,

@@ -39,13 +39,20 @@ def one(frame: pd.DataFrame, **where: object) -> pd.Series:
 
 
 def in_parts(run: pd.Series) -> str:
-    """The rise of one run, and in brackets the lowest and highest of four parts of the test: "0.50 (0.47 to 0.51)"."""
-    return f"{run['rise_nats']:.3f} ({run['rise_low_nats']:.3f} to {run['rise_high_nats']:.3f})"
+    """The rise of one run in nats, and in brackets the lowest and the highest of four parts of the test."""
+    return _bracketed(run["rise_nats"], run["rise_low_nats"], run["rise_high_nats"])
 
 
 def span(values: pd.Series) -> str:
-    """Median over the seeds to three places, and in brackets the lowest and the highest."""
-    return f"{values.median():.3f} ({values.min():.3f} to {values.max():.3f})"
+    """Median over the seeds in nats, and in brackets the lowest and the highest."""
+    return _bracketed(values.median(), values.min(), values.max())
+
+
+def _bracketed(middle: float, low: float, high: float) -> str:
+    places = 3 if max(abs(low), abs(high)) >= LITTLE else 4
+    # Adding 0 turns a rounded -0.0 into 0.0.
+    middle, low, high = (f"{round(float(value), places) + 0:.{places}f}" for value in (middle, low, high))
+    return f"{middle} ({low} to {high})"
 
 
 def rounded(store: Store, bits: int, group_size: int = 32) -> dict[str, pd.Series]:
