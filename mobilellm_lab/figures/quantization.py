@@ -19,6 +19,7 @@ from mobilellm_lab.quantization.histogram import histogram
 from mobilellm_lab.quantization.recipe import FLOAT
 
 LEAST_RISE = 1e-4  # nats; what is closer to float, or better, is drawn here
+LEAST_QUOTIENT = 1e-3  # nats; two rises as small as this are not divided by each other
 ARM_WORDS = dict(
     zip(
         ARMS,
@@ -216,9 +217,11 @@ def kv(frame: pd.DataFrame) -> Figure:
 def deep_and_wide(frame: pd.DataFrame) -> Figure:
     """How many times the loss of the deep model rises for once of the wide one, by bits; equal where the line is.
 
-    `frame` is `quantization.evidence.deep_and_wide` of one method and group size; a line per task.
+    `frame` is `quantization.evidence.deep_and_wide` of one method and group size; a line per task. Where a loss hardly
+    rises, its quotient means nothing, and is left out.
     """
     figure, axes = paper.axes("bits of a weight", "rise of deep / rise of wide")
+    frame = frame[frame[["deep", "wide"]].min(axis=1) >= LEAST_QUOTIENT]
     for (task, group), color, marker in paper.styled(frame.groupby("task", sort=False)):
         table = spread(group, ["bits"], "ratio")
         _band(axes, table.sort_values("bits"), "bits", task, color, marker)

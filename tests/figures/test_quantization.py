@@ -72,7 +72,9 @@ MIXED = pd.DataFrame({"kind": ["uniform", "uniform", "mixed"], "bytes": [1024, 2
 CACHE = pd.DataFrame(
     {"kv_bits": [FLOAT] * 2 + [4] * 4, "keys": ["position"] * 4 + ["channel"] * 2, "context": [16, 64] * 3}
 ).assign(bytes=[4096, 16384, 640, 2560, 700, 2800], rise_nats=[0, 0, 0.01, 0.02, 0.005, 0.006])
-PAIRS = pd.DataFrame({"task": ["stories"] * 4, "bits": [2, 2, 4, 4], "ratio": [2.0, 3.0, 1.0, 0.5]})
+PAIRS = pd.DataFrame({"task": "stories", "bits": [2, 2, 4, 4, 8], "deep": [0.2, 0.3, 0.01, 0.005, -2e-4]}).assign(
+    wide=[0.1, 0.1, 0.01, 0.01, 1e-4], ratio=[2.0, 3.0, 1.0, 0.5, -2.0]
+)
 SHELLS = pd.DataFrame({"depth": [2, 2, 8, 8] * 2, "bits": [2] * 4 + [4] * 4, "group_size": 32}).assign(
     rise_nats=[0.1, 0.2, 0.3, 0.4, 0.01, 0.02, 0.03, 0.04]
 )
