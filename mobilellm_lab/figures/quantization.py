@@ -195,12 +195,12 @@ def kv(frame: pd.DataFrame) -> Figure:
     """Rise of the loss by context, and the bytes of the cache; `frame` is `evidence.kv_by_context` of a model."""
     figure, (left, right) = plt.subplots(1, 2, figsize=paper.SIZE, layout="constrained")
     plt.close(figure)
-    lines = list(frame.groupby(["kv_bits", "keys"], sort=False))
-    for ((bits, keys), group), color, marker in paper.styled(lines):
-        label = "float" if bits == FLOAT else f"{bits} bits, keys per {keys}"
+    whole, few = frame[frame["kv_bits"] == FLOAT], frame[frame["kv_bits"] != FLOAT]
+    right.plot(whole["context"], whole["bytes"] / 1024, color="0.4", linestyle=":", label="float")
+    for ((bits, keys), group), color, marker in paper.styled(few.groupby(["kv_bits", "keys"], sort=False)):
+        label = f"{bits} bits, keys per {keys}"
         right.plot(group["context"], group["bytes"] / 1024, color=color, marker=marker, label=label)
-        if bits != FLOAT:
-            left.plot(group["context"], group["rise_nats"], color=color, marker=marker)
+        left.plot(group["context"], group["rise_nats"], color=color, marker=marker)
     left.set(xlabel="context (tokens)", ylabel="rise of the loss in its second half (nats)")
     right.set(xlabel="context (tokens)", ylabel="KiB of the cache")
     for axes in (left, right):
@@ -210,7 +210,7 @@ def kv(frame: pd.DataFrame) -> Figure:
         _ticks(axes, frame["context"])
     right.set_yscale("log", base=2)
     right.yaxis.set_major_formatter(ScalarFormatter())
-    right.legend(frameon=False, fontsize=8)
+    figure.legend(frameon=False, fontsize=8, loc="outside upper center", ncols=3)  # lines may lie anywhere
     return figure
 
 

@@ -199,9 +199,14 @@ def test_mixed_and_uniform_bits_stand_at_their_bytes():
 
 
 def test_the_cache_has_its_rise_on_the_left_and_its_bytes_on_the_right():
-    left, right = ALL["kv"]().axes
+    figure = ALL["kv"]()
+    left, right = figure.axes
     assert len(left.lines) == 2 and len(right.lines) == 3  # float has no rise
-    assert legend(right) == ["float", "4 bits, keys per position", "4 bits, keys per channel"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "float",
+        "4 bits, keys per position",
+        "4 bits, keys per channel",
+    ]
     assert points(right.lines[0]) == [(16, 4), (64, 16)] and points(left.lines[0]) == [(16, 0.01), (64, 0.02)]
 
 
