@@ -48,8 +48,8 @@ class AttentionBlock(nn.Module):
             torch.manual_seed(seed)
             self.qkv, self.out = nn.Linear(DIM, 3 * DIM), nn.Linear(DIM, DIM)
 
-    def split(self, qkv: Float[Tensor, "B T C"]) -> tuple[Tensor, Tensor, Tensor]:
-        """Queries, keys and values, (B, H, T, Dh) each: views, which int8 tensors have, too."""
+    def split(self, qkv: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values, (B, H, T, Dh) each, of (B, T, 3 D): views, which int8 tensors have, too."""
         B, T, _ = qkv.shape
         return qkv.view(B, T, 3, self.n_heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
 
@@ -61,7 +61,7 @@ class AttentionBlock(nn.Module):
         y = scores.masked_fill(future, -torch.inf).softmax(-1) @ v
         return y.transpose(1, 2).flatten(2)
 
-    def forward(self, x: Float[Tensor, "B T D"]) -> Float[Tensor, "B T D"]:
+    def forward(self, x: Float[Tensor, "B T D"]) -> Tensor:
         return self.attend(self, x)
 
 
