@@ -42,6 +42,19 @@ class _StraightThrough(torch.autograd.Function):
         return gradient * inside, gathered(grid, gradient * per_step) if ctx.needs_input_grad[1] else None, None, None
 
 
+class _Stored(torch.autograd.Function):
+    """A learned step as it can be stored, positive and rounded; its gradient reaches the step, `slow` times."""
+
+    @staticmethod
+    def forward(ctx, step, grid, slow):
+        ctx.slow = slow
+        return step.clamp(min=SMALLEST_SCALE).to(SCALE_DTYPES[grid.scale_dtype]).float()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient * ctx.slow, None, None
+
+
 def ste(
     w: Float[Tensor, "R C"],
     grid: Grid,
@@ -50,9 +63,9 @@ def ste(
 ) -> Float[Tensor, "R C"]:
     """`grid.fake(w)` with a gradient: the straight-through estimator.
 
-    A gradient passes as if nothing had been rounded; from 2 bits on it stops where a weight lies beyond the last code,
-    as in torch and torchao. Without `scale` and `zero` the grid is fitted to `w` each time, and no gradient reaches
-    it; a `scale` of your own receives LSQ's.
+    A gradient passes as if nothing had been rounded; from 2 bits on it stops where a weight rounds to beyond the last
+    code, as in torch and torchao (in LSQ's paper half a step earlier, beyond the last value). Without `scale` and
+    `zero` the grid is fitted to `w` each time, and no gradient reaches it; a `scale` of your own receives LSQ's.
 
     Source: arXiv 1308.3432; learned steps: LSQ, arXiv 1902.08153.
     """
@@ -92,9 +105,7 @@ class FakeQuant(nn.Module):
         """(scale, zero) that these weights are rounded with now; the scale as it can be stored."""
         if self.step is None:
             return self.grid.fit(w)
-        step = self.step * self.slow + (self.step - self.step * self.slow).detach()
-        stored = step.clamp(min=SMALLEST_SCALE).to(SCALE_DTYPES[self.grid.scale_dtype]).float()
-        return step + (stored - step).detach(), self.zero
+        return _Stored.apply(self.step, self.grid, self.slow), self.zero
 
     def forward(self, w: Float[Tensor, "R C"]) -> Float[Tensor, "R C"]:
         return ste(w, self.grid, *self.fitted(w))
@@ -142,10 +153,10 @@ class QATRun:
             )
         self.config = TrainConfig(
             steps=self.steps,
-            seconds=self.seconds,
+            seconds=float(self.seconds),
             batch_size=self.batch_size,
             optimizer="adamw",
-            lr=self.lr,
+            lr=float(self.lr),
             seed=self.seed,
         )
         self.trained = copy.deepcopy(self.model).train()
@@ -169,7 +180,6 @@ class QATRun:
             scale, zero = layer[0].fitted(w)
             tensors[name] = QTensor(self.grid, self.grid.quantize(w, scale, zero), scale, zero)
         plain = copy.deepcopy(self.model)
-        plain.load_state_dict(
-            {name: value for name, value in state.items() if name in plain.state_dict()}, strict=False
-        )
+        rest = {name: value for name, value in state.items() if ".parametrizations." not in name}
+        plain.load_state_dict(rest, strict=False)
         return QuantizedModel.of(plain.eval(), tensors)
