@@ -13,7 +13,7 @@ from mobilellm_lab.quantization.grid import Grid, QTensor
 from mobilellm_lab.quantization.quantized import matrices
 from mobilellm_lab.tasks import Task
 
-PLACES = 20_000  # of a budget, at most: a finer table would take longer and gain nothing
+PLACES = 40_000  # that bytes are counted in, at most: a finer table would take longer and gain nothing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,25 +64,27 @@ def assign(costs: Iterable[Cost], budget_bytes: int) -> dict[str, Grid]:
     """A grid for each matrix, such that the bytes fit the budget and the sum of the rises is the smallest possible.
 
     A knapsack by dynamic programming over bytes, counted in their common divisor; where that would make more than
-    20,000 places, in larger ones, every matrix rounded up, so that the budget holds and the best may be missed by a
-    hair.
+    40,000 places, in larger ones, every matrix rounded up, so that the budget holds and the best may be missed by a
+    hair. More bytes never give a larger sum: the places do not depend on the budget.
 
     Raises:
-        ValueError: no costs, or a budget below what the fewest bits take; names the least that is possible.
+        ValueError: no costs, a rise that is no number, or a budget below what the fewest bits take; names the least
+            that is possible.
     """
     choices: dict[str, list[Cost]] = {}
     for cost in costs:
+        if not math.isfinite(cost.rise_nats):
+            raise ValueError(f"rise_nats={cost.rise_nats} of {cost.matrix} at {cost.grid.bits} bits: measure it again")
         choices.setdefault(cost.matrix, []).append(cost)
     if not choices:
         raise ValueError("costs is empty: measure them with sensitivity()")
     least = sum(min(cost.bytes for cost in own) for own in choices.values())
     if budget_bytes < least:
         raise ValueError(f"budget_bytes={budget_bytes}: the fewest bits for every matrix take {least}, give as many")
-    spare = budget_bytes - least  # what is shared out beyond the smallest choice of each matrix
     extra = {name: [cost.bytes - min(c.bytes for c in own) for cost in own] for name, own in choices.items()}
-    unit = math.gcd(*(step for steps in extra.values() for step in steps)) or 1
-    unit = max(unit, math.ceil(spare / PLACES))
-    room = spare // unit + 1
+    most = sum(map(max, extra.values()))  # what the largest choices take beyond the smallest
+    unit = max(math.gcd(*(step for steps in extra.values() for step in steps)), math.ceil(most / PLACES), 1)
+    room = min(budget_bytes - least, most + unit * len(extra)) // unit + 1  # each matrix may lose a part of a unit
     best, taken = np.zeros(room), []  # best[j]: the smallest rise with j units; taken: the choice that gave it
     for name, own in choices.items():
         options = np.full((len(own), room), np.inf)
