@@ -4,19 +4,40 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
+from torch import nn
 
-from mobilellm_lab.exercises.quantization.assign import ASSIGN
-from mobilellm_lab.exercises.quantization.clip import CLIP
-from mobilellm_lab.exercises.quantization.groups import GROUPS
-from mobilellm_lab.exercises.quantization.nibbles import NIBBLES
-from mobilellm_lab.exercises.quantization.straight import STRAIGHT
-from mobilellm_lab.exercises.quantization.stubs import STUBS
+from mobilellm_lab.exercises.quantization import (
+    ASSIGN,
+    CLAIMS,
+    CLIP,
+    EXERCISES,
+    GROUPS,
+    INT8,
+    NIBBLES,
+    PREDICTIONS,
+    RECOVERED,
+    STRAIGHT,
+    STUBS,
+)
+from mobilellm_lab.exercises.quantization.flow import _chains, _fusers
+from mobilellm_lab.exercises.quantization.stored import (
+    LITTLE,
+    in_parts,
+    one,
+    rounded,
+    seeds,
+    share_of_training,
+    span,
+    speeds,
+)
+from mobilellm_lab.quantization import evidence
+from mobilellm_lab.quantization.article import FAILURES
 from mobilellm_lab.quantization.grid import Grid
 from mobilellm_lab.quantization.packing import pack, unpack
-
-EXERCISES = (GROUPS, NIBBLES, CLIP, STRAIGHT, STUBS, ASSIGN)
+from mobilellm_lab.reference import MODELS, open_sweep
 
 # GROUPS: other right forms
 
@@ -370,6 +391,117 @@ def test_the_assignments_are_the_best_on_random_tables(which):
 )
 def test_assign_names_what_is_wrong(answer, misconception):
     assert ASSIGN.check(answer).misconception == misconception
+
+
+# Predictions, stored rows and the words of claims
+
+
+def claim(name):
+    return next(one for one in CLAIMS if one.name == name)
+
+
+def test_the_predictions_quote_what_was_stored():
+    stored, trained = open_sweep("quantization"), open_sweep("quantization_qat")
+    row = one(evidence.crossover(stored, trained, "stories-deep"), bits=2)
+    assert RECOVERED.reference().median == pytest.approx(100 * row["recovered"], abs=1e-6)
+    measured = open_sweep("quantization_speed")
+    assert INT8.reference().median == one(speeds(measured), backend="torchao int8 dynamic", size="1M")["speedup"]
+
+
+@pytest.mark.parametrize("prediction", PREDICTIONS, ids=lambda prediction: prediction.name)
+def test_a_reader_can_commit_a_number_inside_the_spread_as_it_is_printed(prediction):
+    stored = prediction.reference()
+    near = round(round(stored.median / prediction.step) * prediction.step, 6)
+    assert near in stored
+    assert prediction.parse(f"{stored.median:.{prediction.digits}f}") in stored
+
+
+@pytest.mark.parametrize(
+    ("read", "words"),
+    [
+        (lambda runs: seeds(runs, model="stories-deep"), "stored runs, which are not the seeds of one arm"),
+        (lambda runs: seeds(runs, model="stories-huge"), "0 stored runs"),
+        (lambda runs: one(runs, model="text-deep"), "2 stored rows; name exactly one"),
+        (lambda runs: one(runs, bits=7), "0 stored rows"),
+    ],
+)
+def test_what_is_not_one_arm_is_named(read, words):
+    runs = pd.DataFrame({"model": 2 * ["stories-deep"] + 2 * ["text-deep"], "bits": 4, "seed": 0, "rise_nats": 0.1})
+    with pytest.raises(ValueError, match="{'") as raised:
+        read(runs)
+    assert words in str(raised.value)
+
+
+def test_rises_are_printed_with_their_spread_and_without_a_negative_zero():
+    run = pd.Series({"rise_nats": 0.5031, "rise_low_nats": 0.4737, "rise_high_nats": 0.5579})
+    assert in_parts(run) == "0.503 (0.474 to 0.558)"
+    assert span(pd.Series([0.00004, -0.00002, -0.00026])) == "0.0000 (-0.0003 to 0.0000)"
+
+
+def test_a_share_of_training_counts_sequences():
+    spec = MODELS["text-deep"]
+    assert share_of_training(spec.steps, spec.batch_size, "text-deep") == 1
+    assert share_of_training(60, 16, "text-deep") == pytest.approx(60 / spec.steps)
+
+
+def test_rounding_costs_from_the_bits_that_the_claim_names():
+    found = {
+        (name, bits): run["rise_low_nats"] > LITTLE
+        for bits in (8, 6, 4, 3, 2)
+        for name, run in rounded(open_sweep("quantization"), bits).items()
+    }
+    assert {case for case, lost in found.items() if lost} == {
+        ("stories-deep", 3),
+        ("stories-deep", 2),
+        ("text-deep", 4),
+        ("text-deep", 3),
+        ("text-deep", 2),
+    }
+    assert "3 or fewer on stories, 4 or fewer on text" in claim("rounding-may-cost").condition
+
+
+def test_the_sample_card_quotes_the_errors_of_this_torch():
+    numbers = claim("sample-works").derive().numbers
+    assert numbers["linear"].startswith("NotImplementedError: Could not run 'quantized::linear'")
+    assert numbers["embedding"].startswith("AssertionError: Embedding quantization is only supported")
+    assert int(numbers["failures"]) == len(FAILURES)
+
+
+def test_nothing_in_a_transformer_can_be_fused_but_a_convolution_can():
+    chains = {kinds for kinds in _fusers() if len(kinds) > 1}
+    network = nn.Sequential(nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1), nn.ReLU(), nn.Linear(4, 4))
+    assert claim("fuse-first").derive().numbers["chains"] == "0"
+    assert _chains(list(network), chains) >= 2  # with ReLU and without
+
+
+def test_training_with_the_grid_wins_from_three_bits_down():
+    runs = evidence.qat(open_sweep("quantization_qat"))
+    for model in ("stories-deep", "text-deep"):
+        for bits in (3, 2, 1.58, 1):
+            worst = seeds(runs, model=model, arm="qat", bits=bits).max()
+            assert all(
+                worst < seeds(runs, model=model, arm=f"float then {how}", bits=bits).min() for how in ("rtn", "gptq")
+            )
+        at_8 = [seeds(runs, model=model, arm=arm, bits=8).median() for arm in ("qat", "float then rtn")]
+        assert abs(at_8[0] - at_8[1]) < LITTLE  # nothing to win there
+
+
+def test_matrices_rounded_together_lose_more_than_each_alone():
+    stored = open_sweep("quantization")
+    alone = evidence.sensitivity(stored).groupby(["model", "bits"])["rise_nats"].sum()
+    together = evidence.mixed(stored)
+    for model in ("stories-deep", "text-deep"):
+        for bits in (3, 2):
+            all_of_them = one(together, model=model, kind="uniform", budget_bits=bits)["rise_nats"]
+            assert all_of_them > alone[model, bits]
+
+
+def test_text_is_where_deep_is_fragile():
+    pairs = evidence.deep_and_wide(open_sweep("quantization"))
+    few = pairs[pairs["bits"].isin((2, 3))]
+    assert (few[few["task"] == "text"]["deep"] > few[few["task"] == "text"]["wide"]).all()
+    stories = few[few["task"] == "stories"]
+    assert 0 < (stories["deep"] > stories["wide"]).sum() < len(stories)
 
 
 # Texts

@@ -3,7 +3,7 @@
 import math
 
 from mobilellm_lab.exercises.claim import Evidence
-from mobilellm_lab.exercises.quantization.stored import NAMED, one, seeds, share_of_training, span
+from mobilellm_lab.exercises.quantization.stored import LITTLE, NAMED, one, seeds, share_of_training, span
 from mobilellm_lab.exercises.rules import apart, graded
 from mobilellm_lab.quantization import evidence
 from mobilellm_lab.quantization.recipe import QATRecipe
@@ -72,6 +72,34 @@ def trained_survives(store: Store, qat_store: Store) -> Evidence:
             }
     numbers["steps"] = str(evidence.qat(qat_store)["steps"].iloc[0])
     return Evidence(verdict=graded(answers), numbers={key.replace(".", "_"): value for key, value in numbers.items()})
+
+
+def four_bits_are_enough(store: Store) -> Evidence:
+    """Per model, 4 bits trained with the grid: as good as the same training in float, and better than rounding after it?
+
+    Medians of three seeds: no more than 0.01 nats above float, and below the one that was rounded to nearest. Holds if
+    for both models, does not hold if for none.
+    """
+    runs, answers, numbers = evidence.qat(store), [], {}
+    for name, model in NAMED.items():
+        trained, plain = (seeds(runs, model=model, arm=arm, bits=bits) for arm, bits in (("qat", 4), ("float", 32)))
+        after = seeds(runs, model=model, arm="float then rtn", bits=4)
+        answers.append(trained.median() - plain.median() <= LITTLE and trained.median() < after.median())
+        numbers |= {f"{name}_qat": span(trained), f"{name}_float": span(plain), f"{name}_after": span(after)}
+    return Evidence(verdict=graded(answers), numbers=numbers)
+
+
+def learned_step_is_better(store: Store) -> Evidence:
+    """Per model at 2 bits: do all seeds with learned steps lie below all whose steps follow the largest weights?
+
+    Each at its own best rate. Holds if for both models, does not hold if for none.
+    """
+    runs, answers, numbers = evidence.qat(store), [], {}
+    for name, model in NAMED.items():
+        fitted, learned = (seeds(runs, model=model, arm=arm, bits=2) for arm in ("qat", "learned step"))
+        answers.append(apart(fitted, learned))
+        numbers |= {f"{name}_fitted": span(fitted), f"{name}_learned": span(learned)}
+    return Evidence(verdict=graded(answers), numbers=numbers)
 
 
 def collapses(store: Store) -> Evidence:
