@@ -75,7 +75,7 @@ def trained_survives(store: Store, qat_store: Store) -> Evidence:
 
 
 def four_bits_are_enough(store: Store) -> Evidence:
-    """Per model, 4 bits trained with the grid: as good as the same training in float, and better than rounding after it?
+    """Per model at 4 bits: is training with the grid as good as in float, and better than rounding after that?
 
     Medians of three seeds: no more than 0.01 nats above float, and below the one that was rounded to nearest. Holds if
     for both models, does not hold if for none.
