@@ -68,7 +68,9 @@ def test_no_larger_budget_is_worse(scale):
     ]
     own = [[c.bytes for c in rows if c.matrix == f"m{i}"] for i in range(9)]
     budgets = range(sum(map(min, own)), sum(map(max, own)), 7 * scale)
-    rises = [total(rows, assign(rows, budget))[0] for budget in budgets]
+    found = [total(rows, assign(rows, budget)) for budget in budgets]
+    assert all(size <= budget for (_, size), budget in zip(found, budgets, strict=True))
+    rises = [rise for rise, _ in found]
     assert len(set(rises)) > 20
     assert all(b <= a + 1e-12 for a, b in zip(rises, rises[1:], strict=False))
 
