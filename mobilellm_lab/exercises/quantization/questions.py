@@ -106,7 +106,7 @@ CALIBRATE = Question(
 )
 
 FAIR = Question(
-    text="A model is rounded to 2 bits and is poor. A hundred more steps of training with rounding in the loop, and "
+    text="A model is rounded to 2 bits and is poor. Sixty more steps of training with rounding in the loop, and "
     "it is good. Was it the rounding in the loop, or the sixty steps? What should stand beside it?",
     options=(
         Option(
