@@ -149,8 +149,8 @@ PAPERS = (
         "with static ranges cost {stories_static} nats on stories, and turned {stories_static_rotated}; {text_static} "
         "and {text_static_rotated} on text. With a range per token it is {stories_dynamic} and "
         "{stories_dynamic_rotated}, {text_dynamic} and {text_dynamic_rotated}. All seeds gain in {wins} of {cases} "
-        "cases with outliers, and in {plain_wins} of {plain} without. Weights gain nothing by it here: per row in 4 "
-        "bits, text loses {weights} nats, and turned {weights_rotated}.",
+        "cases with outliers, and in {plain_wins} of {plain} without. Weights in which nothing sticks out may even "
+        "lose: per row in 4 bits, text costs {weights} nats, and turned {weights_rotated}.",
         flips="to *does not hold* for a model of which nothing sticks out, such as ours before outliers are planted. "
         "Models of billions of parameters have them by themselves.",
         evidence=outliers.rotation_cures,
