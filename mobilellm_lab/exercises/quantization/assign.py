@@ -1,6 +1,6 @@
 """Exercise: bits for each matrix under a budget of bytes, from what each costs in loss"""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from mobilellm_lab.exercises.exercise import Exercise, Wrong
 
@@ -79,7 +79,7 @@ def _assigned_alternative(rows, budget):
     return min(best.values(), key=lambda c: c[0])[1]
 
 
-def _choices(rows: tuple) -> dict[str, dict[int, tuple[float, int]]]:
+def _choices(rows: Sequence[tuple]) -> dict[str, dict[int, tuple[float, int]]]:
     """Matrix -> bits -> (rise, bytes)."""
     found: dict[str, dict[int, tuple[float, int]]] = {}
     for matrix, bits, rise, size in rows:
@@ -87,13 +87,13 @@ def _choices(rows: tuple) -> dict[str, dict[int, tuple[float, int]]]:
     return found
 
 
-def _cost(rows: tuple, bits: dict[str, int]) -> tuple[float, int]:
+def _cost(rows: Sequence[tuple], bits: dict[str, int]) -> tuple[float, int]:
     """(rise, bytes) of an assignment."""
     picked = [_choices(rows)[matrix][b] for matrix, b in bits.items()]
     return sum(rise for rise, _ in picked), sum(size for _, size in picked)
 
 
-def _uniform(rows: tuple, budget: int) -> dict[str, int]:
+def _uniform(rows: Sequence[tuple], budget: int) -> dict[str, int]:
     choices = _choices(rows)
     each = [{matrix: b for matrix in choices} for b in next(iter(choices.values()))]
     fitting = [bits for bits in each if _cost(rows, bits)[1] <= budget]
@@ -122,7 +122,7 @@ def _upgrade(worth: Callable[[float, int], float]) -> Callable:
     return assigned
 
 
-def _largest_first(rows: tuple, budget: int) -> dict[str, int]:
+def _largest_first(rows: Sequence[tuple], budget: int) -> dict[str, int]:
     """Takes bits from the largest matrices first, whatever that costs."""
     choices = _choices(rows)
     bits = {matrix: max(each) for matrix, each in choices.items()}
@@ -196,7 +196,7 @@ def _inspect_assign(answer: Callable) -> str:
     )
 
 
-def _bits(assigned: object, rows: tuple) -> dict[str, int]:
+def _bits(assigned: object, rows: Sequence[tuple]) -> dict[str, int]:
     choices = _choices(rows)
     try:
         bits = {str(matrix): int(b) for matrix, b in dict(assigned).items()}
