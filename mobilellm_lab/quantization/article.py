@@ -111,8 +111,8 @@ FAILURES = {
         error=RuntimeError,
         says="Expected tensor for argument #1 'indices' to have one of the following scalar types: Long, Int",
         why="The sample calibrates on a random picture. A language model reads token ids.",
-        remedy="Calibrate on real sequences: ranges of random input are the ranges of nothing.",
-        provoke=lambda: Transformer(TINY)(torch.zeros(1, 3, 224, 224)),
+        remedy="Calibrate on sequences of tokens, best of the kind that it will read.",
+        provoke=lambda: Transformer(TINY).embed(torch.zeros(1, 3, 224, 224)),  # what a model does first
     ),
     "no stubs": Failure(
         line="torch.quantization.convert(model, inplace=True)",

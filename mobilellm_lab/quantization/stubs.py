@@ -53,8 +53,11 @@ class AttentionBlock(nn.Module):
         B, T, _ = qkv.shape
         return qkv.view(B, T, 3, self.n_heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
 
-    def mix(self, q: Float[Tensor, "B H T Dh"], k: Float[Tensor, "B H T Dh"], v: Float[Tensor, "B H T Dh"]) -> Tensor:
-        """What each position takes from those before it, (B, T, D): two products of activations and a softmax."""
+    def mix(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        """What each position takes from those before it, (B, T, D), of (B, H, T, Dh) each: two products and a softmax.
+
+        Not said to be floats, so that it is torch that refuses int8 tensors.
+        """
         T = q.shape[2]
         scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5  # (B, H, T, T)
         future = torch.ones(T, T, dtype=torch.bool).triu(1)

@@ -157,6 +157,19 @@ def test_every_way_runs_and_only_few_bits_change_much(way, text):
     assert torch.equal(text.model(batch.tokens), expected)
 
 
+@pytest.mark.parametrize("keys", KEYS)
+@torch.inference_mode()
+def test_a_model_with_a_cache_answers_as_it_does_token_by_token(keys):
+    """Not as with the whole text in one call, which would read all of its keys before they are rounded."""
+    model, tokens = Transformer(CONFIG), torch.randint(61, (2, 90), generator=torch.Generator().manual_seed(0))
+    one_call, by_token = (QuantizedKVCache(CONFIG, bits=4, keys=keys, batch_size=2) for _ in range(2))
+    expected = torch.cat([model(token, by_token) for token in tokens.split(1, 1)], 1)
+    logits = WithCache(model, bits=4, keys=keys)(tokens)
+    torch.testing.assert_close(logits[:, :BLOCK], expected[:, :BLOCK], rtol=0, atol=1e-4)
+    gap, other = ((x - expected)[:, BLOCK:].abs().mean() for x in (logits, model(tokens, one_call)))
+    assert gap < 1e-4 and (keys == "position" or other > 100 * gap)
+
+
 @torch.inference_mode()
 def test_generation_reads_the_quantized_past(text):
     """Greedy text is that of a loop which keeps nothing but the tokens; with 8 bits it is also the float cache's."""

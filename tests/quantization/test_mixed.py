@@ -68,9 +68,22 @@ def test_no_larger_budget_is_worse(scale):
     ]
     own = [[c.bytes for c in rows if c.matrix == f"m{i}"] for i in range(9)]
     budgets = range(sum(map(min, own)), sum(map(max, own)), 7 * scale)
-    rises = [total(rows, assign(rows, budget))[0] for budget in budgets]
+    found = [total(rows, assign(rows, budget)) for budget in budgets]
+    assert all(size <= budget for (_, size), budget in zip(found, budgets, strict=True))
+    rises = [rise for rise, _ in found]
     assert len(set(rises)) > 20
     assert all(b <= a + 1e-12 for a, b in zip(rises, rises[1:], strict=False))
+
+
+@pytest.mark.parametrize("scale", [1, 12_347])  # with the second, bytes are counted in places larger than their divisor
+def test_a_matrix_alone_gets_the_best_that_fits_to_the_byte(scale):
+    rows = [
+        Cost(matrix="m0", grid=Grid(bits=bits), rise_nats=2.0**-bits, bytes=1 + scale * bits * (bits + 1))
+        for bits in BITS
+    ]
+    for cost, more in itertools.pairwise(rows):
+        assert assign(rows, cost.bytes) == assign(rows, more.bytes - 1) == {"m0": cost.grid}
+    assert assign(rows, rows[-1].bytes) == {"m0": rows[-1].grid}
 
 
 def test_all_that_helps_is_bought_with_more_than_enough():
