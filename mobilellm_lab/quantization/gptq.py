@@ -43,7 +43,8 @@ def gptq(
     models at 3 bits, and needs another pass for every block.
 
     Raises:
-        ValueError: no weights, NaN among weights or inputs, or a `gram` of another matrix.
+        ValueError: no weights, NaN among weights or inputs, a `gram` of another matrix, or a damping that is not
+            positive.
 
     Source: GPTQ, arXiv 2210.17323, without its batches of columns, and with its option of static groups.
     """
@@ -53,16 +54,20 @@ def gptq(
         raise ValueError(f"gram has shape {tuple(gram.shape)}, a matrix with {C} inputs needs ({C}, {C}): calibrate it")
     if not gram.isfinite().all():
         raise ValueError("gram: NaN or inf among the inputs; calibrate again")
+    if not damping > 0:
+        raise ValueError(f"damping={damping}: must be positive, or unseen directions have no inverse; try {DAMPING}")
     energy = gram.diagonal()
     scale, zero = grid.fit(w, shrink=grid.search(w, energy if energy.any() else None) if clip else 1.0)
     size = C if grid.group_size in (TENSOR, CHANNEL) else grid.group_size
 
     upper = compensation(gram, damping)
-    left = w.float().clone(memory_format=torch.contiguous_format)  # what the columns should still amount to
-    codes = torch.empty(R, C, dtype=torch.int8, device=w.device)
+    left = w.t().float().clone(memory_format=torch.contiguous_format)  # (C, R): what columns should still amount to
+    rounded = torch.empty_like(left)  # codes
+    scales, zeros = (v.t().expand(-1, R)[:, :, None] for v in (scale, zero))  # (n_groups, R, 1)
     for j in range(C):
-        column, code, group = left[:, j : j + 1], codes[:, j : j + 1], slice(j // size, j // size + 1)
-        code.copy_(grid.quantize(column, scale[:, group], zero[:, group]))
-        error = column - grid.dequantize(code, scale[:, group], zero[:, group])
-        left[:, j + 1 :].addr_(error[:, 0], upper[j, j + 1 :] / upper[j, j], alpha=-1)
-    return QTensor(grid, codes, scale, zero)
+        step, code_of_0 = scales[j // size], zeros[j // size]
+        code = grid._codes(left[j].view(R, 1, 1), step, code_of_0)
+        rounded[j] = code.view(R)
+        error = left[j] - (code.view(R, 1) - code_of_0).mul_(step).view(R)
+        left[j + 1 :].addr_(upper[j, j + 1 :] / upper[j, j], error, alpha=-1)
+    return QTensor(grid, rounded.t().contiguous().to(torch.int8), scale, zero)
