@@ -226,7 +226,8 @@ def deep_and_wide(frame: pd.DataFrame) -> Figure:
         table = spread(group, ["bits"], "ratio")
         _band(axes, table.sort_values("bits"), "bits", task, color, marker)
     axes.axhline(1, color="0.4", linestyle=":")
-    axes.set_yscale("log")
+    axes.set_yscale("log", base=2)
+    axes.yaxis.set_major_formatter(ScalarFormatter())
     _bits_axis(axes, frame["bits"])
     axes.legend(frameon=False)
     return figure

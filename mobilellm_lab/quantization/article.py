@@ -89,7 +89,7 @@ def _quantized_state() -> object:
 FAILURES = {
     "fusion": Failure(
         line="model = torch.nn.utils.fusion.fuse_conv_bn_relu(model)",
-        model="any",
+        model="any model",
         error=AttributeError,
         says="module 'torch.nn.utils.fusion' has no attribute 'fuse_conv_bn_relu'",
         why="There is a module of that name, but no such function in it.",

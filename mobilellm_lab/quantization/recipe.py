@@ -38,7 +38,7 @@ class Recipe:
     activation_bits: int = FLOAT  # of what enters a Linear
     activation: str = "dynamic"  # range of each token as it comes, or "static": measured beforehand
     ranges: str = "minmax"  # how a static range is chosen: one of RANGES
-    data: str = "own"  # what is calibrated on, one of DATA: the task's own text, another task's, random tokens
+    data: str = "own"  # what is calibrated on: its own kind of text, "other": the same in shuffled order, "random"
     kv_bits: int = FLOAT  # of keys and values in the cache
     rotate: bool = False  # the residual stream is turned first (QuaRot); the float model answers as before
     planted: str = "none"  # outliers put in first, where they do no harm in float

@@ -1,0 +1,239 @@
+"""Exercise: bits for each matrix under a budget of bytes, from what each costs in loss"""
+
+from collections.abc import Callable, Sequence
+
+from mobilellm_lab.exercises.exercise import Exercise, Wrong
+
+STILL = 1e-9  # nats; a sum that is off by less is the same
+
+# (matrix, bits, rise of the loss in nats, bytes) and budgets in bytes. In the first table the largest matrix is the
+# least sensitive; in the second the steps by the best ratio end in a dead end; in the third more bits do harm.
+_TABLES = (
+    (
+        (
+            ("embed", 2, 0.020, 260),
+            ("embed", 3, 0.006, 380),
+            ("embed", 4, 0.001, 500),
+            ("down", 2, 0.310, 110),
+            ("down", 3, 0.060, 150),
+            ("down", 4, 0.012, 190),
+            ("out", 2, 0.090, 60),
+            ("out", 3, 0.030, 85),
+            ("out", 4, 0.005, 110),
+        ),
+        (455, 500, 600, 800),
+    ),
+    (
+        (
+            ("a", 2, 0.50, 100),
+            ("a", 4, 0.10, 200),
+            ("b", 2, 0.40, 100),
+            ("b", 4, 0.16, 150),
+            ("c", 2, 0.30, 100),
+            ("c", 4, 0.05, 160),
+        ),
+        (300, 400, 410, 510),
+    ),
+    (
+        (
+            ("up", 2, 0.08, 90),
+            ("up", 3, 0.03, 130),
+            ("up", 4, 0.035, 170),
+            ("qkv", 2, 0.06, 70),
+            ("qkv", 3, 0.02, 100),
+            ("qkv", 4, 0.01, 130),
+        ),
+        (160, 230, 1000),
+    ),
+)
+
+
+def _assigned_stub(rows, budget):
+    """Bits of each matrix: {matrix: bits}; rows: matrix, bits, rise, bytes."""
+    return ...  # your code
+
+
+def _assigned_solution(rows, budget):
+    """Bits of each matrix: {matrix: bits}; rows: matrix, bits, rise, bytes."""
+    combinations = [[]]  # of rows, one for each matrix
+    for matrix in {row[0]: None for row in rows}:
+        of_it = [row for row in rows if row[0] == matrix]
+        combinations = [picked + [row] for picked in combinations for row in of_it]
+    fitting = [picked for picked in combinations if sum(row[3] for row in picked) <= budget]
+    best = min(fitting, key=lambda picked: sum(row[2] for row in picked))
+    return {matrix: bits for matrix, bits, *_ in best}
+
+
+def _assigned_alternative(rows, budget):
+    """Bits of each matrix: {matrix: bits}; rows: matrix, bits, rise, bytes."""
+    best = {0: (0.0, {})}  # bytes used so far -> (rise, bits)
+    for matrix in dict.fromkeys(row[0] for row in rows):
+        longer = {}
+        for used, (rise, bits) in best.items():
+            for _, b, more, size in (row for row in rows if row[0] == matrix):
+                candidate = (rise + more, bits | {matrix: b})
+                if used + size <= budget:
+                    old = longer.get(used + size, candidate)
+                    longer[used + size] = min(old, candidate, key=lambda c: c[0])
+        best = longer
+    return min(best.values(), key=lambda c: c[0])[1]
+
+
+def _choices(rows: Sequence[tuple]) -> dict[str, dict[int, tuple[float, int]]]:
+    """Matrix -> bits -> (rise, bytes)."""
+    found: dict[str, dict[int, tuple[float, int]]] = {}
+    for matrix, bits, rise, size in rows:
+        found.setdefault(matrix, {})[bits] = (rise, size)
+    return found
+
+
+def _cost(rows: Sequence[tuple], bits: dict[str, int]) -> tuple[float, int]:
+    """(rise, bytes) of an assignment."""
+    picked = [_choices(rows)[matrix][b] for matrix, b in bits.items()]
+    return sum(rise for rise, _ in picked), sum(size for _, size in picked)
+
+
+def _uniform(rows: Sequence[tuple], budget: int) -> dict[str, int]:
+    choices = _choices(rows)
+    each = [{matrix: b for matrix in choices} for b in next(iter(choices.values()))]
+    fitting = [bits for bits in each if _cost(rows, bits)[1] <= budget]
+    return min(fitting, key=lambda bits: _cost(rows, bits)[0])
+
+
+def _upgrade(worth: Callable[[float, int], float]) -> Callable:
+    """Starts with the fewest bits and takes the upgrade that is worth most, as long as one fits."""
+
+    def assigned(rows, budget):
+        choices = _choices(rows)
+        bits = {matrix: min(each) for matrix, each in choices.items()}
+        while True:
+            rise, used = _cost(rows, bits)
+            steps = [bits | {matrix: b} for matrix, each in choices.items() for b in each if b > bits[matrix]]
+            gains = [
+                (worth(rise - r, size - used), step)
+                for step in steps
+                for r, size in [_cost(rows, step)]
+                if size <= budget and r < rise
+            ]
+            if not gains:
+                return bits
+            bits = max(gains, key=lambda gain: gain[0])[1]
+
+    return assigned
+
+
+def _largest_first(rows: Sequence[tuple], budget: int) -> dict[str, int]:
+    """Takes bits from the largest matrices first, whatever that costs."""
+    choices = _choices(rows)
+    bits = {matrix: max(each) for matrix, each in choices.items()}
+    for matrix in sorted(choices, key=lambda m: -choices[m][bits[m]][1]):
+        for b in sorted(choices[matrix], reverse=True):
+            if _cost(rows, bits)[1] > budget:
+                bits[matrix] = b
+    return bits
+
+
+# An answer that gives what one of these gives has that misconception.
+_ASSIGN_SLIPS = {
+    "the same bits for all": (
+        _uniform,
+        "You gave every matrix the same number of bits. Some lose far more than others: take from those that hardly "
+        "notice, and give to the rest.",
+    ),
+    "ignores the bytes of a step": (
+        _upgrade(lambda gain, size: gain),
+        "You upgraded where the loss falls most, whatever it costs in bytes. One large matrix can eat the budget of "
+        "three small ones that would have gained more together.",
+    ),
+    "greedy": (
+        _upgrade(lambda gain, size: gain / size),
+        "You took, step by step, the upgrade with the most gain per byte. That is good and seldom the best: what is "
+        "left at the end may be too little for any step. So few matrices can be tried in all combinations.",
+    ),
+    "the largest pay first": (
+        _largest_first,
+        "You took bits from the largest matrices first. Size says what there is to save, not what it costs: the table "
+        "says that.",
+    ),
+    "the fewest bytes": (
+        lambda rows, budget: {matrix: min(each) for matrix, each in _choices(rows).items()},
+        "You took the fewest bits everywhere. The budget is there to be used: any assignment that fits will do, and "
+        "the smallest loss is wanted.",
+    ),
+    "over the budget": (
+        lambda rows, budget: {matrix: max(each) for matrix, each in _choices(rows).items()},
+        "Your assignment needs more bytes than the budget has. It must fit, however little is lost.",
+    ),
+}
+
+
+def _inspect_assign(answer: Callable) -> str:
+    cases = [(rows, budget) for rows, budgets in _TABLES for budget in budgets]
+    found = [_bits(answer([tuple(row) for row in rows], budget), rows) for rows, budget in cases]
+    right = [_cost(rows, _assigned_solution(rows, budget))[0] for rows, budget in cases]
+    costs = [_cost(rows, bits) for (rows, _), bits in zip(cases, found, strict=True)]
+    fits = [size <= budget for (_, size), (_, budget) in zip(costs, cases, strict=True)]
+    best = [rise <= least + STILL for (rise, _), least in zip(costs, right, strict=True)]
+    if all(fits) and all(best):
+        rows, budget = cases[1]
+        mixed, uniform = right[1], _cost(rows, _uniform(rows, budget))[0]
+        return (
+            f"{len(cases)} budgets, and nothing that fits loses less. In the first table {budget} bytes cost "
+            f"{mixed:.3f} nats where the same bits for all cost {uniform:.3f}. The sum is a guess: each rise was "
+            "measured with all other matrices in float, so the real loss has to be measured again."
+        )
+    for name, (slip, explanation) in _ASSIGN_SLIPS.items():
+        if found == [slip(rows, budget) for rows, budget in cases]:
+            raise Wrong(name, explanation)
+    i = next(i for i in range(len(cases)) if not (fits[i] and best[i]))
+    (rows, budget), (rise, size) = cases[i], costs[i]
+    if not fits[i]:
+        raise Wrong("over the budget", f"With a budget of {budget} bytes yours needs {size}: {found[i]}.")
+    raise Wrong(
+        "not the best",
+        f"With {budget} bytes you lose {rise:.3f} nats with {found[i]}; {right[i]:.3f} nats are possible, with "
+        f"{_assigned_solution(rows, budget)}.",
+    )
+
+
+def _bits(assigned: object, rows: Sequence[tuple]) -> dict[str, int]:
+    choices = _choices(rows)
+    try:
+        bits = {str(matrix): int(b) for matrix, b in dict(assigned).items()}
+    except (TypeError, ValueError) as error:
+        raise Wrong(
+            "not an assignment", f"Return a dict, matrix: bits. Yours is a {type(assigned).__name__}."
+        ) from error
+    if set(bits) != set(choices):
+        raise Wrong("not every matrix", f"Give bits to {sorted(choices)}, each once. You gave them to {sorted(bits)}.")
+    if unknown := {matrix: b for matrix, b in bits.items() if b not in choices[matrix]}:
+        raise Wrong("bits that were not measured", f"{unknown}: choose from the rows of the table.")
+    return bits
+
+
+ASSIGN = Exercise(
+    name="assign",
+    title="Spend a budget of bytes",
+    task="""
+Each matrix of a model was quantized alone, at several numbers of bits, and the rise of the loss was measured. `rows` is
+a list of `(matrix, bits, rise, bytes)`: a name, the bits, the rise in nats, and the bytes of the packed matrix.
+
+Write `assigned(rows, budget)`: a dict with **the bits of every matrix, so that all bytes together are no more than
+`budget` and the sum of the rises is as small as possible**. Some assignment always fits. There are few enough matrices
+to try every combination.
+""".strip(),
+    answer="assigned",
+    stub=_assigned_stub,
+    solution=_assigned_solution,
+    alternative=_assigned_alternative,
+    mistakes={name: slip for name, (slip, _) in _ASSIGN_SLIPS.items()},
+    hints=(
+        "For each matrix one row is to be picked. How many combinations are there with three matrices and three rows "
+        "each?",
+        "Grow the combinations matrix by matrix: start with `[[]]`, and replace every combination by one for each row "
+        "of the next matrix. `itertools.product` does the same.",
+        "Of the combinations whose bytes, `sum(row[3] for row in picked)`, fit into the budget, take the one with the "
+        "smallest `sum(row[2] for row in picked)`, and return `{matrix: bits}` of it.",
+    ),
+    inspect=_inspect_assign,
+)

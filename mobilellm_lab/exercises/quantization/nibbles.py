@@ -1,0 +1,232 @@
+"""Exercise: two codes of 4 bits in a byte, through a file and back"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from mobilellm_lab.exercises.exercise import Exercise, Wrong
+
+# Every code, in an order in which no two neighbours are equal; an odd number; one alone.
+_CASES = (
+    (3, -2, 7, -8, 0, -1, 5, -6, 1, -4, 6, -7, 2, -3, 4, -5),
+    (-8, 7, 1, -1, -5),
+    (-3,),
+)
+# What the file holds when somebody else has written it.
+_OTHER = {16: (1, -1, -8, 7, 4, -6, 0, 2, -7, 6, -5, 5, -4, 3, -2, -3), 5: (2, -7, -1, 4, 3), 1: (-6,)}
+
+
+def _through_file_stub(codes, file):
+    """Codes (n,) from -8 to 7, as they come back from `file`."""
+    return ...  # your code
+
+
+def _through_file_solution(codes, file):
+    """Codes (n,) from -8 to 7, as they come back from `file`."""
+    numbers = (codes + 8).to(torch.uint8)  # 0 to 15
+    if len(numbers) % 2:
+        numbers = torch.cat([numbers, numbers.new_zeros(1)])  # fills the last byte
+    read = file(numbers[0::2] | numbers[1::2] << 4)
+    halves = torch.stack([read & 15, read >> 4], dim=1).flatten()
+    return halves[: len(codes)].to(torch.int8) - 8
+
+
+def _through_file_alternative(codes, file):
+    """Codes (n,) from -8 to 7, as they come back from `file`."""
+    values = [int(code) + 8 for code in codes] + [0] * (len(codes) % 2)
+    pairs = zip(values[0::2], values[1::2], strict=True)
+    read = file(torch.tensor([a + 16 * b for a, b in pairs], dtype=torch.uint8))
+    both = [part - 8 for byte in read.tolist() for part in (byte % 16, byte // 16)]
+    return torch.tensor(both[: len(codes)], dtype=torch.int8)
+
+
+def _packed(codes: Tensor, *, shift: int = 8, mask: int = 15, first_low: bool = True) -> Tensor:
+    """Two codes in a byte, each with `shift` added; `mask` says which bits of that are kept."""
+    bits = (codes.to(torch.int16) + shift) & mask
+    if len(bits) % 2:
+        bits = torch.cat([bits, bits.new_zeros(1)])
+    low, high = (bits[0::2], bits[1::2]) if first_low else (bits[1::2], bits[0::2])
+    return ((low | high << 4) & 255).to(torch.uint8)
+
+
+def _unpacked(read: Tensor, *, first_low: bool = True) -> Tensor:
+    """The two numbers of each byte."""
+    parts = [read & 15, read >> 4] if first_low else [read >> 4, read & 15]
+    return torch.stack(parts, dim=1).flatten().to(torch.int8)
+
+
+def _shifted(numbers: Tensor) -> Tensor:
+    return numbers - 8
+
+
+def _complement(numbers: Tensor) -> Tensor:
+    """Four bits as two's complement has them: from 8 on negative."""
+    return (numbers ^ 8) - 8
+
+
+def _slip(
+    *,
+    pack: Callable[[Tensor], Tensor] = _packed,
+    unpack: Callable[[Tensor], Tensor] = _unpacked,
+    sign: Callable[[Tensor], Tensor] = _shifted,
+    cut: bool = True,
+) -> Callable:
+    """A trip through the file with one part of it done in another way."""
+
+    def through_file(codes, file):
+        back = sign(unpack(file(pack(codes))))
+        return back[: len(codes)] if cut else back
+
+    return through_file
+
+
+def _not_through(codes: Tensor, file: Callable) -> Tensor:
+    file(_packed(codes))
+    return codes
+
+
+_PACK_SLIPS = {
+    "one code per byte": (
+        _slip(pack=lambda codes: (codes + 8).to(torch.uint8), unpack=lambda read: read.to(torch.int8)),
+        "Your file has a byte for every code, half of it unused. Put two codes into each byte.",
+    ),
+    "bytes with a sign": (
+        _slip(pack=lambda codes: _packed(codes).to(torch.int8)),
+        "Give `file` a tensor of `torch.uint8`. A signed byte shifts its sign in from the left: `-16 >> 4` is -1.",
+    ),
+    "drops the last code": (
+        _slip(pack=lambda codes: _packed(codes[: len(codes) // 2 * 2])),
+        "An odd number of codes lost its last one. It needs a byte too, with zeros in the other half.",
+    ),
+    "the second code first": (
+        _slip(pack=lambda codes: _packed(codes, first_low=False), unpack=lambda read: _unpacked(read, first_low=False)),
+        "You put the first code of each pair into the *upper* four bits. That is a format too, but not the one that "
+        "was asked for, and whoever reads your file gets neighbours exchanged.",
+    ),
+    "the sign spills over": (
+        _slip(pack=lambda codes: _packed(codes, shift=0, mask=255), sign=_complement),
+        "A negative code in the lower half filled the upper half with ones: -1 has all bits set. Add 8 first, so that "
+        "every code is a number from 0 to 15 and fits into four bits.",
+    ),
+    "two's complement": (
+        _slip(pack=lambda codes: _packed(codes, shift=0), sign=_complement),
+        "You kept the four lowest bits of the code itself, which is two's complement. Other formats do so; the one "
+        "that was asked for stores code + 8.",
+    ),
+}
+_UNPACK_SLIPS = {
+    "loses the sign": (
+        _slip(sign=lambda numbers: numbers),
+        "All codes came back from 0 to 15: they still have the 8 that was added before packing.",
+    ),
+    "reads two's complement": (
+        _slip(sign=_complement),
+        "Your bytes are right, and 8 to 15 came back as -8 to -1: that would be two's complement. The bytes hold code "
+        "+ 8, so subtract 8 from all of them.",
+    ),
+    "neighbours exchanged": (
+        _slip(unpack=lambda read: _unpacked(read, first_low=False)),
+        "Your bytes are right, and neighbours came back exchanged: the first code of a pair is in the lower four bits.",
+    ),
+    "all first halves, then all second": (
+        _slip(unpack=lambda read: torch.cat([read & 15, read >> 4]).to(torch.int8)),
+        "Your bytes are right, and all lower halves came back before all upper ones. The two codes of a byte are "
+        "neighbours: stack the halves side by side before you flatten.",
+    ),
+    "one code too many": (
+        _slip(cut=False),
+        "An odd number of codes came back with one more: what fills the last byte is no code. Cut the result to the "
+        "number that was given.",
+    ),
+    "does not read the file": (
+        _not_through,
+        "Somebody else's bytes were in the file, and you returned the codes that you had. Return what is in the bytes "
+        "that `file` gives back.",
+    ),
+}
+
+
+def _inspect_pack(answer: Callable) -> str:
+    written: list[list[int]] = []
+    for values in _CASES:
+        written.append(_sent(answer, values))
+    right = [_packed(torch.tensor(values)).tolist() for values in _CASES]
+    if written != right:
+        for name, (slip, explanation) in _PACK_SLIPS.items():
+            if name != "bytes with a sign" and written == [_sent(slip, values) for values in _CASES]:
+                raise Wrong(name, explanation)
+        i = next(i for i, (got, expected) in enumerate(zip(written, right, strict=True)) if got != expected)
+        raise Wrong("other bytes", f"The codes {list(_CASES[i])} gave the bytes {written[i]}, right are {right[i]}.")
+    found, expected = [], []
+    for values in _CASES:
+        for stored in (values, _OTHER[len(values)]):
+            found.append(_back(answer, values, stored))
+            expected.append(list(stored))
+    if found != expected:
+        for name, (slip, explanation) in _UNPACK_SLIPS.items():
+            if found == [_back(slip, values, stored) for values in _CASES for stored in (values, _OTHER[len(values)])]:
+                raise Wrong(name, explanation)
+        i = next(i for i, (got, want) in enumerate(zip(found, expected, strict=True)) if got != want)
+        raise Wrong("other codes", f"From a file with the codes {expected[i]} you read {found[i]}.")
+    return (
+        f"{len(_CASES[0])} codes in {len(right[0])} bytes, and every one comes back, also from a file that somebody "
+        "else has written. Read as float32 they would take eight times as many bytes; the scales of the groups come "
+        "on top."
+    )
+
+
+def _sent(answer: Callable, values: tuple[int, ...]) -> list[int]:
+    """The bytes that the answer gives to the file."""
+    seen = []
+
+    def file(packed):
+        seen.append(packed)
+        return packed
+
+    answer(torch.tensor(values, dtype=torch.int8), file)
+    if len(seen) != 1:
+        raise Wrong("no file", f"Call `file` once, with all bytes. You called it {len(seen)} times.")
+    if not isinstance(seen[0], Tensor) or seen[0].ndim != 1:
+        raise Wrong("no bytes", f"Give `file` a tensor (bytes,), not {type(seen[0]).__name__}.")
+    if seen[0].dtype != torch.uint8:
+        raise Wrong("bytes with a sign", _PACK_SLIPS["bytes with a sign"][1])
+    return seen[0].tolist()
+
+
+def _back(answer: Callable, values: tuple[int, ...], stored: tuple[int, ...]) -> list[int]:
+    """What the answer reads from a file in which the codes `stored` are."""
+    read = answer(torch.tensor(values, dtype=torch.int8), lambda packed: _packed(torch.tensor(stored)))
+    try:
+        return [int(code) for code in read]
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise Wrong("not codes", f"Return a tensor of {len(values)} codes, not {type(read).__name__}.") from error
+
+
+NIBBLES = Exercise(
+    name="nibbles",
+    title="Two codes in a byte",
+    task="""
+Torch has no type of 4 bits that a CPU computes with, so codes of 4 bits are saved only once they are packed. Write
+`through_file(codes, file)`. `codes` is a tensor (n,) of `torch.int8`, each from -8 to 7.
+
+Pack **two codes into each byte**: a tensor of `torch.uint8` with (n + 1) // 2 of them. Store each code as `code + 8`, a
+number from 0 to 15: the first of a pair in the lower four bits, the second in the upper four, and zeros where there is
+no second. Then call `file(packed)`: it writes the bytes and returns the bytes that it reads back. **Return the n codes
+in what was read**, negative ones too.
+""".strip(),
+    answer="through_file",
+    stub=_through_file_stub,
+    solution=_through_file_solution,
+    alternative=_through_file_alternative,
+    mistakes={name: slip for name, (slip, _) in {**_PACK_SLIPS, **_UNPACK_SLIPS}.items()},
+    hints=(
+        "What do the bits of -1 look like in an `int8`, and what becomes of them when another code sits beside it? "
+        "That is why 8 is added first.",
+        "`numbers = (codes + 8).to(torch.uint8)`. With an even number of them, `numbers[0::2] | numbers[1::2] << 4` "
+        "are the bytes; with an odd number, append a zero first.",
+        "`torch.stack([read & 15, read >> 4], dim=1).flatten()` are the numbers in order. Convert to `torch.int8`, "
+        "subtract 8, and cut to `len(codes)`.",
+    ),
+    inspect=_inspect_pack,
+)
