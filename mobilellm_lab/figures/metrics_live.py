@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-from mobilellm_lab.figures.svg import HEIGHT, TOP, Axes, line, outlined, picture, round_ticks, words
+from mobilellm_lab.figures.svg import HEIGHT, TOP, Axes, line, outlined, picture, round_ticks, whole_ticks, words
 from mobilellm_lab.metrics import Comparison
 
 VERDICTS = {  # colour of the strip that says what the rule would say so far, and its letter
@@ -33,7 +33,7 @@ def duel_svg(
         truth: the ratio that the work really has.
         pairs: how many there will be.
     """
-    axes = Axes(_whole_ticks(pairs), _ticks_around(truth), "pairs", Y_LABEL, 14)
+    axes = Axes(whole_ticks(pairs), _ticks_around(truth), "pairs", Y_LABEL, 14)
     bottom, top = axes.y_ticks[0], axes.y_ticks[-1]
     parts = [*axes.parts(), *_reference(axes, truth)]
     shown = [
@@ -61,7 +61,7 @@ def duel_svg(
 
 def duels_svg(comparisons: Sequence[Comparison], outcomes: Sequence[str], *, truth: float, duels: int) -> str:
     """An SVG of finished duels: the ratio of each with its interval; what the rule got wrong is a square."""
-    axes = Axes(_whole_ticks(duels), _ticks_around(truth), "duels", Y_LABEL, 14)
+    axes = Axes(whole_ticks(duels), _ticks_around(truth), "duels", Y_LABEL, 14)
     bottom, top = axes.y_ticks[0], axes.y_ticks[-1]
     parts, said = [*axes.parts(), *_reference(axes, truth)], []
     for number, (found, outcome) in enumerate(zip(comparisons, outcomes, strict=True), 1):
@@ -84,15 +84,6 @@ def _ticks_around(truth: float) -> list[float]:
     """Of the ratio: by the truth alone, so that it neither moves while pairs come in nor follows the spikes."""
     half = max(0.15, 2.5 * (truth - 1))
     return round_ticks(max(0.0, 1 - half), 1 + half)
-
-
-def _whole_ticks(most: int) -> list[int]:
-    """Whole numbers from 0 to `most`, which is one of them."""
-    if most == 1:
-        return [0, 1]
-    step = next(m * 10**e for e in range(9) for m in (1, 2, 5) if m * 10**e * 5 >= most)
-    ticks = [tick for tick in range(0, most, step) if most - tick > step / 2]
-    return [*ticks, most]
 
 
 def _reference(axes: Axes, truth: float) -> list[str]:

@@ -41,6 +41,15 @@ def round_ticks(low: Number, high: Number, most: int = 6) -> list[float]:
     return [round(float(i * step), 12) for i in range(first, last + 1)]
 
 
+def whole_ticks(most: int) -> list[int]:
+    """Whole numbers from 0 to `most`, which is one of them."""
+    if most == 1:
+        return [0, 1]
+    step = next(m * 10**e for e in range(9) for m in (1, 2, 5) if m * 10**e * 5 >= most)
+    ticks = [tick for tick in range(0, most, step) if most - tick > step / 2]
+    return [*ticks, most]
+
+
 @dataclass(frozen=True)
 class Axes:
     """Ticks, labels and the map from data to the viewBox."""

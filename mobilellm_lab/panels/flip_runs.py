@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from mobilellm_lab import footprint
 from mobilellm_lab.figures import report
-from mobilellm_lab.figures.quantization_flip import Point, flip_svg
+from mobilellm_lab.figures.quantization_flip import Point, flip_svg, pairs_svg
 from mobilellm_lab.figures.report import digits
 from mobilellm_lab.quantization import FLIP_LIVE_SIZES, FlipRecipe, FlipResult, FlipRun
 
@@ -69,6 +69,7 @@ class Beside:
     def __init__(self, session: Session, recipe: FlipRecipe):
         self.session, self.recipe, self.run = session, recipe, FlipRun(recipe)
         self.phase, self.pairs = "starting", 0
+        self.funnel: list[Point] = []  # number of pairs, and what they say
         self.outcome: FlipResult | None = None  # of the pairs so far, then of all
         self.stored = False  # whether `outcome` stands in the session
 
@@ -78,6 +79,8 @@ class Beside:
             if progress.pairs > self.pairs:
                 self.pairs = progress.pairs
                 self.outcome = self.run.result()
+                low, high = self.outcome.interval
+                self.funnel.append((self.pairs, low, self.outcome.speedup, high))
             yield progress.share
 
     def result(self) -> FlipResult | None:
@@ -96,8 +99,11 @@ class Beside:
         )
 
     def chart(self) -> str:
-        points = [point(self.outcome)] if self.outcome is not None and not self.stored else []
-        return self.session.chart(self.recipe.backend, points)
+        """Pair by pair while it is measured; then its place among the sizes."""
+        if self.stored:
+            return self.session.chart(self.recipe.backend, [])
+        times = zip(self.run.float_ms, self.run.backend_ms, strict=False)  # of a pair under way one is there
+        return pairs_svg([a / b for a, b in times], self.funnel, pairs=self.recipe.repeats)
 
     def numbers(self) -> str:
         r = self.outcome
@@ -143,7 +149,9 @@ class Ladder:
         return f"{len(self.results)} of {len(self.recipes)} sizes · {self.job.status()}"
 
     def chart(self) -> str:
-        return self.job.chart()
+        under_way = not self.job.stored and self.job.outcome is not None
+        points = [point(self.job.outcome)] if under_way else []
+        return self.session.chart(self.recipes[0].backend, points)
 
     def numbers(self) -> str:
         return self.job.numbers()
