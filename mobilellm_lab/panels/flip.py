@@ -15,7 +15,7 @@ from mobilellm_lab.quantization import BACKENDS, FLIP_LIVE_SIZES, FlipRecipe, Fl
 from mobilellm_lab.reference import open_sweep
 from mobilellm_lab.sweeps import Store
 
-REPEATS = (6, 10, 20, 40)
+REPEATS = (6, 10, 20, 40, 100, 200)
 GROUPS = {"What runs": ("size", "backend"), "How it is measured": ("repeats",)}
 ALL = "Run all sizes"
 

@@ -40,7 +40,7 @@ class Recipe:
     """
 
     backend: str = "torch.ao int8 dynamic"  # a name of `kernels.BACKENDS`; "float32" measures what noise there is
-    size: str = "25M"  # a name of SIZES
+    size: str = "5M"  # a name of SIZES
     repeats: int = 20  # pairs
     seed: int = 0  # of the weights, and of the order within the pairs
 

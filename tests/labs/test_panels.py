@@ -26,7 +26,7 @@ LONG_RUN = {  # lab -> what makes its Run last until it is stopped
     "01_constraints": 'panel.controls["width"].value = 512\npanel.controls["tokens"].value = 512',
     "02_deep_narrow": "",
     "03_quantization": 'panel.controls["tokens"].value = 131_072',
-    "03_quantization_more": 'panel.controls["size"].value = "25M"\npanel.controls["repeats"].value = 40',
+    "03_quantization_more": 'panel.controls["size"].value = "25M"\npanel.controls["repeats"].value = 200',
     "07_metrics": 'panel.controls["repeats"].value = 200\npanel.controls["neighbour"].value = True',
 }
 
