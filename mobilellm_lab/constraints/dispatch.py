@@ -2,27 +2,14 @@
 
 from functools import cache
 
-from torch.utils._python_dispatch import TorchDispatchMode
-
 from mobilellm_lab.constraints.decode import build, decode_steps
+from mobilellm_lab.metrics import started_operations
 from mobilellm_lab.model import ModelConfig, execution_order
 
 # The smallest block there is: its arithmetic takes no time, so that starting its operations is all it does.
 SMALLEST = ModelConfig(
     vocab_size=64, dim=8, n_layers=8, n_heads=2, n_kv_heads=2, hidden_dim=16, max_seq_len=64, tie_embeddings=True
 )
-
-
-class _Counter(TorchDispatchMode):
-    """Counts what torch is asked to do, views included: they cost as much to start as any other operation."""
-
-    def __init__(self):
-        super().__init__()
-        self.count = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        self.count += 1
-        return func(*args, **(kwargs or {}))
 
 
 def torch_operations(config: ModelConfig) -> int:
@@ -38,6 +25,4 @@ def _counted(ffn: str, tied: bool, factorised: bool, n_layers: int) -> int:
     )
     steps = decode_steps(build(small), context=4)
     next(steps)  # what is made once is made now
-    with _Counter() as counter:
-        next(steps)
-    return counter.count
+    return started_operations(lambda: next(steps))

@@ -5,7 +5,6 @@ from statistics import median
 
 from mobilellm_lab.figures.svg import (
     BOTTOM,
-    CHAR,
     HEIGHT,
     STROKES,
     TOP,
@@ -18,6 +17,8 @@ from mobilellm_lab.figures.svg import (
     round_ticks,
     words,
 )
+
+LETTER = 8.6  # width of one, where CHAR is that of a digit
 
 
 def curve_svg(
@@ -127,7 +128,7 @@ def running_mean(points: Points, window: int) -> list[tuple[Number, Number]]:
 
 
 def _label_margin(characters: int) -> Number:
-    return 34 + CHAR * min(characters, 18) if characters else 14
+    return 34 + LETTER * min(characters, 18) if characters else 14
 
 
 def _side_labels(axes: Axes, labels: list[tuple[Number, str, str, str]]) -> list[str]:

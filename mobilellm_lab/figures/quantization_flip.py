@@ -1,4 +1,4 @@
-"""Speed of a backend beside float32, live: pair by pair while it is measured, then over model size, on the stored rows"""
+"""Speed of a backend beside float32, live: pair by pair while it is measured, then among the stored sizes"""
 
 import math
 from collections.abc import Callable, Mapping, Sequence

@@ -44,6 +44,7 @@ from mobilellm_lab.metrics.latency import (
 from mobilellm_lab.metrics.lies import LIES, Lie
 from mobilellm_lab.metrics.memory import PeakMemory, peak_memory
 from mobilellm_lab.metrics.neighbour import Neighbour
+from mobilellm_lab.metrics.operations import started_operations
 from mobilellm_lab.metrics.pareto import dominates, pareto
 from mobilellm_lab.metrics.quality import mean_loss_nats, perplexity
 from mobilellm_lab.metrics.rapl import POWERCAP, EnergyUnavailable, Rapl, counter_difference_uj
@@ -123,6 +124,7 @@ __all__ = [
     "require_memory",
     "resident",
     "score",
+    "started_operations",
     "theoretical_kv",
     "theoretical_weights",
     "throughput",

@@ -174,7 +174,7 @@ class Live:
     def html(self) -> str:
         """The panel as it stands, without its controls, as static HTML."""
         parts = (self.preview, self.chart, self.status, self.numbers, self.report)
-        return f"<div>{CSS}{''.join(part.value for part in parts)}</div>"
+        return f'<div class="lab-live">{CSS}{"".join(part.value for part in parts)}</div>'
 
     def update_preview(self) -> None:
         """Says what these values stand for; where they are impossible says why, and no run can be started."""

@@ -7,11 +7,10 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from mobilellm_lab import footprint, zoo
 from mobilellm_lab.decoding import decoder
-from mobilellm_lab.metrics import Comparison, InMemory, compare_samples
+from mobilellm_lab.metrics import Comparison, InMemory, compare_samples, started_operations
 from mobilellm_lab.model import KVCache, ModelConfig, Transformer, rope_tables
 from mobilellm_lab.quantization.converted import in_memory, quantized_matrices
 from mobilellm_lab.quantization.kernels import find_backend
@@ -94,21 +93,9 @@ def decode_steps(model: Transformer, *, context: int = CONTEXT) -> Callable[[], 
 
 def operations(model: Transformer) -> int:
     """Torch operations that one decode step starts, views included: a small model does little else."""
-    decode, counter = decode_steps(model), _Counter()
-    decode()
-    with counter:
-        decode()
-    return counter.count
-
-
-class _Counter(TorchDispatchMode):
-    def __init__(self):
-        super().__init__()
-        self.count = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        self.count += 1
-        return func(*args, **(kwargs or {}))
+    decode = decode_steps(model)
+    decode()  # what is made once is made now
+    return started_operations(decode)
 
 
 class Contestant:

@@ -1,0 +1,19 @@
+"""Counted operations: known ones, views included; torch's profiler is asked in tests/constraints/test_dispatch.py."""
+
+import torch
+
+from mobilellm_lab.metrics import started_operations
+
+
+def test_each_operation_and_each_view_counts_once():
+    x = torch.ones(4, 6)
+    with torch.inference_mode():
+        assert started_operations(lambda: x + x) == 1
+        assert started_operations(lambda: x.T) == 1
+        assert started_operations(lambda: (x @ x.T).relu_()) == 3
+        assert started_operations(lambda: None) == 0
+
+
+def test_what_is_started_outside_does_not_count():
+    x = torch.ones(3)
+    assert [started_operations(lambda: x.neg()), x.neg().sum().item() and started_operations(lambda: x.neg())] == [1, 1]
