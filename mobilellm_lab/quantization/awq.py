@@ -25,11 +25,13 @@ def best_scale(
 ) -> Float[Tensor, " C"]:
     """The scale of each input channel, magnitude ** a, whose `a` among EXPONENTS changes the output least.
 
-    `quantize(w * scale) / scale` is compared with w on the calibration inputs; the scales' mean is about 1.
+    `quantize(w * scale) / scale` is compared with w on the calibration inputs. The largest scale times the smallest is
+    1; inputs that are always 0 leave all of them at 1.
     """
+    floor = 1e-4 * magnitude.max().item() or 1.0
     best, least = torch.ones_like(magnitude), float("inf")
     for exponent in EXPONENTS:
-        scale = magnitude.clamp(min=1e-4 * magnitude.max().item() + 1e-30) ** exponent
+        scale = magnitude.clamp(min=floor) ** exponent
         scale = scale / (scale.max() * scale.min()).sqrt()
         error = output_error(grid.fake(w * scale) / scale - w, gram)
         if error < least:

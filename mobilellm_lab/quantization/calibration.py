@@ -77,7 +77,7 @@ def calibrate(model: Transformer, batches: Iterable[Batch]) -> Calibration:
     """What the matrices see while the model reads `batches`; 16 sequences are enough for a model of this course.
 
     Raises:
-        ValueError: no batch, or NaN or inf among the inputs of a matrix.
+        ValueError: no batch, what is none, or NaN or inf among the inputs of a matrix.
     """
     seen: dict[str, list] = {}
     tokens = 0
@@ -94,6 +94,8 @@ def calibrate(model: Transformer, batches: Iterable[Batch]) -> Calibration:
 
     with watch(model, visit):
         for batch in batches:
+            if not isinstance(batch, Batch):
+                raise ValueError(f"batches hold a {type(batch).__name__}: give those of calibration_data(task)")
             model(batch.tokens.to(model.norm.weight.device))
             tokens += batch.tokens.numel()
     if not tokens:

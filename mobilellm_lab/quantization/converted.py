@@ -93,6 +93,27 @@ def read_state(path: str | Path) -> dict:
         raise ValueError(f"path={str(path)!r} is damaged, or no state of a converted model: save it again") from error
 
 
+def require_shapes(state: dict, model: nn.Module, path: str | Path) -> None:
+    """Holds a state against the converted model that is to take it; torch.ao's packed layers would take any shape.
+
+    Raises:
+        ValueError: a tensor of another shape; names it.
+    """
+    wanted = model.state_dict()
+    for name, value in state.items():
+        if name in wanted and _shape(value) != _shape(wanted[name]):
+            raise ValueError(
+                f"path={str(path)!r} does not fit: {name} has shape {_shape(value)}, and {_shape(wanted[name])} in "
+                "this config: give the one that it was saved with"
+            )
+
+
+def _shape(value: object) -> tuple[int, ...] | None:
+    """Of a tensor, or of the weight in a packed layer's (weight, bias)."""
+    first = value[0] if isinstance(value, tuple | list) and value else value
+    return tuple(first.shape) if isinstance(first, Tensor) else None
+
+
 def load(path: str | Path, backend: str, config: ModelConfig) -> Transformer:
     """The model that `save` wrote: a model of this shape is converted by the same backend, then given the tensors.
 
@@ -106,6 +127,7 @@ def load(path: str | Path, backend: str, config: ModelConfig) -> Transformer:
         torchao()  # a file may only name types that are known by then
     state = read_state(path)
     model = chosen.prepare(Transformer(config))
+    require_shapes(state, model, path)
     try:
         model.load_state_dict(state, assign=True)
     except (RuntimeError, AttributeError, TypeError) as error:

@@ -144,6 +144,7 @@ def load(path: str | Path, config: ModelConfig, *, quantize_embedding: bool = Tr
     """
     state = converted.read_state(path)
     empty = _converted(prepare(Transformer(config), quantize_embedding=quantize_embedding))
+    converted.require_shapes(state, empty, path)
     try:
         empty.load_state_dict(state)
     except (RuntimeError, AttributeError, KeyError) as error:

@@ -43,7 +43,8 @@ def gptq(
     models at 3 bits, and needs another pass for every block.
 
     Raises:
-        ValueError: no weights, NaN among weights or inputs, or a `gram` of another matrix.
+        ValueError: no weights, NaN among weights or inputs, a `gram` of another matrix, or a damping that is not
+            positive.
 
     Source: GPTQ, arXiv 2210.17323, without its batches of columns, and with its option of static groups.
     """
@@ -53,6 +54,8 @@ def gptq(
         raise ValueError(f"gram has shape {tuple(gram.shape)}, a matrix with {C} inputs needs ({C}, {C}): calibrate it")
     if not gram.isfinite().all():
         raise ValueError("gram: NaN or inf among the inputs; calibrate again")
+    if not damping > 0:
+        raise ValueError(f"damping={damping}: must be positive, or unseen directions have no inverse; try {DAMPING}")
     energy = gram.diagonal()
     scale, zero = grid.fit(w, shrink=grid.search(w, energy if energy.any() else None) if clip else 1.0)
     size = C if grid.group_size in (TENSOR, CHANNEL) else grid.group_size

@@ -37,9 +37,9 @@ class Grid:
 
     def __post_init__(self) -> None:
         if self.bits not in BITS:
-            raise ValueError(f"bits={self.bits}: choose one of {', '.join(map(str, BITS))}")
+            raise ValueError(f"bits={self.bits!r}: choose one of {', '.join(map(str, BITS))}")
         if type(self.group_size) is not int or self.group_size < TENSOR:
-            raise ValueError(f"group_size={self.group_size}: give 1 or more, {CHANNEL} per row, {TENSOR} per tensor")
+            raise ValueError(f"group_size={self.group_size!r}: give 1 or more, {CHANNEL} per row, {TENSOR} per tensor")
         if self.bits < 2 and not self.symmetric:
             raise ValueError(f"symmetric=False: {self.bits} bits are signs (and zero), give 2 bits or more")
         if not isinstance(self.symmetric, bool):

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from mobilellm_lab.model import ModelConfig, Transformer, rope_tables
 from mobilellm_lab.quantization.grid import SCALE_DTYPES, Grid, QTensor
 from mobilellm_lab.quantization.packing import pack, packed_bytes, unpack
-from mobilellm_lab.quantization.quantized import QuantizedModel
+from mobilellm_lab.quantization.quantized import QuantizedModel, require_quantized
 
 
 def packed_parts(tensor: QTensor) -> dict[str, Tensor]:
@@ -86,7 +86,11 @@ def packed(q: QuantizedModel) -> Transformer:
 
     Its state_dict is what `save_quantized` writes. The logits of `q.model` within float32 rounding
     (tests/quantization/test_layers.py).
+
+    Raises:
+        ValueError: not what `quantize` gives.
     """
+    require_quantized(q)
     model = hollow(q.model.config, {name: tensor.grid for name, tensor in q.tensors.items()})
     state = {name: value.detach().clone() for name, value in q.model.state_dict().items() if name not in q.tensors}
     for name, tensor in q.tensors.items():

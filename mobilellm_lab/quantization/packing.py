@@ -24,9 +24,11 @@ def pack(codes: Int8[Tensor, "*R C"], bits: int | float) -> UInt8[Tensor, "*R N"
     (ternary: is the lowest digit), as in a little-endian integer.
 
     Raises:
-        ValueError: a width that no packing is for, or a code beyond it.
+        ValueError: a width that no packing is for, codes of another type, or one beyond the width.
     """
     each, width, base = _unit(bits)
+    if codes.dtype != torch.int8:
+        raise ValueError(f"codes are {codes.dtype}: give torch.int8, as Grid.quantize does")
     if bits == 1:
         digits, wrong = (codes > 0).to(torch.uint8), codes.abs() != 1
     else:

@@ -12,7 +12,7 @@ from mobilellm_lab.quantization.awq import drain, scaling
 from mobilellm_lab.quantization.calibration import Calibration
 from mobilellm_lab.quantization.gptq import gptq
 from mobilellm_lab.quantization.grid import Grid, QTensor, check
-from mobilellm_lab.quantization.quantized import QuantizedModel, matrices, select
+from mobilellm_lab.quantization.quantized import QuantizedModel, matrices, require_floats, select
 
 METHODS = ("rtn", "mse", "gptq", "awq")
 CALIBRATED = ("gptq", "awq")  # what needs to know the inputs
@@ -38,8 +38,8 @@ def quantize(
     grids by matrix is for mixed precision; a matrix without one stays float.
 
     Raises:
-        ValueError: an unknown method or matrix, NaN among the weights, a method that needs a calibration without one,
-            or a calibration of another model.
+        ValueError: an unknown method or matrix, no grid, NaN among the weights, a model whose matrices are packed or
+            converted already, a method that needs a calibration without one, or a calibration of another model.
     """
     return drain(quantizing(model, grid, method=method, layers=layers, calibration=calibration))
 
@@ -55,6 +55,10 @@ def quantizing(
     """`quantize` step by step: yields a name after every block that is scaled and every matrix that is rounded."""
     if method not in METHODS:
         raise ValueError(f"method={method!r}: choose one of {', '.join(METHODS)}")
+    for own in grid.values() if isinstance(grid, dict) else (grid,):
+        if not isinstance(own, Grid):
+            raise ValueError(f"grid={own!r}: give a Grid, such as Grid(bits=4), or one for each matrix by name")
+    require_floats(model)
     chosen = select(model, layers)
     if isinstance(grid, dict):
         for name in grid:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from mobilellm_lab.checkpoints import assemble
+from mobilellm_lab.checkpoints import assemble, shapes
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.quantization.grid import QTensor
 
@@ -59,8 +59,26 @@ def select(model: nn.Module, layers: str = "all") -> dict[str, nn.Parameter]:
     return {name: p for name, p in matrices(model).items() if chosen(name)}
 
 
+def require_floats(model: object) -> None:
+    """Raises a ValueError for what is no model with its matrices in float."""
+    if isinstance(model, QuantizedModel):
+        raise ValueError("model is a QuantizedModel: give the float model that it was made from")
+    if not isinstance(model, Transformer):
+        raise ValueError(f"model is a {type(model).__name__}: give a Transformer, such as load_model(...).model")
+    present = matrices(model)
+    for name, shape in shapes(model.config).items():
+        if len(shape) == 2 and name not in present:
+            raise ValueError(f"model: {name} is packed or converted already: give the float model that it was made of")
+
+
+def require_quantized(q: object) -> None:
+    """Raises a ValueError for what `quantize` did not give."""
+    if not isinstance(q, QuantizedModel):
+        raise ValueError(f"q is a {type(q).__name__}: give what quantize(...) returns")
+
+
 def _require(model: Transformer, tensors: dict[str, QTensor]) -> None:
-    shapes = {name: tuple(p.shape) for name, p in matrices(model).items()}
+    own = {name: tuple(p.shape) for name, p in matrices(model).items()}
     for name, tensor in tensors.items():
-        if shapes.get(name) != tensor.shape:
-            raise ValueError(f"tensor {name} of shape {tensor.shape}: the model has {shapes.get(name, 'none')} there")
+        if own.get(name) != tensor.shape:
+            raise ValueError(f"tensor {name} of shape {tensor.shape}: the model has {own.get(name, 'none')} there")

@@ -75,6 +75,7 @@ class Survival:
     stage: str  # the last of STAGES that it reached; the one in which it failed, or "survived"
     error: Exception | None  # what it raised there
     quantized: tuple[str, ...]  # those of LINEARS that ran as int8 kernels
+    entered: tuple[str, ...]  # those of QUANTS that had made int8 of something by then
     blind: tuple[str, ...]  # stubs and Linears that calibration never reached: their scale stays 1
     shared: tuple[str, ...]  # stubs that quantized at two places or more: one range for tensors of different size
     relative_error: float  # |y - y of the float block| over |y|, root mean squares; infinite where it did not run
@@ -109,7 +110,7 @@ def survives(attend: Callable[[AttentionBlock, Tensor], Tensor], *, seed: int = 
     prepared = copy.deepcopy(block)
     prepared.qconfig = torch.ao.quantization.get_default_qconfig(torch.backends.quantized.engine)
     calls: Counter[str] = Counter()
-    found = {"quantized": (), "blind": (), "shared": (), "relative_error": math.inf}
+    found = {"quantized": (), "entered": (), "blind": (), "shared": (), "relative_error": math.inf}
     stage = "calibrate"
     try:
         with torch.no_grad(), without_legacy_warnings(), warnings.catch_warnings():
@@ -130,6 +131,7 @@ def survives(attend: Callable[[AttentionBlock, Tensor], Tensor], *, seed: int = 
             finally:
                 int8 = (name for name in LINEARS if isinstance(getattr(ready, name), nnq.Linear))
                 found["quantized"] = tuple(name for name in int8 if calls[name])
+                found["entered"] = tuple(name for name in QUANTS if calls[name])
             found["relative_error"] = float((y - wanted).norm() / wanted.norm())
     except Exception as error:  # whatever the reader's function does; the cause, where a check has wrapped it
         return Survival(stage=stage, error=error.__cause__ or error, **found)

@@ -318,7 +318,7 @@ def halves_the_output(block, x):
     ("answer", "misconception"),
     [
         (lost_in_the_middle, "no stubs"),
-        (around_in_float, "no stubs"),
+        (around_in_float, "leaves int8 before the Linear"),
         (halves_the_output, "computes something else"),
         (lambda block, x: x, "computes something else"),
         (lambda block, x: x.sum(), "not a tensor"),
@@ -329,6 +329,26 @@ def halves_the_output(block, x):
 )
 def test_stubs_names_what_is_wrong(answer, misconception):
     assert STUBS.check(answer).misconception == misconception
+
+
+# CLIP, what it says of a range that no misconception explains
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (
+            lambda sample, bits: tuple(torch.quantile(sample, torch.tensor([0.01, 0.99]))),
+            "Too narrow: most of that error",
+        ),
+        (lambda sample, bits: (0.8 * sample.min(), 0.8 * sample.max()), "Too wide: little of that error"),
+        (lambda sample, bits: (sample[:3], sample[:2]), "a tuple of a tensor (3,), a tensor (2,)"),
+        (lambda sample, bits: ("a", "b"), "a tuple of str, str"),
+        (lambda sample, bits: (), "a tuple of nothing"),
+    ],
+)
+def test_clip_says_what_a_range_lacks(answer, words):
+    assert words in str(CLIP.check(answer))
 
 
 # ASSIGN

@@ -1,10 +1,12 @@
 """Calibration sees exactly what the matrices are multiplied with, and ranges are torch's where torch has them."""
 
+import inspect
 import warnings
 
 import pytest
 import torch
 
+from mobilellm_lab.checkpoints import fingerprint
 from mobilellm_lab.model import ModelConfig, Transformer
 from mobilellm_lab.quantization import DATA, RANGES, calibrate, calibration_data, quantize_activations, range_of
 from mobilellm_lab.tasks import make
@@ -87,6 +89,55 @@ def test_the_range_of_least_error_is_no_worse_than_the_others(bits):
     assert error("mse") <= 1.02 * min(error("minmax"), error("percentile"))
 
 
+@pytest.mark.parametrize("kind", ["normal", "heavy tails", "one side", "outliers"])
+def test_the_range_of_least_error_is_about_torchs_histogram_observers(kind):
+    """Torch's searches by another rule, in a histogram of its own: on the values themselves ours is as good."""
+    x = torch.randn(20_000, generator=torch.Generator().manual_seed(0))
+    x = {"normal": x, "heavy tails": x**3, "one side": x.abs(), "outliers": torch.cat((x, 20 * x[:20]))}[kind]
+    scale, zero = observed(torch.ao.quantization.HistogramObserver(dtype=torch.quint8), x)
+    low, high = range_of(x, 8, "mse")
+    ours = torch.fake_quantize_per_tensor_affine(x, (high - low) / 255, round(-low / (high - low) * 255), 0, 255)
+    theirs = torch.fake_quantize_per_tensor_affine(x, scale, zero, 0, 255)
+    assert (ours - x).square().mean() <= 1.05 * (theirs - x).square().mean()
+
+
+@pytest.mark.parametrize("how", RANGES)
+@pytest.mark.parametrize("bits", [2, 3, 4, 5, 6, 7, 8])
+def test_every_range_and_width_makes_a_grid(how, bits):
+    x = torch.randn(3000, generator=torch.Generator().manual_seed(1))
+    low, high = range_of(x, bits, how)
+    assert x.min() <= low < 0 < high <= x.max()
+    if how == "minmax":
+        assert (low, high) == (x.min().item(), x.max().item())
+    if how == "mse" and bits <= 4:
+        assert high - low < 0.9 * (x.max() - x.min())
+    assert range_of(torch.zeros(5), bits, how) == (0, 0)
+
+
+def test_a_shared_block_is_seen_at_both_executions_and_a_factorised_table_too(task):
+    shared = Transformer(CONFIG.resized(vocab_size=task.vocab_size, embed_dim=8, sharing="immediate"))
+    seen = []
+    handle = shared.blocks[0].ffn.up.register_forward_pre_hook(lambda m, args: seen.append(args[0]))
+    inputs = calibrate(shared, [task.batch(0, 3)]).inputs
+    handle.remove()
+    x = torch.cat([part.flatten(0, 1) for part in seen])
+    assert len(seen) == 2
+    torch.testing.assert_close(inputs["blocks.0.ffn.up"].gram, x.T @ x)
+    torch.testing.assert_close(inputs["blocks.0.ffn.up"].mean_abs, x.abs().mean(0))
+    tokens = task.batch(0, 3).tokens
+    torch.testing.assert_close(inputs["embed_in"].high, shared.embed(tokens).flatten(0, 1).amax(0))
+    assert inputs["embed_out"].gram.shape == (16, 16) and inputs["head"].gram.shape == (8, 8)
+
+
+def test_calibration_leaves_the_model_and_gives_the_same_twice(model, task):
+    before = fingerprint(model)
+    a, b = (calibrate(model, [task.batch(0, 4)]) for _ in range(2))
+    assert fingerprint(model) == before == a.fingerprint
+    for name, found in a.inputs.items():
+        assert torch.equal(found.gram, b.inputs[name].gram) and torch.equal(found.sample, b.inputs[name].sample)
+    assert not any(m._forward_pre_hooks or m._forward_hooks for m in model.modules())
+
+
 def test_a_static_activation_grid_is_torchs_min_max_observers(model, task):
     calibration = calibrate(model, [task.batch(0, 4)])
     found = calibration.inputs["blocks.0.ffn.down"]
@@ -106,6 +157,8 @@ def test_a_static_activation_grid_is_torchs_min_max_observers(model, task):
 
 
 def test_what_cannot_be_calibrated_is_refused_by_name(model, task):
+    with pytest.raises(ValueError, match="batches hold a Tensor: give those of calibration_data"):
+        inspect.unwrap(calibrate)(model, [task.batch(0, 1).tokens])  # types are checked in tests only
     with pytest.raises(ValueError, match="0 tokens"):
         calibrate(model, [])
     with pytest.raises(ValueError, match="data='web'"):

@@ -105,3 +105,12 @@ def test_one_stub_at_two_places_does_not_count():
 def test_a_shape_of_its_own_goes_through_too():
     config = ModelConfig(vocab_size=32, dim=24, n_layers=2, n_heads=2, n_kv_heads=1, hidden_dim=40, ffn="relu")
     assert quantize_static(Transformer(config), batches())(tokens(1)).isfinite().all()
+
+
+def test_a_file_of_another_shape_is_refused_by_the_name_of_the_matrix(tmp_path):
+    """torch.ao's packed layers would take it without a word, and fail at the first token that they lack."""
+    config = ModelConfig(vocab_size=32, dim=24, n_layers=1, n_heads=2, n_kv_heads=1, hidden_dim=40)
+    eager.save(quantize_static(Transformer(config), batches()), tmp_path / "int8.pt")
+    for changes, name in ({"vocab_size": 64}, "embed"), ({"hidden_dim": 48}, "ffn.up"):
+        with pytest.raises(ValueError, match=rf"{name}.* has shape .* in this config: give the one"):
+            eager.load(tmp_path / "int8.pt", config.resized(**changes))

@@ -102,3 +102,5 @@ def test_what_cannot_be_is_refused_by_name(model, ready, tmp_path):
     converted.save(ready["torch.ao int8 dynamic"], path)
     with pytest.raises(ValueError, match="state.pt"):
         converted.load(path, "float32", CONFIG)
+    with pytest.raises(ValueError, match="up.* has shape .* in this config: give the one"):
+        converted.load(path, "torch.ao int8 dynamic", CONFIG.resized(hidden_dim=2 * CONFIG.hidden_dim))

@@ -1,5 +1,7 @@
 """Codes in bytes: there and back at every width and length, and the very bits that numpy packs."""
 
+import inspect
+
 import numpy as np
 import pytest
 import torch
@@ -102,3 +104,8 @@ def test_a_width_without_a_packing_is_refused():
     ):
         with pytest.raises(ValueError, match=r"bits=.*choose one of 1, 1.58, 2, 3"):
             call()
+
+
+def test_codes_of_another_type_are_refused():
+    with pytest.raises(ValueError, match="codes are torch.float32: give torch.int8"):
+        inspect.unwrap(pack)(torch.ones(2, 4), 4)  # types are checked in tests only

@@ -93,10 +93,17 @@ def _pair(ends: object) -> tuple[float, float]:
     try:
         low, high = (float(end) for end in ends)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise Wrong("not two numbers", f"Return `(low, high)`. Yours is a {type(ends).__name__}.") from error
+        found = f"a {type(ends).__name__}"
+        if isinstance(ends, tuple | list):
+            found += f" of {', '.join(_kind(end) for end in ends) or 'nothing'}"
+        raise Wrong("not two numbers", f"Return `(low, high)`, two numbers. Yours is {found}.") from error
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise Wrong("no range", f"Your range goes from {low:.3g} to {high:.3g}; it has to go up.")
     return low, high
+
+
+def _kind(end: object) -> str:
+    return f"a tensor {tuple(end.shape)}" if isinstance(end, Tensor) else type(end).__name__
 
 
 def _inspect_clip(answer: Callable) -> str:
@@ -174,10 +181,13 @@ def _why_worse(failed: list[str], ratio: dict, pairs: dict, chosen: dict, extrem
             "values a grid has, the less a finer step saves, and the less may be cut off: `bits` has to matter.",
         )
     bits, limit = _LIMITS[failed[0]]
+    (_, new), (low, high) = pairs[failed[0]][0], chosen[failed[0]][0]
+    beyond = float((new - new.clamp(low, high)).square().mean()) / _error(new, (low, high), bits)
+    why = "Too narrow: most of that error" if beyond > 0.5 else "Too wide: little of that error"
     return Wrong(
         "no better range",
         f"Values of the kind '{failed[0]}', {bits} bits: on new ones your range has {ratio[failed[0]]:.2f} times the "
-        f"error of min-max, and at most {limit:g} is asked for.",
+        f"error of min-max, and at most {limit:g} is asked for. {why} comes from values outside.",
     )
 
 

@@ -58,8 +58,14 @@ def _without_the_output(block: AttentionBlock, x: Tensor) -> Tensor:
     return block.mix(*block.split(block.dequant_a(block.qkv(block.quant_a(x)))))
 
 
+def _left_before_the_layer(block: AttentionBlock, x: Tensor) -> Tensor:
+    y = block.mix(*block.split(block.qkv(block.dequant_a(block.quant_a(x)))))
+    return block.out(block.dequant_b(block.quant_b(y)))
+
+
 _MISTAKES = {
     "no stubs": _plain,
+    "leaves int8 before the Linear": _left_before_the_layer,
     "one pair around everything": _one_pair,
     "floats into the second Linear": _floats_to_the_second,
     "int8 comes out": _int8_comes_out,
@@ -125,6 +131,12 @@ def _why_failed(found: Survival) -> Wrong:
             "floats into the second Linear",
             f"{error}. `block.qkv` ran in int8; `block.out` has become an int8 layer, too, and got floats from `mix`. "
             "Quantize before it as well.",
+        )
+    if "quantized::linear" in str(found.error) and found.entered:
+        return Wrong(
+            "leaves int8 before the Linear",
+            f"{error}. `block.qkv` has become an int8 layer and got floats, although a QuantStub ran: you left int8 "
+            "before the layer. Give it what comes out of the stub, and leave int8 behind it.",
         )
     if "quantized::linear" in str(found.error):
         return Wrong(
