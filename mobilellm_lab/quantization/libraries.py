@@ -21,7 +21,7 @@ def torchao() -> ModuleType:
     """torchao, imported here and nowhere else, without its noise. It takes about a second.
 
     Its wheel carries two libraries for CUDA that a CPU cannot load, and one call of its own is deprecated; it says so
-    on every import, and neither matters here.
+    on every import, and neither matters here. What it imports later, for QAT, is imported now for the same reason.
 
     Raises:
         ValueError: it is not installed.
@@ -34,6 +34,7 @@ def torchao() -> ModuleType:
         logger.setLevel(logging.ERROR)
     try:
         import torchao
+        import torchao.prototype.qat
         import torchao.prototype.quantization.int4
         import torchao.quantization
     finally:

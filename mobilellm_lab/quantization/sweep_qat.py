@@ -16,7 +16,7 @@ from mobilellm_lab.quantization.grid import Grid
 from mobilellm_lab.quantization.ptq import quantize
 from mobilellm_lab.quantization.recipe import CALIBRATION_SEQUENCES, FLOAT, QATRecipe
 from mobilellm_lab.quantization.start import Start, start
-from mobilellm_lab.quantization.sweep import DEEP
+from mobilellm_lab.quantization.sweep import DEEP, WIDE
 from mobilellm_lab.sweeps import Store
 from mobilellm_lab.training import train
 
@@ -28,14 +28,18 @@ METHODS = ("rtn", "gptq")  # that a model trained without the grid is rounded by
 
 
 def arms() -> list[Arm]:
-    """Every line: with the grid at each number of bits, with a learned step at two, and without a grid."""
+    """Every line: with the grid at each number of bits, with a learned step at two, and without a grid.
+
+    The wide models are there at two bits only, to be set beside the deep ones where rounding breaks both.
+    """
     plan = []
     for model in DEEP:
         lines = [QATRecipe(model=model, bits=bits, steps=STEPS) for bits in BITS]
         lines += [QATRecipe(model=model, bits=2, learned_step=True, steps=STEPS)]
         lines += [QATRecipe(model=model, bits=FLOAT, steps=STEPS)]
         plan += [Arm(study="qat", recipe=line, rates=LOW_RATES if line.bits < 3 else RATES) for line in lines]
-    return plan
+    wide = [QATRecipe(model=model, bits=2, steps=STEPS) for model in WIDE]
+    return plan + [Arm(study="qat", recipe=line, rates=LOW_RATES) for line in wide]
 
 
 def qat_row(recipe: QATRecipe, *, folder: Path) -> dict:

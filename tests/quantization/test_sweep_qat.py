@@ -10,7 +10,7 @@ from mobilellm_lab import checkpoints
 from mobilellm_lab.arms import VALIDATION_SEED, missing
 from mobilellm_lab.model import ModelConfig, Transformer
 from mobilellm_lab.quantization.recipe import FLOAT, QATRecipe
-from mobilellm_lab.quantization.sweep import DEEP
+from mobilellm_lab.quantization.sweep import DEEP, WIDE
 from mobilellm_lab.quantization.sweep_qat import BITS, METHODS, STEPS, arms, qat_row, run_arms
 from mobilellm_lab.sweeps import Store, key
 from mobilellm_lab.tasks import make
@@ -42,6 +42,7 @@ def test_every_number_of_bits_has_its_counterpart_without_a_grid():
         bits = {b for name, b, learned in lines if name == model and not learned}
         assert bits == {FLOAT, *BITS}
     assert {name for name, _, learned in lines if learned} == set(DEEP)
+    assert {line for line in lines if line[0] not in DEEP} == {(name, 2, False) for name in WIDE}
 
 
 def test_a_key_stays_what_it_is():
