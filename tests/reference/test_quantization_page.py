@@ -118,6 +118,10 @@ def test_the_deep_model_of_text_is_more_fragile_and_on_the_shell_game_seeds_diff
     assert all(text.loc[bits, "deep"] > text.loc[bits, "wide"] for bits in (2, 3, 4))
     assert stories.loc[2, "deep"] > 2 * stories.loc[2, "wide"]
     assert all(0.5 < stories.loc[bits, "ratio"] < 2 for bits in (3, 4))
+    trained = evidence.qat(TRAINED)
+    trained = trained[(trained["arm"] == "qat") & (trained["bits"] == 2)]
+    for task in ("text", "stories"):
+        assert rises(trained, model=f"{task}-deep").min() > rises(trained, model=f"{task}-wide").max()
     games = evidence.fragility(STORE)
     games = games[(games["group_size"] == 32) & games["bits"].isin((2, 3, 4))]
     for _, game in games.groupby("bits"):

@@ -9,13 +9,14 @@ from mobilellm_lab.reference import MODELS
 from mobilellm_lab.sweeps import Store
 
 
-def deep_is_fragile(store: Store) -> Evidence:
+def deep_is_fragile(store: Store, qat_store: Store) -> Evidence:
     """At equal parameters: rounded, does the deep model's loss rise, and more than the wide one's?
 
-    By over 0.01 nats. Pairs of reference models at 3 and 2 bits, rounded to nearest, a scale per row and per 32; and on
-    the shell game eight layers against two, all seeds apart. Holds if in every case, does not hold if in none.
+    By over 0.01 nats. Pairs of reference models at 3 and 2 bits, rounded to nearest, a scale per row and per 32, and
+    trained with the grid at 2; and on the shell game eight layers against two. Where there are seeds, all are apart.
+    Holds if in every case, does not hold if in none.
     """
-    pairs, shells = evidence.deep_and_wide(store), evidence.fragility(store)
+    pairs, shells, trained = evidence.deep_and_wide(store), evidence.fragility(store), evidence.qat(qat_store)
     wins, numbers = {}, {}
     for task in ("stories", "text"):
         for bits in (3, 2):
@@ -23,6 +24,9 @@ def deep_is_fragile(store: Store) -> Evidence:
                 row = one(pairs, task=task, bits=bits, group_size=group_size, method="rtn")
                 wins[task, bits, group_size] = bool(row["deep"] > max(row["wide"], LITTLE))
             numbers |= {f"{task}_deep_{bits}": f"{row['deep']:.3f}", f"{task}_wide_{bits}": f"{row['wide']:.3f}"}
+        deep, wide = (seeds(trained, model=f"{task}-{shape}", arm="qat", bits=2) for shape in ("deep", "wide"))
+        wins[task, 2, "trained"] = apart(deep, wide) and bool(deep.min() > LITTLE)
+        numbers |= {f"{task}_deep_trained": span(deep), f"{task}_wide_trained": span(wide)}
     for bits in (3, 2):
         deep, shallow = (seeds(shells, depth=depth, bits=bits, group_size=32) for depth in (8, 2))
         wins["shells", bits, 32] = apart(deep, shallow) and bool(deep.min() > LITTLE)
