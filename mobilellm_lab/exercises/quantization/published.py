@@ -201,11 +201,11 @@ PAPERS = (
         condition="the task is text, or the bits are 2; on stories at 3 bits and on the shell game it cannot be told.",
         finding="The deep model loses more in {wins} of {cases} cases. {deep} layers against {wide} of equal size, in "
         "groups of 32: at 3 bits {text_deep_3} and {text_wide_3} nats on text, {stories_deep_3} and {stories_wide_3} "
-        "on stories; at 2 bits {text_deep_2} and {text_wide_2}, {stories_deep_2} and {stories_wide_2}; trained "
-        "with the grid at 2 bits {text_deep_trained} and {text_wide_trained}, {stories_deep_trained} and "
-        "{stories_wide_trained}. Each of them started from one training. On the shell game, eight layers against two: {shells_deep_3} and {shells_wide_3} at 3 "
-        "bits, {shells_deep_2} and {shells_wide_2} at 2, where three trainings of one shape differ more than the two "
-        "shapes.",
+        "on stories; at 2 bits {text_deep_2} and {text_wide_2}, {stories_deep_2} and {stories_wide_2}; trained with "
+        "the grid at 2 bits {text_deep_trained} and {text_wide_trained}, {stories_deep_trained} and "
+        "{stories_wide_trained}. Each of them started from one training. On the shell game, eight layers against two: "
+        "{shells_deep_3} and {shells_wide_3} at 3 bits, {shells_deep_2} and {shells_wide_2} at 2, where three "
+        "trainings of one shape differ more than the two shapes.",
         flips="with more trainings of each shape, which would tell luck from shape. Errors do add up: at 3 bits and "
         "at 2, all matrices together lose more than the sum of what each loses alone. But a deep model has no more "
         "weights than a wide one.",
