@@ -198,7 +198,7 @@ def kv(frame: pd.DataFrame) -> Figure:
     whole, few = frame[frame["kv_bits"] == FLOAT], frame[frame["kv_bits"] != FLOAT]
     right.plot(whole["context"], whole["bytes"] / 1024, color="0.4", linestyle=":", label="float")
     for ((bits, keys), group), color, marker in paper.styled(few.groupby(["kv_bits", "keys"], sort=False)):
-        label = f"{bits} bits, keys per {keys}"
+        label = f"{bits} bits, keys {'delayed' if keys == 'delayed' else f'per {keys}'}"
         right.plot(group["context"], group["bytes"] / 1024, color=color, marker=marker, label=label)
         left.plot(group["context"], group["rise_nats"], color=color, marker=marker)
     left.set(xlabel="context (tokens)", ylabel="rise of the loss in its second half (nats)")

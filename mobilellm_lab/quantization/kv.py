@@ -11,8 +11,8 @@ from mobilellm_lab.quantization.packing import pack, packed_bytes, unpack
 from mobilellm_lab.tasks import Task
 from mobilellm_lab.tasks.stories import ASK
 
-KEYS = ("position", "channel")
-BLOCK = 32  # positions that share the scales of keys per channel, and stay floats until they are all there
+KEYS = ("position", "delayed", "channel")
+BLOCK = 32  # positions that share the scales of keys per channel; delayed, too, they stay floats until all are there
 
 
 class _Rows:
@@ -50,7 +50,8 @@ class QuantizedKVCache(KVCache):
     Values, and keys where keys="position", are rounded head by head and position by position. With keys="channel" each
     channel of a head has a scale for BLOCK positions: some channels of keys are always large, and so spoil only
     themselves. The keys of a block that is not full yet stay floats, and to the call that brings them new keys are
-    floats, too: a prompt given in one call is read as it is, and rounded behind it.
+    floats, too: a prompt given in one call is read as it is, and rounded behind it. With keys="delayed" they wait just
+    so, and are rounded by position: what differs from "channel" is the scale, and from "position" the waiting.
 
     Raises:
         ValueError: bits that no grid has, no such kind of keys, or more positions than the model has.
@@ -78,12 +79,12 @@ class QuantizedKVCache(KVCache):
         heads, Dh = (len(execution_order(config)), batch_size, config.n_kv_heads), config.head_dim
         self.batch_size, self.length, self._max_len = batch_size, 0, max_len
         self.values = _Rows(grid, (*heads, max_len), Dh, device)
-        self.by_channel = keys == "channel"
+        self.waits, self.by_channel = keys != "position", keys == "channel"
         if self.by_channel:
             self.keys = _Rows(grid, (*heads, max_len // BLOCK * Dh), BLOCK, device)
         else:
             self.keys = _Rows(grid, (*heads, max_len), Dh, device)
-        self.recent = torch.zeros(*heads, BLOCK if self.by_channel else 0, Dh, device=device)  # keys still in float
+        self.recent = torch.zeros(*heads, BLOCK if self.waits else 0, Dh, device=device)  # keys still in float
 
     @property
     def max_len(self) -> int:
@@ -98,20 +99,25 @@ class QuantizedKVCache(KVCache):
         """All keys and values of a layer, these ones added behind `length`, which moves when all layers have them."""
         start, end = self.length, self.length + k.shape[2]
         self.values.write(layer, start, v)
-        if self.by_channel:
-            return self._update_channels(layer, start, k), self.values.read(layer, end)
+        if self.waits:
+            return self._update_blocks(layer, start, k), self.values.read(layer, end)
         self.keys.write(layer, start, k)
         return self.keys.read(layer, end), self.values.read(layer, end)
 
-    def _update_channels(self, layer: int, start: int, k: Float[Tensor, "B K T Dh"]) -> Float[Tensor, "B K S Dh"]:
+    def _update_blocks(self, layer: int, start: int, k: Float[Tensor, "B K T Dh"]) -> Float[Tensor, "B K S Dh"]:
         """The keys of full blocks as they were rounded, and the others; blocks that these ones fill are rounded."""
         n_blocks, Dh = start // BLOCK, k.shape[3]
-        past = self.keys.read(layer, n_blocks * Dh).unflatten(2, (n_blocks, Dh)).transpose(3, 4).flatten(2, 3)
+        done = n_blocks * (Dh if self.by_channel else BLOCK)  # rows that are written
+        past = self.keys.read(layer, done)
+        if self.by_channel:
+            past = past.unflatten(2, (n_blocks, Dh)).transpose(3, 4).flatten(2, 3)
         k = torch.cat((self.recent[layer, :, :, : start % BLOCK], k), 2)
         n_full = k.shape[2] // BLOCK
         if n_full:
-            blocks = k[:, :, : n_full * BLOCK].unflatten(2, (n_full, BLOCK)).transpose(3, 4)  # (B, K, n, Dh, BLOCK)
-            self.keys.write(layer, n_blocks * Dh, blocks.flatten(2, 3))
+            full = k[:, :, : n_full * BLOCK]
+            if self.by_channel:
+                full = full.unflatten(2, (n_full, BLOCK)).transpose(3, 4).flatten(2, 3)  # (B, K, n Dh, BLOCK)
+            self.keys.write(layer, done, full)
         self.recent[layer, :, :, : k.shape[2] % BLOCK] = k[:, :, n_full * BLOCK :]
         return torch.cat((past, k), 2)
 

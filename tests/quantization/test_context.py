@@ -6,6 +6,7 @@ import pytest
 
 from mobilellm_lab import footprint
 from mobilellm_lab.quantization.context import CONTEXTS, Context, cache_bytes, context_row, contexts
+from mobilellm_lab.quantization.kv import KEYS
 from mobilellm_lab.quantization.recipe import FLOAT
 from mobilellm_lab.quantization.start import start
 from mobilellm_lab.reference.models import FOLDER
@@ -23,17 +24,17 @@ def rows() -> dict[Context, dict]:
     }
 
 
-def test_float_comes_first_and_each_number_of_bits_with_either_kind_of_keys():
+def test_float_comes_first_and_each_number_of_bits_with_every_kind_of_keys():
     plan = contexts(MODEL)
     assert plan[0] == Context(model=MODEL, kv_bits=FLOAT)
-    assert {(c.kv_bits, c.keys) for c in plan[1:]} == {(b, k) for b in (8, 4, 2) for k in ("position", "channel")}
+    assert {(c.kv_bits, c.keys) for c in plan[1:]} == {(b, k) for b in (8, 4, 2) for k in KEYS}
 
 
 def test_bytes_grow_with_the_context_and_float_is_as_the_formula_says():
     config = start(FOLDER, MODEL).model.config
     for recipe in contexts(MODEL):
         sizes = [cache_bytes(config, recipe, length=length) for length in (32, 64, 128)]
-        assert sizes[0] < sizes[1] < sizes[2] or recipe.keys == "channel"
+        assert sizes[0] < sizes[1] < sizes[2] or recipe.keys != "position"
     per_token = footprint.kv_bytes_per_token(config, bytes_per_value=4)
     assert cache_bytes(config, contexts(MODEL)[0], length=64) == 64 * per_token
     assert cache_bytes(config, Context(model=MODEL, kv_bits=4), length=64) < 64 * per_token / 4

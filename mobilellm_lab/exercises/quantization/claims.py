@@ -29,7 +29,7 @@ ARTICLE = (
         said="Quantizing a model makes it answer faster.",
         source="the article, section 3",
         verdict=Verdict.HOLDS_WHEN,
-        condition="the model is large, and its kernel starts few operations more than float32 does.",
+        condition="the model is large, and its kernel multiplies the integers themselves, with few operations more.",
         finding="Three int8 backends at five sizes: decoding is faster than float32 in {wins} of {cases} cases. At "
         "{small} parameters it is {small_least} to {small_most} times as fast, with up to {more} times as many "
         "operations; at {large} {large_least} to {large_most} times. The best is {best} at {best_size}: "
