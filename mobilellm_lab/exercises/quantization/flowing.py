@@ -28,11 +28,12 @@ def four_bits_of_cache(store: Store) -> Evidence:
     kept = evidence.kv_by_context(store)
     kept = kept[(kept["model"] == "text-deep") & (kept["kv_bits"] == 4)]
     kept = kept[kept["context"] == kept["context"].max()]
-    position, channel = (one(kept, keys=keys) for keys in ("position", "channel"))
+    position, delayed, channel = (one(kept, keys=keys) for keys in ("position", "delayed", "channel"))
     return Evidence(
         verdict=graded(answers),
         numbers=numbers
         | {"position": f"{position['rise_nats']:.3f}", "channel": f"{channel['rise_nats']:.3f}"}
+        | {"delayed": f"{delayed['rise_nats']:.3f}"}
         | {"more": f"{channel['bytes'] / position['bytes']:.1f}", "context": str(position["context"])},
     )
 

@@ -65,12 +65,13 @@ PAPERS = (
     ),
     Claim(
         name="learned-step",
-        said="Steps of the grid that are learned with the weights are better than steps that follow the largest "
-        "weights.",
+        said="At 2 bits, steps of the grid that are learned with the weights are better than steps that follow the "
+        "largest weights.",
         source="LSQ, arXiv 1902.08153",
         verdict=Verdict.HOLDS,
-        finding="At 2 bits, in nats above the float model: {stories_learned} with learned steps and {stories_fitted} "
-        "with fitted ones on stories, {text_learned} and {text_fitted} on text.",
+        finding="In nats above the float model: {stories_learned} with learned steps and {stories_fitted} with fitted "
+        "ones on stories, {text_learned} and {text_fitted} on text. The learned ones start from cut ranges, so a part "
+        "of the gain may be that of cutting.",
         flips="at many bits, where a fitted step loses nothing.",
         evidence=training.learned_step_is_better,
         data=("quantization_qat",),
@@ -128,7 +129,7 @@ PAPERS = (
     Claim(
         name="rows-survive-outliers",
         said="A scale for each row survives the large weights that ruin one scale for the matrix.",
-        source="common practice; Nagel and others, arXiv 2106.08295, recommend it",
+        source="common practice",
         verdict=Verdict.HOLDS,
         finding="In 4 bits, with four rows of every query head {factor} times as large, four of every key head as much "
         "smaller, and the same answers in float: the loss rises by {stories_matrix} nats with one scale for the matrix "
@@ -182,13 +183,13 @@ PAPERS = (
     Claim(
         name="cache-in-four-bits",
         said="The KV cache can have 4 bits at almost no loss.",
-        source="QuaRot, arXiv 2404.00456, and SpinQuant, arXiv 2405.16406",
+        source="common practice; QuaRot, arXiv 2404.00456, and SpinQuant, arXiv 2405.16406, turn keys and values first",
         verdict=Verdict.HOLDS_WHEN,
         condition="the model is not sensitive: on stories, not on text.",
         finding="At least {times} times smaller, it costs {stories_deep} and {stories_wide} nats on stories (deep and "
         "wide), {text_deep} and {text_wide} on text.",
-        flips="with a scale per channel for the keys: on text, at {context} positions, that costs {channel} nats "
-        "instead of {position}, in {more} times the bytes, since the latest positions wait in float.",
+        flips="where the newest keys wait in float: on text, at {context} positions, that costs {delayed} nats instead "
+        "of {position}, and {channel} with a scale per channel besides, in {more} times the bytes. We turn nothing.",
         evidence=flowing.four_bits_of_cache,
         data=("quantization",),
         command=QUALITY,
