@@ -1,11 +1,21 @@
 """The first visit of a page, with nothing cached, stays light on a mobile connection."""
 
 import gzip
+import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Browser
 
+from mobilellm_lab.figures import quantization as figures
+from mobilellm_lab.quantization import evidence
+from mobilellm_lab.reference import open_sweep
 from tests.site.test_pages import DESK, PAGES, visit
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "book" / "_extensions"))
+import lab_site  # noqa: E402
 
 LIMIT_BYTES = 1_500_000  # over the wire, when a server compresses what can be compressed
 PACKED = (".png", ".jpg", ".webp", ".woff", ".woff2")  # compressed already
@@ -54,3 +64,21 @@ def test_the_scale_itself(first_visits, site):
     sizes = first_visits["book/intro.html"]
     assert 0 < sizes["/book/intro.html"] < (site / "book" / "intro.html").stat().st_size / 2
     assert "/_static/lab-icons.css" in sizes
+
+
+def test_charts_have_a_palette_and_keep_their_colours(site, tmp_path):
+    charts = list((site / "_images").glob("*.png"))
+    assert charts
+    for path in charts:
+        with Image.open(path) as image:
+            assert image.mode == "P", path
+    chart = tmp_path / "chart.png"
+    store = open_sweep("quantization")
+    figures.fragility(evidence.fragility(store)).savefig(chart)
+    with Image.open(chart) as image:
+        before, size = np.asarray(image.convert("RGB")).astype(int), chart.stat().st_size
+    lab_site.lighten(tmp_path)
+    with Image.open(chart) as image:
+        after = np.asarray(image.convert("RGB")).astype(int)
+    assert np.abs(after - before).max() < 20 and np.abs(after - before).mean() < 1
+    assert chart.stat().st_size < size / 2
