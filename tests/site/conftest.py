@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).parents[2]
 FOLDER = "/some/folder"
@@ -21,13 +22,26 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.fixture(scope="session")
-def site() -> Path:
-    """Folder of the website, built as `make site` does; a second build takes up what the first one executed."""
-    build = [Path(sys.executable).parent / "jupyter-book", "build", "-n", "-W", "--keep-going", str(ROOT)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
-    done = subprocess.run(build, capture_output=True, text=True, cwd=ROOT, env=environment)
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-8000:]
+def site(tmp_path_factory, worker_id: str) -> Path:
+    """Folder of the website, built as `make site` does; a second build takes up what the first one executed.
+
+    Of several processes one builds, and the others wait for it.
+    """
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared if worker_id == "master" else shared.parent
+    with FileLock(shared / "site.lock"):
+        built = shared / "site.built"
+        if not built.exists():
+            _build()
+            built.touch()
     return ROOT / "_build" / "html"
+
+
+def _build() -> None:
+    command = [Path(sys.executable).parent / "jupyter-book", "build", "-n", "-W", "--keep-going", str(ROOT)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-8000:]
 
 
 class InFolder(Quiet):
