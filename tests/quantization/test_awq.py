@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from llama import model as with_gains
+from quantization.shapes import SHAPES
 
 from mobilellm_lab.checkpoints import fingerprint
 from mobilellm_lab.model import ModelConfig
@@ -14,17 +15,6 @@ from mobilellm_lab.quantization.awq import EXPONENTS, best_scale, output_error, 
 from mobilellm_lab.tasks import Batch
 
 CONFIG = ModelConfig(vocab_size=40, dim=24, n_layers=2, n_heads=4, n_kv_heads=2, hidden_dim=40, max_seq_len=64)
-SHAPES = {
-    "gqa": {},
-    "mha": {"n_kv_heads": 4},
-    "mqa": {"n_kv_heads": 1},
-    "wide heads": {"head_dim": 10},
-    "relu": {"ffn": "relu"},
-    "untied": {"tie_embeddings": False},
-    "shared": {"sharing": "immediate"},
-    "factorised": {"embed_dim": 12},
-    "factorised and untied": {"embed_dim": 12, "tie_embeddings": False},
-}
 
 
 def tokens(seed: int = 0) -> torch.Tensor:

@@ -4,6 +4,7 @@ import pytest
 import scipy.linalg
 import torch
 from llama import model as with_gains
+from quantization.shapes import SHAPES
 
 from mobilellm_lab.checkpoints import fingerprint
 from mobilellm_lab.model import ModelConfig, generate
@@ -12,18 +13,7 @@ from mobilellm_lab.quantization.rotation import rotation
 from mobilellm_lab.reference import load_model
 
 CONFIG = ModelConfig(vocab_size=20, dim=24, n_layers=2, n_heads=4, n_kv_heads=2, hidden_dim=36, max_seq_len=64)
-SHAPES = {
-    "gqa": {},
-    "mha": {"n_kv_heads": 4},
-    "mqa": {"n_kv_heads": 1},
-    "wide heads": {"head_dim": 10},
-    "relu": {"ffn": "relu"},
-    "untied": {"tie_embeddings": False},
-    "shared": {"sharing": "immediate"},
-    "factorised": {"embed_dim": 12},
-    "factorised and untied": {"embed_dim": 12, "tie_embeddings": False},
-    "no Hadamard matrix of this width": {"dim": 20, "n_heads": 2, "n_kv_heads": 1},
-}
+EVERY = SHAPES | {"no Hadamard matrix of this width": {"dim": 20, "n_heads": 2, "n_kv_heads": 1}}
 
 
 def tokens() -> torch.Tensor:
@@ -52,7 +42,7 @@ def test_a_rotation_is_orthogonal_and_spreads_one_channel_over_its_whole_block(n
     assert torch.equal(turn, rotation(n))
 
 
-@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("shape", EVERY.values(), ids=EVERY)
 @pytest.mark.parametrize("seed", [0, 1])
 @torch.no_grad()
 def test_rotating_changes_no_logit(shape, seed):
