@@ -1,4 +1,4 @@
-"""Every kind of model of ours, as changes of one with 4 heads that share 2 keys: what rewrites weights must know them."""
+"""Every kind of model of ours, as changes of one with 4 heads and 2 keys: what rewrites weights must know them."""
 
 SHAPES = {
     "gqa": {},
