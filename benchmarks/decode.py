@@ -4,7 +4,7 @@ import torch
 
 from benchmarks.peers import twin
 from benchmarks.record import finish, mark
-from mobilellm_lab.metrics import Throughput, compare
+from mobilellm_lab.measuring import Throughput, compare
 from mobilellm_lab.model import ModelConfig, Transformer, generate
 
 PROMPT = 8  # tokens

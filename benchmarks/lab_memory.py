@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from benchmarks.record import finish, mark
-from mobilellm_lab.metrics import peak_memory
+from mobilellm_lab.measuring import peak_memory
 
 LABS = Path(__file__).parent.parent / "labs"
 MUST_MIB, AIM_MIB = 1024.0, 600.0

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from benchmarks.peers import llama
 from benchmarks.record import finish, mark
 from mobilellm_lab import zoo
-from mobilellm_lab.metrics import Throughput, compare
+from mobilellm_lab.measuring import Throughput, compare
 from mobilellm_lab.model import ModelConfig, Transformer
 from mobilellm_lab.tasks import IGNORE, Task, make
 from mobilellm_lab.training import TrainConfig, train

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from mobilellm_lab import __version__, constraints, deep_narrow, doctor, metrics, quantization
+from mobilellm_lab import __version__, constraints, deep_narrow, doctor, measuring, metrics, quantization
 from mobilellm_lab.arms import Arm, missing
 from mobilellm_lab.quantization import sweep_qat
 from mobilellm_lab.quantization.sweep import missing_rows, run_plan
@@ -140,10 +140,10 @@ def make_reference(names: list[str], folder: Path) -> None:
 
 def bench_model(model: str, *, out: Path, against: Path | None, threads: int, **options: int) -> None:
     """Measures one model, prints its table and writes its record; beside an older record where one is given."""
-    older = metrics.load_record(against) if against else None  # before minutes are spent
+    older = measuring.load_record(against) if against else None  # before minutes are spent
     torch.set_num_threads(threads)
     source = str(FOLDER / model) if model in MODELS else model
-    bench = metrics.Bench(source, command=f"mobilellm-lab bench {model}", **options)
+    bench = measuring.Bench(source, command=f"mobilellm-lab bench {model}", **options)
     with tqdm(unit="step", desc=model) as bar:
         for progress in bench:
             bar.total = progress.total
@@ -154,7 +154,7 @@ def bench_model(model: str, *, out: Path, against: Path | None, threads: int, **
     print(record.table())
     print(f"written to {out}")
     if older is not None:
-        print(metrics.compare_records(older, record))
+        print(measuring.compare_records(older, record))
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mobilellm_lab import __version__, checkpoints, cli, deep_narrow, metrics
+from mobilellm_lab import __version__, checkpoints, cli, deep_narrow, measuring, metrics
 from mobilellm_lab.deep_narrow import Arm, Cost, Recipe
 from mobilellm_lab.model import ModelConfig, Transformer
 from mobilellm_lab.quantization import fragile, sweep, sweep_qat
@@ -96,9 +96,9 @@ def test_help_names_what_there_is(arguments, said, capsys):
 @pytest.fixture
 def tiny(tmp_path, monkeypatch):
     """A checkpoint of ours, and a bench that does not start a process or wait for a counter."""
-    seen = metrics.PeakMemory(peak_mib=300.0, baseline_mib=200.0, processes=1, samples=1, interval_s=0.01)
-    monkeypatch.setattr(metrics.bench, "peak_memory", lambda *job: seen)
-    monkeypatch.setattr(metrics.bench, "ENERGY_S", 0.02)
+    seen = measuring.PeakMemory(peak_mib=300.0, baseline_mib=200.0, processes=1, samples=1, interval_s=0.01)
+    monkeypatch.setattr(measuring.bench, "peak_memory", lambda *job: seen)
+    monkeypatch.setattr(measuring.bench, "ENERGY_S", 0.02)
     shape = {"vocab_size": 6, "dim": 16, "n_heads": 2, "n_kv_heads": 2, "hidden_dim": 16, "max_seq_len": 64}
     checkpoints.save(Transformer(ModelConfig(n_layers=1, **shape)), tmp_path / "tiny", task={"name": "shells"})
     return tmp_path / "tiny"
@@ -107,7 +107,7 @@ def tiny(tmp_path, monkeypatch):
 def test_bench_writes_its_record_and_prints_its_table(tiny, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     cli.main(["bench", str(tiny), "--new-tokens", "4", "--repeats", "1"])
-    record = metrics.load_record(tmp_path / "tiny.json")
+    record = measuring.load_record(tmp_path / "tiny.json")
     assert record.settings["new_tokens"] == 4 and record.provenance["command"].startswith("mobilellm-lab bench ")
     printed = capsys.readouterr()
     assert record.table() in printed.out and "written to tiny.json" in printed.out
@@ -131,7 +131,7 @@ def test_bench_knows_the_reference_models(tmp_path, monkeypatch):
             asked.append((source, options))
             raise ValueError("enough")
 
-    monkeypatch.setattr(metrics, "Bench", Bench)
+    monkeypatch.setattr(measuring, "Bench", Bench)
     with pytest.raises(SystemExit):
         cli.main(["bench", "stories-deep"])
     ((source, options),) = asked

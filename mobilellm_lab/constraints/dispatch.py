@@ -3,7 +3,7 @@
 from functools import cache
 
 from mobilellm_lab.constraints.decode import build, decode_steps
-from mobilellm_lab.metrics import started_operations
+from mobilellm_lab.measuring import started_operations
 from mobilellm_lab.model import ModelConfig, execution_order
 
 # The smallest block there is: its arithmetic takes no time, so that starting its operations is all it does.

@@ -7,7 +7,7 @@ from mobilellm_lab.constraints.fit import JOULES_PER_WH
 from mobilellm_lab.constraints.published import ENERGY_ROWS
 from mobilellm_lab.constraints.roofline import EFFICIENCY, decode_speed
 from mobilellm_lab.constraints.workload import Workload
-from mobilellm_lab.metrics import estimate_energy
+from mobilellm_lab.measuring import estimate_energy
 
 # Source: MobileLLM, arXiv 2402.14905, introduction (as reported): both are rounded by its authors.
 PAPER_J_PER_TOKEN_PER_BILLION = 0.1

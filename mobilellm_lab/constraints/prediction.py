@@ -8,7 +8,7 @@ from mobilellm_lab.constraints.decode import build, decode_steps
 from mobilellm_lab.constraints.dispatch import torch_operations
 from mobilellm_lab.constraints.machine import Machine
 from mobilellm_lab.constraints.workload import Workload
-from mobilellm_lab.metrics import Latency
+from mobilellm_lab.measuring import Latency
 from mobilellm_lab.model import ModelConfig
 
 MIB = 2**20

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from mobilellm_lab.constraints.decode import DTYPES, build, decode_steps
 from mobilellm_lab.constraints.dispatch import SMALLEST, torch_operations
 from mobilellm_lab.constraints.machine import MANY_ROWS, UNITS, Machine, Probe
-from mobilellm_lab.metrics import Latency, Throughput
+from mobilellm_lab.measuring import Latency, Throughput
 
 MIB = 2**20
 DIM = 512  # columns of the probes' matrices ...

@@ -15,7 +15,7 @@ from mobilellm_lab.constraints.prediction import Prediction, predict
 from mobilellm_lab.constraints.probes import cores, torch_threads
 from mobilellm_lab.constraints.roofline import Speed, decode_speed, prefill_speed
 from mobilellm_lab.constraints.workload import Workload
-from mobilellm_lab.metrics import Latency, MemoryNeed, Theoretical
+from mobilellm_lab.measuring import Latency, MemoryNeed, Theoretical
 from mobilellm_lab.model import ModelConfig
 
 OWN = "own"

@@ -11,7 +11,7 @@ from mobilellm_lab.deep_narrow.sweep import (
     run_arms,
     training,
 )
-from mobilellm_lab.metrics import decode_throughput
+from mobilellm_lab.measuring import decode_throughput
 
 __all__ = [
     "DEFAULTS",

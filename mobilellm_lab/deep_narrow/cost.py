@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mobilellm_lab import footprint, zoo
-from mobilellm_lab.metrics import decode_throughput
+from mobilellm_lab.measuring import decode_throughput
 from mobilellm_lab.model import ModelConfig, Transformer
 from mobilellm_lab.provenance import provenance
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from mobilellm_lab import footprint, zoo
-from mobilellm_lab.metrics import Throughput, decode_throughput
+from mobilellm_lab.measuring import Throughput, decode_throughput
 from mobilellm_lab.model import ModelConfig, Transformer
 from mobilellm_lab.tasks import NAMES, Task, make
 from mobilellm_lab.training import Step, TrainConfig, train

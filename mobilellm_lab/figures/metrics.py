@@ -14,16 +14,7 @@ from mobilellm_lab.constraints import Budget
 from mobilellm_lab.figures import paper
 from mobilellm_lab.figures.budget import draw_budget
 from mobilellm_lab.figures.paper import COLORS
-from mobilellm_lab.metrics import (
-    Comparison,
-    InMemory,
-    Interval,
-    Latency,
-    Measured,
-    OnDisk,
-    Theoretical,
-    pareto,
-)
+from mobilellm_lab.measuring import Comparison, InMemory, Interval, Latency, Measured, OnDisk, Theoretical, pareto
 
 FAINT = "0.6"
 PERCENTILES = {50: "o", 95: "s", 99: "^"}  # and their markers
@@ -150,7 +141,7 @@ def pareto_front(
         budget: draws a device's line across x: the MiB of one app, or with `read_bytes` the most tokens/s.
 
     Raises:
-        ValueError: not two columns; and what `metrics.pareto` refuses.
+        ValueError: not two columns; and what `measuring.pareto` refuses.
     """
     if len(better) != 2:
         raise ValueError(f"better={dict(better)}: name two columns, the one of x and the one of y")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from mobilellm_lab.figures.svg import HEIGHT, TOP, Axes, line, outlined, picture, round_ticks, whole_ticks, words
-from mobilellm_lab.metrics import Comparison
+from mobilellm_lab.measuring import Comparison
 
 VERDICTS = {  # colour of the strip that says what the rule would say so far, and its letter
     "a is faster": ("#0072b2", "a"),

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from mobilellm_lab.metrics.latency import Clock, Comparison, Samples, compare_samples
-from mobilellm_lab.metrics.neighbour import Neighbour
+from mobilellm_lab.measuring.latency import Clock, Comparison, Samples, compare_samples
+from mobilellm_lab.measuring.neighbour import Neighbour
 
 RULES = ("one shot", "means", "medians", "paired interval")
 VERDICTS = ("a is faster", "b is faster", "not distinguishable")

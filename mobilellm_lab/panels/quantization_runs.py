@@ -6,9 +6,9 @@ from contextlib import nullcontext
 
 from mobilellm_lab.figures import report
 from mobilellm_lab.figures.live import curve_svg
+from mobilellm_lab.measuring.evaluation import Marks
 from mobilellm_lab.panels.quantization_session import Entry, Session, grid_words, label, short, trained_label
 from mobilellm_lab.panels.quantization_shown import Shown
-from mobilellm_lab.quantization.exam import Marks
 from mobilellm_lab.quantization.ptq import quantize
 from mobilellm_lab.quantization.recipe import FLOAT, QATRecipe, Recipe
 from mobilellm_lab.quantization.run import Run

@@ -7,11 +7,11 @@ from statistics import mean
 from mobilellm_lab.figures import report
 from mobilellm_lab.figures.quantization_live import Distance, distance_svg
 from mobilellm_lab.figures.report import digits
-from mobilellm_lab.quantization.exam import Exam, Marks
+from mobilellm_lab.measuring.evaluation import Exam, Marks
+from mobilellm_lab.measuring.start import Start, load_start
 from mobilellm_lab.quantization.grid import CHANNEL, TENSOR
 from mobilellm_lab.quantization.recipe import FLOAT, QATRecipe, Recipe
 from mobilellm_lab.quantization.run import Sizes
-from mobilellm_lab.quantization.start import Start, load_start
 
 BATCH_TOKENS = 2048  # of one batch of the exam: about a tenth of a second at a million parameters
 COLUMNS = "run, perplexity, rise, answers, as float, KiB on disk, by formula, tokens/s packed, float".split(", ")

@@ -10,14 +10,14 @@ import torch
 from mobilellm_lab.figures import report
 from mobilellm_lab.figures.quantization_live import histogram_svg
 from mobilellm_lab.figures.report import digits
+from mobilellm_lab.measuring.evaluation import Marks
+from mobilellm_lab.measuring.start import Start
 from mobilellm_lab.model import Transformer, generate
 from mobilellm_lab.panels.quantization_session import Entry, Session
-from mobilellm_lab.quantization.exam import Marks
 from mobilellm_lab.quantization.histogram import histogram
 from mobilellm_lab.quantization.layers import packed
 from mobilellm_lab.quantization.quantized import QuantizedModel, matrices
 from mobilellm_lab.quantization.run import Sizes, measure_sizes
-from mobilellm_lab.quantization.start import Start
 from mobilellm_lab.tasks import Task
 
 DECODE_S, DECODE_TOKENS = 0.2, 24  # what timing one model may take, and the tokens that it may write

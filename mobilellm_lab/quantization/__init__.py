@@ -6,7 +6,6 @@ from mobilellm_lab.quantization.awq import best_scale
 from mobilellm_lab.quantization.calibration import DATA, RANGES, Calibration, calibrate, calibration_data, range_of
 from mobilellm_lab.quantization.converted import quantized_matrices
 from mobilellm_lab.quantization.eager import quantize_static
-from mobilellm_lab.quantization.exam import Exam, Marks
 from mobilellm_lab.quantization.files import load_quantized, save_quantized
 from mobilellm_lab.quantization.flip import LIVE_SIZES as FLIP_LIVE_SIZES
 from mobilellm_lab.quantization.flip import SIZES as FLIP_SIZES
@@ -48,13 +47,11 @@ __all__ = [
     "Backend",
     "Calibration",
     "Cost",
-    "Exam",
     "Failure",
     "FlipRecipe",
     "FlipResult",
     "FlipRun",
     "Grid",
-    "Marks",
     "PackedEmbedding",
     "PackedLinear",
     "QATRecipe",

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import torch
 
+from mobilellm_lab.measuring.start import start
 from mobilellm_lab.model import KVCache, ModelConfig
 from mobilellm_lab.quantization.kv import KEYS, QuantizedKVCache, WithCache, loss_by_position
 from mobilellm_lab.quantization.recipe import FLOAT
-from mobilellm_lab.quantization.start import start
 
 CONTEXTS = (16, 32, 64, 128)  # positions; no longer than what the model was trained on
 BATCHES, BATCH_SIZE = 4, 64

@@ -10,7 +10,7 @@ import torch
 import torch.ao.nn.quantized as nnq
 from torch import Tensor, nn
 
-from mobilellm_lab.metrics import InMemory
+from mobilellm_lab.measuring import InMemory
 from mobilellm_lab.model import ModelConfig, Transformer
 from mobilellm_lab.quantization.kernels import find_backend
 from mobilellm_lab.quantization.layers import PackedMatrix
@@ -40,8 +40,8 @@ def quantized_matrices(model: nn.Module) -> tuple[int, int]:
 def in_memory(model: nn.Module) -> InMemory:
     """Bytes of all tensors of a converted model, codes, scales and float leftovers; what is shared counts once.
 
-    `metrics.in_memory` sees parameters only, and neither into torchao's tensors nor into torch.ao's packed ones. Those
-    are counted as they would be unpacked.
+    `measuring.in_memory` sees parameters only, and neither into torchao's tensors nor into torch.ao's packed ones.
+    Those are counted as they would be unpacked.
     """
     values = [*model.state_dict().values(), *model.buffers()]
     parts = [part for value in values for part in _plain(value)]  # all alive at once: no address is used twice

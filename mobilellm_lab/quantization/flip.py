@@ -10,7 +10,7 @@ import torch
 
 from mobilellm_lab import footprint, zoo
 from mobilellm_lab.decoding import decoder
-from mobilellm_lab.metrics import Comparison, InMemory, compare_samples, started_operations
+from mobilellm_lab.measuring import Comparison, InMemory, compare_samples, started_operations
 from mobilellm_lab.model import KVCache, ModelConfig, Transformer, rope_tables
 from mobilellm_lab.quantization.converted import in_memory, quantized_matrices
 from mobilellm_lab.quantization.kernels import find_backend

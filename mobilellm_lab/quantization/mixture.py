@@ -6,11 +6,11 @@ from pathlib import Path
 
 import torch
 
+from mobilellm_lab.measuring.start import start
 from mobilellm_lab.quantization.grid import Grid
 from mobilellm_lab.quantization.mixed import assign, sensitivity
 from mobilellm_lab.quantization.ptq import quantize
 from mobilellm_lab.quantization.quantized import matrices
-from mobilellm_lab.quantization.start import start
 
 BUDGETS = (2.5, 3, 3.5, 4)  # bits of a weight: the bytes of all matrices with so many, between two of them by share
 BITS = (2, 3, 4, 8)  # that a matrix may be given

@@ -8,11 +8,11 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mobilellm_lab import metrics
+from mobilellm_lab import measuring
+from mobilellm_lab.measuring.evaluation import Answer, Exam, Marks
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.quantization.activations import quantize_activations
 from mobilellm_lab.quantization.calibration import Calibration, calibrate, calibration_data
-from mobilellm_lab.quantization.exam import Answer, Exam, Marks
 from mobilellm_lab.quantization.files import save_quantized
 from mobilellm_lab.quantization.kv import WithCache
 from mobilellm_lab.quantization.outliers import plant
@@ -36,8 +36,8 @@ class Progress:
 class Sizes:
     """Bytes of a quantized model, by formula and as written."""
 
-    theory: metrics.Theoretical  # codes, scales, zeros and what stayed in float32; no header
-    on_disk: metrics.OnDisk  # the folder that was really written
+    theory: measuring.Theoretical  # codes, scales, zeros and what stayed in float32; no header
+    on_disk: measuring.OnDisk  # the folder that was really written
     bits_per_weight: float  # of the matrices, scales and zeros counted; what stayed float counts 32
 
 
@@ -169,10 +169,10 @@ def measure_sizes(q: QuantizedModel) -> Sizes:
     """Bytes of a quantized model; its file is written into a temporary folder, and gone afterwards."""
     with tempfile.TemporaryDirectory() as folder:
         save_quantized(q, Path(folder) / "quantized")
-        on_disk = metrics.on_disk(Path(folder) / "quantized")
+        on_disk = measuring.on_disk(Path(folder) / "quantized")
     stored, wide = stored_bytes(q), {name: p.numel() for name, p in matrices(q.model).items()}
     return Sizes(
-        theory=metrics.Theoretical(bytes=sum(stored.values())),
+        theory=measuring.Theoretical(bytes=sum(stored.values())),
         on_disk=on_disk,
         bits_per_weight=8 * sum(stored[name] for name in wide) / sum(wide.values()),
     )

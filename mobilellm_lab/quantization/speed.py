@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from mobilellm_lab import footprint
-from mobilellm_lab.metrics import compare_samples, on_disk
+from mobilellm_lab.measuring import compare_samples, on_disk
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.provenance import provenance
 from mobilellm_lab.quantization import converted

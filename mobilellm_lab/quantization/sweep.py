@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from mobilellm_lab import arms
+from mobilellm_lab.measuring.start import start
 from mobilellm_lab.quantization import fragile
 from mobilellm_lab.quantization.calibration import RANGES
 from mobilellm_lab.quantization.context import Context, context_row, contexts
@@ -17,7 +18,6 @@ from mobilellm_lab.quantization.grid import CHANNEL, TENSOR
 from mobilellm_lab.quantization.mixture import Mixture, mixture_row
 from mobilellm_lab.quantization.recipe import FLOAT, Recipe
 from mobilellm_lab.quantization.run import Run
-from mobilellm_lab.quantization.start import start
 from mobilellm_lab.sweeps import Store, sweep
 
 COMMAND = "mobilellm-lab sweep quantization"

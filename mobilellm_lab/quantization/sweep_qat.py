@@ -9,13 +9,13 @@ from pathlib import Path
 import torch
 
 from mobilellm_lab.arms import Arm, run_group
+from mobilellm_lab.measuring.evaluation import Marks
+from mobilellm_lab.measuring.start import Start, start
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.quantization.calibration import calibrate, calibration_data
-from mobilellm_lab.quantization.exam import Marks
 from mobilellm_lab.quantization.grid import Grid
 from mobilellm_lab.quantization.ptq import quantize
 from mobilellm_lab.quantization.recipe import CALIBRATION_SEQUENCES, FLOAT, QATRecipe
-from mobilellm_lab.quantization.start import Start, start
 from mobilellm_lab.quantization.sweep import DEEP, WIDE
 from mobilellm_lab.sweeps import Store
 from mobilellm_lab.training import train

@@ -10,7 +10,7 @@ from scipy import stats
 
 from mobilellm_lab.exercises.metrics import BITS, BOOTSTRAP, EXERCISES, FRONT, JOULES, SHOT, THREADS, TPOT
 from mobilellm_lab.exercises.metrics.stored import OUTCOMES, duels, lies
-from mobilellm_lab.metrics import bootstrap_interval, counter_difference_uj, pareto
+from mobilellm_lab.measuring import bootstrap_interval, counter_difference_uj, pareto
 from mobilellm_lab.reference import open_sweep
 
 # TPOT: other right forms

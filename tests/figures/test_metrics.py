@@ -16,15 +16,7 @@ from mobilellm_lab.figures.metrics import (
     quality_intervals,
     right_verdicts,
 )
-from mobilellm_lab.metrics import (
-    InMemory,
-    Interval,
-    Latency,
-    Measured,
-    OnDisk,
-    Theoretical,
-    compare_samples,
-)
+from mobilellm_lab.measuring import InMemory, Interval, Latency, Measured, OnDisk, Theoretical, compare_samples
 
 MIB = 2**20
 COLUMNS = {

@@ -8,7 +8,7 @@ import pytest
 
 from mobilellm_lab.figures.metrics_live import duel_svg, duels_svg
 from mobilellm_lab.figures.svg import HEIGHT, WIDTH
-from mobilellm_lab.metrics import compare_samples
+from mobilellm_lab.measuring import compare_samples
 from mobilellm_lab.metrics.duel import VERDICTS
 
 SVG = "{http://www.w3.org/2000/svg}"

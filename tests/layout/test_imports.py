@@ -24,6 +24,7 @@ FLOORS = {
         "tasks",
         "training",
         "doctor",
+        "measuring",
     },
     2: {"constraints", "deep_narrow", "quantization", "pruning", "distillation", "runtimes", "metrics"},
     3: {"reference", "figures", "exercises"},
@@ -96,7 +97,7 @@ def test_imports_point_one_way(path):
     [
         ("model", "import torch", 0),
         ("model", "from mobilellm_lab.figures import live", 1),
-        ("model", "def f():\n    import mobilellm_lab.metrics.latency", 1),
+        ("model", "def f():\n    import mobilellm_lab.metrics.duel", 1),
         ("tasks", "from ..metrics import latency", 1),
         ("tasks", "from .shells import Shells", 0),
         ("deep_narrow", "from mobilellm_lab.metrics import latency", 0),

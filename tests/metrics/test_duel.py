@@ -4,17 +4,8 @@ import numpy as np
 import psutil
 import pytest
 
-from mobilellm_lab.metrics import (
-    OUTCOMES,
-    RULES,
-    VERDICTS,
-    DuelRecipe,
-    DuelRun,
-    compare_samples,
-    duel,
-    judge,
-    outcome,
-)
+from mobilellm_lab.measuring import compare_samples
+from mobilellm_lab.metrics import OUTCOMES, RULES, VERDICTS, DuelRecipe, DuelRun, duel, judge, outcome
 
 SAME = [1.0] * 10
 

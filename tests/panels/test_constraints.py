@@ -6,7 +6,7 @@ import time
 import pytest
 
 from mobilellm_lab.constraints import BITS, DEVICES, MODELS, Machine, Probe, Recipe, Result, cores, lab_plan
-from mobilellm_lab.metrics import Latency
+from mobilellm_lab.measuring import Latency
 from mobilellm_lab.panels import constraints_panel
 from mobilellm_lab.panels.constraints import Constraints
 from mobilellm_lab.panels.constraints_runs import Session, label, seldom

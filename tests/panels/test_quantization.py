@@ -9,11 +9,11 @@ import time
 import pytest
 
 from mobilellm_lab import checkpoints
+from mobilellm_lab.measuring.evaluation import Marks
 from mobilellm_lab.panels import quantization_panel
 from mobilellm_lab.panels.quantization import MODELS_FOLDER, NAMES, TRAIN, Quantization
 from mobilellm_lab.panels.quantization_runs import Rounding, Training, settling
 from mobilellm_lab.panels.quantization_session import Entry, grid_words, label, short, trained_label
-from mobilellm_lab.quantization.exam import Marks
 from mobilellm_lab.quantization.grid import TENSOR
 from mobilellm_lab.quantization.recipe import FLOAT, QATRecipe, Recipe
 from mobilellm_lab.sweeps import Store

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from mobilellm_lab import footprint
+from mobilellm_lab.measuring.start import start
 from mobilellm_lab.quantization.context import CONTEXTS, Context, cache_bytes, context_row, contexts
 from mobilellm_lab.quantization.kv import KEYS
 from mobilellm_lab.quantization.recipe import FLOAT
-from mobilellm_lab.quantization.start import start
 from mobilellm_lab.reference.models import FOLDER
 
 MODEL = "student-tiny"

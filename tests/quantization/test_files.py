@@ -13,7 +13,7 @@ from test_checkpoints import KINDS, TASK, WORDS
 from test_model import config_of, tokens_for
 
 from mobilellm_lab import checkpoints
-from mobilellm_lab.metrics import on_disk
+from mobilellm_lab.measuring import on_disk
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.quantization import (
     BITS,

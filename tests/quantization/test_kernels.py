@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mobilellm_lab.checkpoints import fingerprint
-from mobilellm_lab.metrics import on_disk
+from mobilellm_lab.measuring import on_disk
 from mobilellm_lab.model import ModelConfig, Transformer, generate
 from mobilellm_lab.quantization import BACKENDS, converted, find_backend, int4_refusals, quantized_matrices
 from mobilellm_lab.quantization.kernels import NO_CPU_INT4

@@ -9,7 +9,7 @@ from test_model import config_of, tokens_for
 from torch import nn
 
 from mobilellm_lab.checkpoints import fingerprint
-from mobilellm_lab.metrics import in_memory
+from mobilellm_lab.measuring import in_memory
 from mobilellm_lab.model import KVCache, generate
 from mobilellm_lab.quantization import (
     BITS,

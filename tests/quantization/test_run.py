@@ -7,7 +7,7 @@ import torch
 
 from mobilellm_lab import footprint
 from mobilellm_lab.checkpoints import fingerprint
-from mobilellm_lab.quantization.exam import Exam
+from mobilellm_lab.measuring.evaluation import Exam
 from mobilellm_lab.quantization.grid import Grid
 from mobilellm_lab.quantization.ptq import METHODS, quantize
 from mobilellm_lab.quantization.quantized import LAYERS, matrices, select

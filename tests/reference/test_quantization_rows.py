@@ -7,6 +7,7 @@ import pytest
 
 from mobilellm_lab import checkpoints, footprint
 from mobilellm_lab.arms import SEEDS, missing
+from mobilellm_lab.measuring.start import BATCH_SIZE, BATCHES
 from mobilellm_lab.quantization import fragile, sweep_qat
 from mobilellm_lab.quantization.context import CONTEXTS, Context, cache_bytes
 from mobilellm_lab.quantization.fragile import TRAINING, Small
@@ -15,7 +16,6 @@ from mobilellm_lab.quantization.mixture import BITS as MIXED_BITS
 from mobilellm_lab.quantization.mixture import Mixture
 from mobilellm_lab.quantization.quantized import select
 from mobilellm_lab.quantization.recipe import FLOAT, QATRecipe, Recipe
-from mobilellm_lab.quantization.start import BATCH_SIZE, BATCHES
 from mobilellm_lab.quantization.sweep import DEEP, WIDE, plan
 from mobilellm_lab.reference import load_model, open_sweep
 from mobilellm_lab.reference.models import FOLDER

@@ -6,7 +6,7 @@ from mobilellm_lab.deep_narrow.evidence import reported
 from mobilellm_lab.exercises.claim import Evidence
 from mobilellm_lab.exercises.metrics.published import EXECUTORCH, POWER
 from mobilellm_lab.exercises.rules import graded
-from mobilellm_lab.metrics import accuracy_interval, pareto
+from mobilellm_lab.measuring import accuracy_interval, pareto
 from mobilellm_lab.model import ModelConfig
 from mobilellm_lab.sweeps import Store
 

@@ -5,10 +5,10 @@ import time
 
 import torch
 
-from mobilellm_lab.metrics.generation import generation
+from mobilellm_lab.measuring.generation import generation
+from mobilellm_lab.measuring.neighbour import Neighbour
 from mobilellm_lab.metrics.lies.lie import Lie
 from mobilellm_lab.metrics.lies.timing import small_model
-from mobilellm_lab.metrics.neighbour import Neighbour
 from mobilellm_lab.model import Transformer, generate
 
 PATIENCE_S = 2.0  # a fight over cores may last; it is watched for so long

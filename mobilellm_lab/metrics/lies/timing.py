@@ -10,11 +10,11 @@ import numpy as np
 import torch
 
 from mobilellm_lab import zoo
+from mobilellm_lab.measuring.generation import generation
+from mobilellm_lab.measuring.latency import latency
+from mobilellm_lab.measuring.neighbour import Neighbour
 from mobilellm_lab.metrics.duel import Recipe, Run
-from mobilellm_lab.metrics.generation import generation
-from mobilellm_lab.metrics.latency import latency
 from mobilellm_lab.metrics.lies.lie import Lie
-from mobilellm_lab.metrics.neighbour import Neighbour
 from mobilellm_lab.model import Transformer, generate
 
 CALLS, PROMPT = 20, 64  # answers asked of a fresh process, and tokens of the question

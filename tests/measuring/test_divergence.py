@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mobilellm_lab import zoo
-from mobilellm_lab.metrics import divergence
+from mobilellm_lab.measuring import divergence
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.tasks import IGNORE, Batch
 

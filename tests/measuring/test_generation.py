@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mobilellm_lab import zoo
-from mobilellm_lab.metrics import decode_throughput, generation
+from mobilellm_lab.measuring import decode_throughput, generation
 from mobilellm_lab.model import Transformer, generate
 
 CONFIG = zoo.solve(30_000, 2, vocab_size=32, n_heads=2, max_seq_len=64)

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 from mobilellm_lab import zoo
-from mobilellm_lab.metrics import (
+from mobilellm_lab.measuring import (
     InMemory,
     Latency,
     Measured,

@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from mobilellm_lab import metrics
+from mobilellm_lab.measuring.quality import mean_loss_nats
+from mobilellm_lab.measuring.scores import score
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.tasks import IGNORE, Task
 from mobilellm_lab.tasks.stories import Stories
@@ -135,7 +136,7 @@ class _Again:
         if isinstance(exam.task, Stories):
             p = exam.task.probabilities(number, exam.batch_size, split=exam.split)  # (B, T, V)
             return -(p * logits.double().log_softmax(-1)).sum(-1).mean().item()
-        return metrics.mean_loss_nats(lambda tokens: logits, [exam.batches[number]])
+        return mean_loss_nats(lambda tokens: logits, [exam.batches[number]])
 
 
 class _Answered:
@@ -157,7 +158,7 @@ class _Pooled:
     def add(self, number: int, logits: Float[Tensor, "B T V"]) -> float:
         """Takes the answers to one more batch; returns its loss in nats."""
         batch, token_bytes = self.exam.batches[number], self.exam.task.token_bytes
-        self.scored.append(metrics.score(lambda tokens: logits, [batch], token_bytes=token_bytes))
+        self.scored.append(score(lambda tokens: logits, [batch], token_bytes=token_bytes))
         names = ("nats", "targets", "right", "n_bytes")
         nats, targets, right, n_bytes = (sum(sum(getattr(part, name)) for part in self.scored) for name in names)
         self.scores = {"bits_per_byte": nats / n_bytes / math.log(2), "accuracy": right / targets}

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from mobilellm_lab.metrics import dominates, pareto
+from mobilellm_lab.measuring import dominates, pareto
 
 BETTER = {"ms": "lower", "accuracy": "higher"}
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mobilellm_lab import zoo
-from mobilellm_lab.metrics import activation_bytes, peak_memory, require_memory
+from mobilellm_lab.measuring import activation_bytes, peak_memory, require_memory
 from mobilellm_lab.model import KVCache, Transformer
 
 MIB = 2**20

@@ -9,7 +9,7 @@ from scipy import stats
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from mobilellm_lab import zoo
-from mobilellm_lab.metrics import Scores, mean_loss_nats, paired_difference, perplexity, score
+from mobilellm_lab.measuring import Scores, mean_loss_nats, paired_difference, perplexity, score
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.tasks import IGNORE, Batch, make
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from mobilellm_lab.metrics.latency import Clock, Latency, Throughput, throughput
+from mobilellm_lab.measuring.latency import Clock, Latency, Throughput, throughput
 from mobilellm_lab.model import Transformer, generate
 
 

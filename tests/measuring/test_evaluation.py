@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from mobilellm_lab.metrics import mean_loss_nats
+from mobilellm_lab.measuring import mean_loss_nats
+from mobilellm_lab.measuring.evaluation import PARTS, Exam, Marks
 from mobilellm_lab.model import Transformer
-from mobilellm_lab.quantization.exam import PARTS, Exam, Marks
 from mobilellm_lab.reference import load_model
 from mobilellm_lab.tasks import make
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from mobilellm_lab.metrics import Latency, Throughput, compare, compare_samples, latency, throughput
+from mobilellm_lab.measuring import Latency, Throughput, compare, compare_samples, latency, throughput
 
 
 class FakeClock:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mobilellm_lab.metrics.rapl import EnergyUnavailable
+from mobilellm_lab.measuring.rapl import EnergyUnavailable
 
 POWER_SUPPLY = Path("/sys/class/power_supply")
 J_PER_UWH = 3600e-6  # joules in a microwatt-hour

@@ -5,7 +5,7 @@ import torch
 
 from mobilellm_lab import checkpoints, zoo
 from mobilellm_lab.checkpoints import fingerprint
-from mobilellm_lab.metrics import Bench, PeakMemory, bench, load_record
+from mobilellm_lab.measuring import Bench, PeakMemory, bench, load_record
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.pretrained import save_pretrained
 from mobilellm_lab.tasks import make

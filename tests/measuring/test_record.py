@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from mobilellm_lab.metrics import Measure, Record, compare_records, load_record
+from mobilellm_lab.measuring import Measure, Record, compare_records, load_record
 
 PLACE = {
     "command": "mobilellm-lab bench tiny",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import psutil
 
-from mobilellm_lab.metrics.columns import Theoretical, theoretical_kv, theoretical_weights
+from mobilellm_lab.measuring.columns import Theoretical, theoretical_kv, theoretical_weights
 from mobilellm_lab.model import ModelConfig
 
 MIB = 2**20
@@ -39,7 +39,7 @@ def activation_bytes(config: ModelConfig, *, tokens: int, batch: int = 1, bytes_
     That is either inside a feed-forward layer (residual stream, its norm, gate and up joined, and their product) or
     at the end (last norm and the logits of every position). Attention's scores are never stored: the kernel of
     `scaled_dot_product_attention` keeps a running sum. The operating system sees up to half as much again, because
-    the allocator keeps some of what was freed (tests/metrics/test_fit.py turns that off).
+    the allocator keeps some of what was freed (tests/measuring/test_fit.py turns that off).
 
     Raises:
         ValueError: fewer than 1 token or sequence.

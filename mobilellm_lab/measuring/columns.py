@@ -9,7 +9,7 @@ import psutil
 import torch
 
 from mobilellm_lab import footprint
-from mobilellm_lab.metrics.latency import Latency
+from mobilellm_lab.measuring.latency import Latency
 from mobilellm_lab.model import ModelConfig, Transformer
 
 MIB = 2**20

@@ -6,11 +6,10 @@ from functools import lru_cache
 from pathlib import Path
 
 from mobilellm_lab import checkpoints
-from mobilellm_lab.metrics import OnDisk, on_disk
+from mobilellm_lab.measuring import OnDisk, on_disk
+from mobilellm_lab.measuring.evaluation import Exam
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.provenance import provenance
-from mobilellm_lab.quantization.calibration import Calibration
-from mobilellm_lab.quantization.exam import Exam
 from mobilellm_lab.tasks import Task, make
 
 BATCHES, BATCH_SIZE = 8, 32  # of the exam: 256 test sequences
@@ -26,7 +25,7 @@ class Start:
     exam: Exam
     fingerprint: str  # of the weights
     on_disk: OnDisk  # bytes of the weights in a folder of their own, as a quantized model's are measured
-    calibrations: dict[tuple, Calibration] = field(default_factory=dict)  # filled by runs
+    calibrations: dict = field(default_factory=dict)  # filled by runs
 
     def says(self, command: str) -> dict:
         """What the row of a command stores of all this; one made from other weights or sequences is out of date."""

@@ -7,8 +7,8 @@ import time
 import psutil
 import pytest
 
-from mobilellm_lab.metrics import peak_memory
-from tests.metrics import jobs
+from mobilellm_lab.measuring import peak_memory
+from tests.measuring import jobs
 
 
 def test_added_memory_is_what_the_job_filled():

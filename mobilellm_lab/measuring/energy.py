@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mobilellm_lab import footprint
-from mobilellm_lab.metrics.battery import POWER_SUPPLY, Battery
-from mobilellm_lab.metrics.latency import Clock
-from mobilellm_lab.metrics.rapl import POWERCAP, EnergyUnavailable, Rapl
+from mobilellm_lab.measuring.battery import POWER_SUPPLY, Battery
+from mobilellm_lab.measuring.latency import Clock
+from mobilellm_lab.measuring.rapl import POWERCAP, EnergyUnavailable, Rapl
 from mobilellm_lab.model import ModelConfig
 
 # The table that the literature on small models counts with: 45 nm, 32 bits at a time.

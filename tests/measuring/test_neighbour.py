@@ -10,12 +10,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from mobilellm_lab.metrics import Neighbour
+from mobilellm_lab.measuring import Neighbour
 
 ROOT = Path(__file__).parents[2]
 PARENT = """
 import time
-from mobilellm_lab.metrics.neighbour import Neighbour
+from mobilellm_lab.measuring.neighbour import Neighbour
 neighbour = Neighbour(threads=1)
 neighbour.start()
 print(neighbour.pid, flush=True)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from mobilellm_lab.metrics import mean_loss_nats, perplexity
+from mobilellm_lab.measuring import mean_loss_nats, perplexity
 from mobilellm_lab.tasks import IGNORE, Batch
 
 

@@ -220,7 +220,7 @@ def compare_samples(
     The ratio is taken within each pair, so noise that slows both (another process, the clock of a warm CPU) cancels;
     the median over the pairs ignores the heavy tail. The interval is the wider of a bootstrap over the pairs and the
     sign test's, since the bootstrap alone gives 6 to 8 false alarms in 100 at 95 %. Equal samples are called different
-    in less than 5 % of trials, and 10 % slower ones found in over 90 % (tests/metrics/test_latency.py).
+    in less than 5 % of trials, and 10 % slower ones found in over 90 % (tests/measuring/test_latency.py).
 
     Raises:
         ValueError: lists of different length, a duration that is not positive, a confidence outside (0, 1).

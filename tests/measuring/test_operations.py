@@ -2,7 +2,7 @@
 
 import torch
 
-from mobilellm_lab.metrics import started_operations
+from mobilellm_lab.measuring import started_operations
 
 
 def test_each_operation_and_each_view_counts_once():

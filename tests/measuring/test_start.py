@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from mobilellm_lab import checkpoints
+from mobilellm_lab.measuring.start import load_start, start
 from mobilellm_lab.model import ModelConfig, Transformer
-from mobilellm_lab.quantization.start import load_start, start
 from mobilellm_lab.reference.models import FOLDER
 from mobilellm_lab.tasks import make
 

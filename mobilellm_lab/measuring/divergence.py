@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from mobilellm_lab.metrics.interval import Interval, bootstrap_interval
+from mobilellm_lab.measuring.interval import Interval, bootstrap_interval
 from mobilellm_lab.tasks import IGNORE, Batch
 
 

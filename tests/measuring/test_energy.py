@@ -3,7 +3,7 @@
 import pytest
 
 from mobilellm_lab import footprint, zoo
-from mobilellm_lab.metrics import (
+from mobilellm_lab.measuring import (
     Battery,
     EnergyEstimate,
     EnergyUnavailable,

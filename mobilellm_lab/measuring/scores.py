@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Int
 from torch import Tensor
 
-from mobilellm_lab.metrics.interval import Interval, check_confidence
+from mobilellm_lab.measuring.interval import Interval, check_confidence
 from mobilellm_lab.tasks import IGNORE, Batch
 
 NAMES = ("loss_nats", "perplexity", "bits_per_byte", "accuracy")

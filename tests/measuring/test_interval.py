@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mobilellm_lab.metrics import Interval, accuracy_interval, bootstrap_interval
+from mobilellm_lab.measuring import Interval, accuracy_interval, bootstrap_interval
 
 
 @pytest.mark.parametrize("right, count", [(0, 1), (0, 20), (7, 10), (40, 40), (613, 1000), (1, 2)])

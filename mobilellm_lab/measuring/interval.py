@@ -47,7 +47,7 @@ def bootstrap_interval(
 
     Samples are the rows of the first axis, and each must be independent of the others: a whole sequence, not a token
     of it. `statistic(array, axis=)` works along one axis, as `np.mean` and `np.median` do. With fewer than about 20
-    samples the interval is too narrow: take more. SciPy's percentile bootstrap (tests/metrics/test_interval.py).
+    samples the interval is too narrow: take more. SciPy's percentile bootstrap (tests/measuring/test_interval.py).
     Source: Efron, Bootstrap methods: another look at the jackknife, Annals of Statistics 7 (1979).
 
     Raises:

@@ -10,14 +10,14 @@ import torch
 
 from mobilellm_lab import checkpoints, footprint, zoo
 from mobilellm_lab.checkpoints import CONFIG, fingerprint, read_json
-from mobilellm_lab.metrics.columns import in_memory, on_disk, theoretical_kv, theoretical_weights
-from mobilellm_lab.metrics.energy import MeasuredEnergy, decode_traffic, energy
-from mobilellm_lab.metrics.fit import require_memory
-from mobilellm_lab.metrics.generation import generation
-from mobilellm_lab.metrics.latency import Latency, Throughput
-from mobilellm_lab.metrics.memory import peak_memory
-from mobilellm_lab.metrics.record import Measure, Record
-from mobilellm_lab.metrics.scores import score
+from mobilellm_lab.measuring.columns import in_memory, on_disk, theoretical_kv, theoretical_weights
+from mobilellm_lab.measuring.energy import MeasuredEnergy, decode_traffic, energy
+from mobilellm_lab.measuring.fit import require_memory
+from mobilellm_lab.measuring.generation import generation
+from mobilellm_lab.measuring.latency import Latency, Throughput
+from mobilellm_lab.measuring.memory import peak_memory
+from mobilellm_lab.measuring.record import Measure, Record
+from mobilellm_lab.measuring.scores import score
 from mobilellm_lab.model import Transformer, generate
 from mobilellm_lab.pretrained import from_pretrained
 from mobilellm_lab.provenance import provenance
@@ -112,7 +112,7 @@ class Bench:
     repeats: int = 5  # runs at least
     sequences: int = 256  # held-out ones for quality, where the checkpoint names its task
     seed: int = 0  # of random weights
-    command: str = "mobilellm_lab.metrics.Bench"  # for the record
+    command: str = "mobilellm_lab.measuring.Bench"  # for the record
     _loaded: Loaded | None = field(init=False, default=None, repr=False)
     _measures: list[Measure] = field(init=False, default_factory=list, repr=False)
     _finished: bool = field(init=False, default=False)
