@@ -9,7 +9,7 @@ from pathlib import Path
 import vl_convert
 from sphinx.application import Sphinx
 
-VEGA_LITE = "5.20"  # as in mobilellm_lab/figures/replay.py
+VEGA_LITE = "5.20"  # as in mobilellm_lab/charts/replay.py
 SNIPPET = "window.labVega = vegaEmbed;"  # Vega and Vega-Lite come with it
 BUNDLE = "lab-vega.js"
 

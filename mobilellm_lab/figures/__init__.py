@@ -1,1 +1,1 @@
-"""Results in, pictures out."""
+"""Pictures of the chapters."""

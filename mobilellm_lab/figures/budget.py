@@ -3,8 +3,8 @@
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from mobilellm_lab.charts.report import digits
 from mobilellm_lab.constraints import Budget
-from mobilellm_lab.figures.report import digits
 
 
 def draw_budget(axes: Axes, budget: Budget, *, axis: str = "x", read_bytes: int = 0, color: str = "0.3") -> Line2D:

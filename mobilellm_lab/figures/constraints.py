@@ -7,6 +7,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from mobilellm_lab.charts import paper
+from mobilellm_lab.charts.paper import COLORS
+from mobilellm_lab.charts.report import digits
 from mobilellm_lab.constraints import (
     EFFICIENCY_RANGE,
     PAPER_J_PER_TOKEN_PER_BILLION,
@@ -19,11 +22,8 @@ from mobilellm_lab.constraints import (
     roof_gop_s,
 )
 from mobilellm_lab.constraints.published import EnergyRow, ThrottleRow
-from mobilellm_lab.figures import paper
 from mobilellm_lab.figures.budget import draw_budget
 from mobilellm_lab.figures.constraints_live import access
-from mobilellm_lab.figures.paper import COLORS
-from mobilellm_lab.figures.report import digits
 
 CHECKED_WITHIN = 0.10  # of a published number: the band that the chapter sets itself
 PREDICTED_WITHIN = 0.25  # of a measurement on the reader's own machine

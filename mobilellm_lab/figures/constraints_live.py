@@ -4,10 +4,9 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 
-from mobilellm_lab.constraints import Fit, Probe
-from mobilellm_lab.figures.live import running_mean
-from mobilellm_lab.figures.report import digits
-from mobilellm_lab.figures.svg import (
+from mobilellm_lab.charts.live import running_mean
+from mobilellm_lab.charts.report import digits
+from mobilellm_lab.charts.svg import (
     HEIGHT,
     STROKES,
     TOP,
@@ -23,6 +22,7 @@ from mobilellm_lab.figures.svg import (
     round_ticks,
     words,
 )
+from mobilellm_lab.constraints import Fit, Probe
 
 SMOOTH = 12  # steps of the running mean
 PARTS = (("weights", "weights_mib"), ("KV cache", "kv_mib"), ("activations", "activations_mib"))

@@ -7,6 +7,8 @@ import altair as alt
 import pandas as pd
 
 from mobilellm_lab import zoo
+from mobilellm_lab.charts.replay import CHOSEN, HEIGHT, MARKED, TEXT, Replay, Slider
+from mobilellm_lab.charts.report import digits
 from mobilellm_lab.constraints import (
     DEVICES,
     EFFICIENCY,
@@ -17,8 +19,6 @@ from mobilellm_lab.constraints import (
     endurance,
     fit,
 )
-from mobilellm_lab.figures.replay import CHOSEN, HEIGHT, MARKED, TEXT, Replay, Slider
-from mobilellm_lab.figures.report import digits
 from mobilellm_lab.reference import origin
 from mobilellm_lab.sweeps import Store
 

@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
-from mobilellm_lab.figures import paper
-from mobilellm_lab.figures.paper import COLORS
+from mobilellm_lab.charts import paper
+from mobilellm_lab.charts.paper import COLORS
 
 
 def _depth_axis(axes: Axes, depths: list[int]) -> None:

@@ -7,9 +7,9 @@ from functools import partial
 import altair as alt
 import pandas as pd
 
+from mobilellm_lab.charts.replay import CHOSEN, FAINT, HEIGHT, MARKED, TEXT, Replay, Slider
 from mobilellm_lab.deep_narrow.evidence import curves, reported
 from mobilellm_lab.deep_narrow.sweep import Arm, arms
-from mobilellm_lab.figures.replay import CHOSEN, FAINT, HEIGHT, MARKED, TEXT, Replay, Slider
 from mobilellm_lab.reference import origin
 from mobilellm_lab.sweeps import Store
 

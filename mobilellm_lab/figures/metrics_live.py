@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import groupby
 
-from mobilellm_lab.figures.svg import HEIGHT, TOP, Axes, line, outlined, picture, round_ticks, whole_ticks, words
+from mobilellm_lab.charts.svg import HEIGHT, TOP, Axes, line, outlined, picture, round_ticks, whole_ticks, words
 from mobilellm_lab.measuring import Comparison
 
 VERDICTS = {  # colour of the strip that says what the rule would say so far, and its letter

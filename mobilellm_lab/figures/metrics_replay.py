@@ -5,7 +5,7 @@ from functools import partial
 import altair as alt
 import pandas as pd
 
-from mobilellm_lab.figures.replay import CHOSEN, FAINT, HEIGHT, MARKED, TEXT, Replay, Slider
+from mobilellm_lab.charts.replay import CHOSEN, FAINT, HEIGHT, MARKED, TEXT, Replay, Slider
 from mobilellm_lab.metrics.duel import OUTCOMES, RULES
 from mobilellm_lab.reference import origin
 from mobilellm_lab.sweeps import Store

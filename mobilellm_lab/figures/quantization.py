@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator, ScalarFormatter
 from torch import Tensor
 
-from mobilellm_lab.figures import paper
-from mobilellm_lab.figures.paper import COLORS
+from mobilellm_lab.charts import paper
+from mobilellm_lab.charts.paper import COLORS
 from mobilellm_lab.quantization.evidence import ARMS, spread
 from mobilellm_lab.quantization.grid import CHANNEL, TENSOR, Grid, QTensor
 from mobilellm_lab.quantization.histogram import histogram

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from mobilellm_lab.figures.svg import BOTTOM, HEIGHT, TOP, Axes, Number, line, outlined, picture, whole_ticks, words
+from mobilellm_lab.charts.svg import BOTTOM, HEIGHT, TOP, Axes, Number, line, outlined, picture, whole_ticks, words
 
 STORED, HERE, FAINT = "#0072b2", "#d55e00", "#808080"
 MILLIONS = (0.06, 1, 5, 25, 125)  # parameters, the ticks

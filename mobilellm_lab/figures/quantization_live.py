@@ -3,8 +3,8 @@
 import math
 from collections.abc import Sequence
 
-from mobilellm_lab.figures.report import digits
-from mobilellm_lab.figures.svg import (
+from mobilellm_lab.charts.report import digits
+from mobilellm_lab.charts.svg import (
     BOTTOM,
     HEIGHT,
     TOP,

@@ -5,9 +5,9 @@ from functools import partial
 import altair as alt
 import pandas as pd
 
+from mobilellm_lab.charts.replay import CHOSEN, FAINT, HEIGHT, MARKED, TEXT, Replay, Slider
+from mobilellm_lab.charts.report import digits
 from mobilellm_lab.figures.quantization import ARM_WORDS, LEAST_RISE
-from mobilellm_lab.figures.replay import CHOSEN, FAINT, HEIGHT, MARKED, TEXT, Replay, Slider
-from mobilellm_lab.figures.report import digits
 from mobilellm_lab.quantization.evidence import ARMS, qat, runs
 from mobilellm_lab.quantization.grid import CHANNEL, TENSOR
 from mobilellm_lab.quantization.sweep import BITS, DEEP, GROUPS, SCHEMES

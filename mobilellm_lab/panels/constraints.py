@@ -7,12 +7,12 @@ from functools import partial
 import ipywidgets as W
 import torch
 
+from mobilellm_lab.charts.report import digits, short
 from mobilellm_lab.constraints import BITS, DEVICES, MODELS, Machine, Recipe, Result, Run, cores
 from mobilellm_lab.figures.constraints_live import decode_svg
-from mobilellm_lab.figures.report import digits, short
-from mobilellm_lab.panels import controls
+from mobilellm_lab.live import controls
+from mobilellm_lab.live.panel import Live, Values, static_if_headless
 from mobilellm_lab.panels.constraints_runs import Decoding, Measuring, Session, said
-from mobilellm_lab.panels.live import Live, Values, static_if_headless
 from mobilellm_lab.reference import open_sweep
 
 DEPTHS = range(1, 33)

@@ -5,6 +5,8 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from mobilellm_lab.charts import report
+from mobilellm_lab.charts.report import digits
 from mobilellm_lab.constraints import (
     Machine,
     Probe,
@@ -17,9 +19,7 @@ from mobilellm_lab.constraints import (
     Speed,
     lab_plan,
 )
-from mobilellm_lab.figures import report
 from mobilellm_lab.figures.constraints_live import access, decode_svg, fit_svg, probes_svg
-from mobilellm_lab.figures.report import digits
 
 PROBING, BUILDING = 0.15, 0.25  # shares of the progress bar
 COLUMNS = "run, MiB, fits, MB a step, tokens/s here, predicted, on the device, hours".split(", ")

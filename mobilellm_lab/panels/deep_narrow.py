@@ -8,14 +8,14 @@ import ipywidgets as W
 import torch
 
 from mobilellm_lab import footprint
+from mobilellm_lab.charts import report
+from mobilellm_lab.charts.live import curve_svg
 from mobilellm_lab.deep_narrow.recipe import HOLD, Recipe, Result, Run
 from mobilellm_lab.deep_narrow.sweep import band
-from mobilellm_lab.figures import report
-from mobilellm_lab.figures.live import curve_svg
+from mobilellm_lab.live.controls import checkbox, choice, slider
+from mobilellm_lab.live.panel import Live, Values, static_if_headless
 from mobilellm_lab.model import FFN, SHARING, execution_order
-from mobilellm_lab.panels.controls import checkbox, choice, slider
 from mobilellm_lab.panels.deep_narrow_runs import FAMILY, Family, Reference, Session, Training, loss_label
-from mobilellm_lab.panels.live import Live, Values, static_if_headless
 from mobilellm_lab.reference import open_sweep
 from mobilellm_lab.sweeps import Store
 from mobilellm_lab.tasks import NAMES

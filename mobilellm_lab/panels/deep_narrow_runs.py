@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from mobilellm_lab import footprint
+from mobilellm_lab.charts import report
+from mobilellm_lab.charts.live import band_svg, curve_svg, running_mean
 from mobilellm_lab.deep_narrow.family import Report, train_family
 from mobilellm_lab.deep_narrow.recipe import Recipe, Result, Run
-from mobilellm_lab.figures import report
-from mobilellm_lab.figures.live import band_svg, curve_svg, running_mean
 
 FAMILY = (1, 2, 4, 8, 12)  # what the five-depth button trains
 SMOOTH = 20  # steps of the running mean that is drawn over the raw loss

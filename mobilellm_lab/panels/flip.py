@@ -8,9 +8,9 @@ import ipywidgets as W
 import torch
 
 from mobilellm_lab import footprint
-from mobilellm_lab.figures.report import digits
+from mobilellm_lab.charts.report import digits
+from mobilellm_lab.live.panel import Live, Values, static_if_headless
 from mobilellm_lab.panels.flip_runs import Beside, Ladder, Session
-from mobilellm_lab.panels.live import Live, Values, static_if_headless
 from mobilellm_lab.quantization import BACKENDS, FLIP_LIVE_SIZES, FlipRecipe, FlipResult, FlipRun, find_backend
 from mobilellm_lab.reference import open_sweep
 from mobilellm_lab.sweeps import Store

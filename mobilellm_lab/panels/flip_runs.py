@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from mobilellm_lab import footprint
-from mobilellm_lab.figures import report
+from mobilellm_lab.charts import report
+from mobilellm_lab.charts.report import digits
 from mobilellm_lab.figures.quantization_flip import Point, flip_svg, pairs_svg
-from mobilellm_lab.figures.report import digits
 from mobilellm_lab.quantization import FLIP_LIVE_SIZES, FlipRecipe, FlipResult, FlipRun
 
 COLUMNS = "run, × float32, interval, verdict, tokens/s, float32, MB, float32, matrices".split(", ")

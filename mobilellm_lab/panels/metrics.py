@@ -8,8 +8,8 @@ import ipywidgets as W
 import torch
 
 from mobilellm_lab.figures.metrics_live import duel_svg
+from mobilellm_lab.live.panel import Live, Values, static_if_headless
 from mobilellm_lab.metrics.duel import RULES, Recipe, Result, Run
-from mobilellm_lab.panels.live import Live, Values, static_if_headless
 from mobilellm_lab.panels.metrics_runs import DUELS, Duel, Duels, Reference, Session, truth
 from mobilellm_lab.reference import open_sweep
 from mobilellm_lab.sweeps import Store

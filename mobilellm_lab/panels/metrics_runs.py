@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from mobilellm_lab.figures import report
+from mobilellm_lab.charts import report
 from mobilellm_lab.figures.metrics_live import duel_svg, duels_svg
 from mobilellm_lab.measuring import Comparison, compare_samples
 from mobilellm_lab.metrics.duel import CONFIDENCE, OUTCOMES, Recipe, Result, Run

@@ -8,10 +8,10 @@ from pathlib import Path
 import ipywidgets as W
 import torch
 
-from mobilellm_lab.figures.live import curve_svg
-from mobilellm_lab.figures.report import digits
-from mobilellm_lab.panels.controls import checkbox, choice
-from mobilellm_lab.panels.live import Live, Values, static_if_headless
+from mobilellm_lab.charts.live import curve_svg
+from mobilellm_lab.charts.report import digits
+from mobilellm_lab.live.controls import checkbox, choice
+from mobilellm_lab.live.panel import Live, Values, static_if_headless
 from mobilellm_lab.panels.quantization_runs import Rounding, Training
 from mobilellm_lab.panels.quantization_session import Entry, Session, grid_words
 from mobilellm_lab.quantization.calibration import DATA, RANGES

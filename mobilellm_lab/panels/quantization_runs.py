@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterator
 from contextlib import nullcontext
 
-from mobilellm_lab.figures import report
-from mobilellm_lab.figures.live import curve_svg
+from mobilellm_lab.charts import report
+from mobilellm_lab.charts.live import curve_svg
 from mobilellm_lab.measuring.evaluation import Marks
 from mobilellm_lab.panels.quantization_session import Entry, Session, grid_words, label, short, trained_label
 from mobilellm_lab.panels.quantization_shown import Shown

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import mean
 
-from mobilellm_lab.figures import report
+from mobilellm_lab.charts import report
+from mobilellm_lab.charts.report import digits
 from mobilellm_lab.figures.quantization_live import Distance, distance_svg
-from mobilellm_lab.figures.report import digits
 from mobilellm_lab.measuring.evaluation import Exam, Marks
 from mobilellm_lab.measuring.start import Start, load_start
 from mobilellm_lab.quantization.grid import CHANNEL, TENSOR

@@ -7,9 +7,9 @@ from statistics import mean, median
 
 import torch
 
-from mobilellm_lab.figures import report
+from mobilellm_lab.charts import report
+from mobilellm_lab.charts.report import digits
 from mobilellm_lab.figures.quantization_live import histogram_svg
-from mobilellm_lab.figures.report import digits
 from mobilellm_lab.measuring.evaluation import Marks
 from mobilellm_lab.measuring.start import Start
 from mobilellm_lab.model import Transformer, generate

@@ -19,11 +19,11 @@ from mobilellm_lab.exercises.constraints import (
     ROOM,
     SHARE,
 )
-from mobilellm_lab.exercises.constraints.slips import numbers, why
 from mobilellm_lab.exercises.constraints.stored import alone, decoded, one
-from mobilellm_lab.exercises.exercise import Wrong
 from mobilellm_lab.model import KVCache, ModelConfig
 from mobilellm_lab.reference import open_sweep
+from mobilellm_lab.teaching.exercise import Wrong
+from mobilellm_lab.teaching.slips import numbers, why
 
 # CEILING: other right forms
 

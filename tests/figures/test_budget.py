@@ -3,8 +3,8 @@
 import matplotlib.pyplot as plt
 import pytest
 
+from mobilellm_lab.charts import paper
 from mobilellm_lab.constraints import DEVICES, Budget, budget_of
-from mobilellm_lab.figures import paper
 from mobilellm_lab.figures.budget import draw_budget
 
 KNOWN = Budget(device="a phone", memory_mib=614.4, bandwidth_gb_s=34.0, battery_j=45_000)

@@ -7,6 +7,8 @@ import altair as alt
 import pytest
 
 from mobilellm_lab import zoo
+from mobilellm_lab.charts.replay import Replay
+from mobilellm_lab.charts.report import digits
 from mobilellm_lab.constraints import (
     DEVICES,
     EFFICIENCY_RANGE,
@@ -21,8 +23,6 @@ from mobilellm_lab.constraints import (
 from mobilellm_lab.constraints.sweep import BATCHES, CONTEXTS, SIZES
 from mobilellm_lab.figures import constraints_replay as module
 from mobilellm_lab.figures.constraints_replay import cards_replay, machine_replay, rows_of
-from mobilellm_lab.figures.replay import Replay
-from mobilellm_lab.figures.report import digits
 from mobilellm_lab.reference import open_sweep
 from mobilellm_lab.sweeps import Store
 

@@ -6,8 +6,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from mobilellm_lab.charts.svg import HEIGHT, WIDTH
 from mobilellm_lab.figures.metrics_live import duel_svg, duels_svg
-from mobilellm_lab.figures.svg import HEIGHT, WIDTH
 from mobilellm_lab.measuring import compare_samples
 from mobilellm_lab.metrics.duel import VERDICTS
 

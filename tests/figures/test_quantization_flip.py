@@ -5,8 +5,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from mobilellm_lab.charts.svg import HEIGHT, WIDTH
 from mobilellm_lab.figures.quantization_flip import flip_svg, pairs_svg
-from mobilellm_lab.figures.svg import HEIGHT, WIDTH
 
 SVG = "{http://www.w3.org/2000/svg}"
 FUNNEL = [(1, 0.0, 1.6, math.inf), (2, 0.0, 1.7, math.inf), (3, 1.2, 1.8, 2.4), (4, 1.6, 1.8, 2.0)]

@@ -6,8 +6,8 @@ import xml.etree.ElementTree as ET
 import pytest
 import torch
 
+from mobilellm_lab.charts.svg import BOTTOM, HEIGHT, TOP, WIDTH
 from mobilellm_lab.figures.quantization_live import LEAST_RISE, MOST_LINES, distance_svg, histogram_svg
-from mobilellm_lab.figures.svg import BOTTOM, HEIGHT, TOP, WIDTH
 from mobilellm_lab.quantization.grid import TENSOR, Grid, QTensor
 from mobilellm_lab.quantization.histogram import histogram
 

@@ -22,13 +22,14 @@ from playwright.sync_api import Browser, Page
 
 BROKEN = """
 from mobilellm_lab.deep_narrow import Recipe
-from mobilellm_lab.panels import Live, deep_narrow_panel
+from mobilellm_lab.live import Live
+from mobilellm_lab.panels import deep_narrow_panel
 broken = Live({}, {"Run the broken one": lambda values: Recipe(depth=4, n_heads=4, task="no such task")})
 broken.show()
 """
 PREDICT = """
-from mobilellm_lab.exercises import Measured, Prediction
-from mobilellm_lab.panels import predict
+from mobilellm_lab.teaching import Measured, Prediction
+from mobilellm_lab.live import predict
 stored = Measured(median=5.4, low=5.1, high=5.9, origin="rows", note="three seeds")
 ASK = Prediction(name="speed", question="How many?", unit="times", low=1, high=20, step=0.1,
                  reference=lambda: stored, explain="So.", digits=1)

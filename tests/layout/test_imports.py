@@ -27,8 +27,8 @@ FLOORS = {
         "measuring",
     },
     2: {"constraints", "deep_narrow", "quantization", "pruning", "distillation", "runtimes", "metrics"},
-    3: {"reference", "figures", "exercises"},
-    4: {"panels", "cli"},
+    3: {"reference", "figures", "exercises", "charts", "teaching"},
+    4: {"panels", "live", "cli"},
 }
 # A chapter that is not listed yet stands with the others.
 FLOORS[2] |= {path.parent.name for path in (ROOT / PACKAGE / "exercises").glob("*/__init__.py")}
@@ -39,8 +39,8 @@ CHAPTERS = {
     for part in FLOORS[2]
 }
 ONLY_IN = {  # library: the parts of the package that may import it
-    **{name: {"panels"} for name in ("ipywidgets", "IPython", "ipykernel")},
-    **{name: {"figures", "panels"} for name in ("matplotlib", "seaborn", "altair", "vl_convert")},
+    **{name: {"panels", "live"} for name in ("ipywidgets", "IPython", "ipykernel")},
+    **{name: {"figures", "charts", "panels", "live"} for name in ("matplotlib", "seaborn", "altair", "vl_convert")},
     **{name: set() for name in ("transformers", "pytest", "scipy")},
     "datasets": {"tasks"},
 }

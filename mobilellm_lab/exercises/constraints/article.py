@@ -2,10 +2,10 @@
 
 from mobilellm_lab import footprint, zoo
 from mobilellm_lab.constraints import APP_SHARE, CPU_AND_GPU, DEVICES, ONEPLUS_12, budget_of
-from mobilellm_lab.exercises.claim import Evidence
 from mobilellm_lab.exercises.constraints.stored import SETTING, alone, decoded
-from mobilellm_lab.exercises.rules import graded
 from mobilellm_lab.sweeps import Store
+from mobilellm_lab.teaching.claim import Evidence
+from mobilellm_lab.teaching.rules import graded
 
 PATIENCE_S = 1.0  # for the first token: above it a reader's flow of thought breaks, as Nielsen puts it
 PROMPT = 1000  # tokens

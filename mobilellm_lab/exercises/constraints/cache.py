@@ -4,8 +4,8 @@ from collections.abc import Callable
 from functools import partial
 
 from mobilellm_lab import zoo
-from mobilellm_lab.exercises.constraints.slips import equal, numbers, why
-from mobilellm_lab.exercises.exercise import Exercise, Wrong
+from mobilellm_lab.teaching.exercise import Exercise, Wrong
+from mobilellm_lab.teaching.slips import equal, numbers, why
 
 NAMES = ("n_global", "n_local", "window", "n_kv_heads", "head_dim", "context", "size")
 

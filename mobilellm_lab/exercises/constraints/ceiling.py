@@ -5,8 +5,8 @@ from functools import partial
 
 from mobilellm_lab import footprint, zoo
 from mobilellm_lab.constraints import IPHONE_13, fit_bandwidth
-from mobilellm_lab.exercises.constraints.slips import equal, numbers, why
-from mobilellm_lab.exercises.exercise import Exercise, Wrong
+from mobilellm_lab.teaching.exercise import Exercise, Wrong
+from mobilellm_lab.teaching.slips import equal, numbers, why
 
 NAMES = ("parameters", "bits", "kv_bytes", "context", "batch", "gb_per_s")
 

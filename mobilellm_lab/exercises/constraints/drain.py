@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from functools import partial
 
-from mobilellm_lab.exercises.constraints.slips import equal, numbers, why
-from mobilellm_lab.exercises.exercise import Exercise, Wrong
+from mobilellm_lab.teaching.exercise import Exercise, Wrong
+from mobilellm_lab.teaching.slips import equal, numbers, why
 
 NAMES = ("parameters", "joules_per_billion", "tokens", "battery_wh")
 PAPER = (7_000_000_000, 0.1, 64, 50_000 / 3600)  # its example: 7B at 0.1 J per token and billion, 64 tokens, 50 kJ

@@ -13,10 +13,10 @@ from mobilellm_lab.constraints import (
     pro_workload,
 )
 from mobilellm_lab.constraints.published import PRO_KV_MB
-from mobilellm_lab.exercises.claim import Evidence, Verdict
 from mobilellm_lab.exercises.constraints.stored import decoded, one
-from mobilellm_lab.exercises.rules import graded
 from mobilellm_lab.sweeps import Store
+from mobilellm_lab.teaching.claim import Evidence, Verdict
+from mobilellm_lab.teaching.rules import graded
 
 SEVEN_BILLION, SMALL = 7_000_000_000, 350_000_000  # the paper's examples
 TALK_PER_S = 10  # tokens per second of a conversation, its assumption

@@ -3,8 +3,8 @@
 from mobilellm_lab import footprint
 from mobilellm_lab.constraints import LAB_MODELS
 from mobilellm_lab.exercises.constraints.stored import alone, decoded, one
-from mobilellm_lab.exercises.prediction import Measured, Prediction
 from mobilellm_lab.reference import open_sweep, origin
+from mobilellm_lab.teaching.prediction import Measured, Prediction
 
 SMALL, MIDDLE, LARGE = LAB_MODELS
 WEIGHTS = {name: footprint.parameters(config) for name, config in LAB_MODELS.items()}

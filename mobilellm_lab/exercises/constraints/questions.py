@@ -1,6 +1,6 @@
 """Chapter 1's quiz: five questions about what a phone's memory, arithmetic, batches and heat allow."""
 
-from mobilellm_lab.exercises.quiz import Option, Question, Quiz
+from mobilellm_lab.teaching.quiz import Option, Question, Quiz
 
 WIDTH = Question(
     text="A phone's memory is LPDDR5X with 8,533 million transfers per second on a bus of 64 bits. How many bytes per "

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from functools import partial
 
 from mobilellm_lab import footprint, zoo
-from mobilellm_lab.exercises.constraints.slips import equal, numbers, why
-from mobilellm_lab.exercises.exercise import Exercise, Wrong
+from mobilellm_lab.teaching.exercise import Exercise, Wrong
+from mobilellm_lab.teaching.slips import equal, numbers, why
 
 NAMES = ("parameters", "bits", "kv_bytes", "memory_gib", "share")
 

@@ -5,8 +5,8 @@ from functools import partial
 from statistics import fmean, median
 
 from mobilellm_lab.constraints import DEVICES, IPHONE_13, ONEPLUS_12
-from mobilellm_lab.exercises.constraints.slips import equal, numbers, why
-from mobilellm_lab.exercises.exercise import Exercise, Wrong
+from mobilellm_lab.teaching.exercise import Exercise, Wrong
+from mobilellm_lab.teaching.slips import equal, numbers, why
 
 NAMES = ("read_bytes", "times_ms", "peak_gb_s")
 

@@ -2,11 +2,11 @@
 
 from mobilellm_lab import footprint, zoo
 from mobilellm_lab.deep_narrow.evidence import reported
-from mobilellm_lab.exercises.claim import Evidence, Verdict
 from mobilellm_lab.exercises.deep_narrow.stored import AT, budgets, depths, seeds, speeds
-from mobilellm_lab.exercises.rules import apart, graded, spread
 from mobilellm_lab.reference import origin
 from mobilellm_lab.sweeps import Store
+from mobilellm_lab.teaching.claim import Evidence, Verdict
+from mobilellm_lab.teaching.rules import apart, graded, spread
 
 UNSEEN, BEYOND = "accuracy at unseen pairs", "accuracy beyond the trained length"
 GUESSING = 1 / 6  # on shells

@@ -6,8 +6,8 @@ import pandas as pd
 
 from mobilellm_lab.deep_narrow import arms
 from mobilellm_lab.deep_narrow.evidence import reported
-from mobilellm_lab.exercises.exercise import Exercise, Wrong
 from mobilellm_lab.reference import open_sweep
+from mobilellm_lab.teaching.exercise import Exercise, Wrong
 
 
 def _choose_stub(rows, min_tokens_per_s):

@@ -1,7 +1,7 @@
 """Chapter 2's claims: what the article and the MobileLLM paper say, restated, each beside what was found here."""
 
-from mobilellm_lab.exercises.claim import Claim, Claims, Verdict
 from mobilellm_lab.exercises.deep_narrow import advantages, roadmap, ways
+from mobilellm_lab.teaching.claim import Claim, Claims, Verdict
 
 RUNS, COSTS = "mobilellm-lab sweep deep_narrow", "mobilellm-lab sweep deep_narrow_cost"
 HERE = "mobilellm_lab.exercises.deep_narrow"

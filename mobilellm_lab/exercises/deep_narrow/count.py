@@ -7,8 +7,8 @@ from itertools import combinations
 import torch
 
 from mobilellm_lab import footprint, zoo
-from mobilellm_lab.exercises.exercise import Exercise, Wrong
 from mobilellm_lab.model import ModelConfig, Transformer
+from mobilellm_lab.teaching.exercise import Exercise, Wrong
 
 # Shapes of the zoo that are exactly this block: tied, SwiGLU, no biases.
 PUBLISHED = ("MobileLLM-125M", "MobileLLM-R1-140M", "Llama-3.2-1B")

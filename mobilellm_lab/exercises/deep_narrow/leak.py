@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from mobilellm_lab.deep_narrow import EncoderLM, Noise
-from mobilellm_lab.exercises.exercise import Exercise, Wrong
 from mobilellm_lab.model import ModelConfig, Transformer
+from mobilellm_lab.teaching.exercise import Exercise, Wrong
 
 SHAPE = ModelConfig(vocab_size=16, dim=16, n_layers=1, n_heads=2, n_kv_heads=2, hidden_dim=32, max_seq_len=8)
 STILL = 1e-4  # a change of a logit below this is rounding

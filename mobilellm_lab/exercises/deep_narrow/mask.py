@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from mobilellm_lab import deep_narrow
 from mobilellm_lab.deep_narrow import Noise
-from mobilellm_lab.exercises.exercise import Exercise, Wrong
 from mobilellm_lab.model import ModelConfig
+from mobilellm_lab.teaching.exercise import Exercise, Wrong
 
 SHAPE = ModelConfig(vocab_size=16, dim=16, n_layers=1, n_heads=1, n_kv_heads=1, hidden_dim=16, max_seq_len=8)
 STILL = 1e-4  # a weight that is off by less is right

@@ -2,8 +2,8 @@
 
 from mobilellm_lab.deep_narrow import arms
 from mobilellm_lab.deep_narrow.evidence import reported
-from mobilellm_lab.exercises.prediction import Measured, Prediction
 from mobilellm_lab.reference import open_sweep, origin
+from mobilellm_lab.teaching.prediction import Measured, Prediction
 
 BUDGET, STEPS = 60_000, 500  # parameters of the shapes compared, and updates of their training
 

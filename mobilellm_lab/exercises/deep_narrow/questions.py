@@ -1,6 +1,6 @@
 """Chapter 2's quiz: five questions about what depth, heads, masks and sharing change, and what they do not."""
 
-from mobilellm_lab.exercises.quiz import Option, Question, Quiz
+from mobilellm_lab.teaching.quiz import Option, Question, Quiz
 
 ARITHMETIC = Question(
     text="One model has a single wide layer, the other sixteen narrow ones; both have 60,000 parameters. How does "

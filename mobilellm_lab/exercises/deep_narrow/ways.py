@@ -7,11 +7,11 @@ import torch
 from mobilellm_lab import footprint, zoo
 from mobilellm_lab.deep_narrow import EncoderLM, Noise, leak, train_on_noise
 from mobilellm_lab.deep_narrow.evidence import reported
-from mobilellm_lab.exercises.claim import Evidence
 from mobilellm_lab.exercises.deep_narrow.stored import AT, budgets, depths, seeds, speeds
-from mobilellm_lab.exercises.rules import graded
 from mobilellm_lab.model import ModelConfig
 from mobilellm_lab.sweeps import Store
+from mobilellm_lab.teaching.claim import Evidence
+from mobilellm_lab.teaching.rules import graded
 
 
 def fewer_blocks(store: Store) -> Evidence:

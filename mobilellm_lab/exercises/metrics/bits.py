@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mobilellm_lab.exercises.exercise import Exercise, Wrong
+from mobilellm_lab.teaching.exercise import Exercise, Wrong
 
 STILL = 1e-6  # of the right value; an answer that is off by less is right
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mobilellm_lab.exercises.exercise import Exercise, Wrong
+from mobilellm_lab.teaching.exercise import Exercise, Wrong
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000

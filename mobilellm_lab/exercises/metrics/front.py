@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mobilellm_lab.exercises.exercise import Exercise, Wrong
+from mobilellm_lab.teaching.exercise import Exercise, Wrong
 
 # (latency in ms, lower is better; accuracy, higher is better): no order, ties in one column, and equal points.
 _BOARDS = (

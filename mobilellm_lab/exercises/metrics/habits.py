@@ -2,12 +2,12 @@
 
 import pandas as pd
 
-from mobilellm_lab.exercises.claim import Evidence
+from mobilellm_lab.charts.report import digits
 from mobilellm_lab.exercises.metrics.stored import duels, lies
-from mobilellm_lab.exercises.rules import graded
-from mobilellm_lab.figures.report import digits
 from mobilellm_lab.reference import origin
 from mobilellm_lab.sweeps import Store
+from mobilellm_lab.teaching.claim import Evidence
+from mobilellm_lab.teaching.rules import graded
 
 PAIRS = 40  # of the interval that other rules are held against
 SELDOM = 0.05  # a rule that says something false in more duels than this misleads

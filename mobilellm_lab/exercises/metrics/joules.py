@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mobilellm_lab.exercises.exercise import Exercise, Wrong
+from mobilellm_lab.teaching.exercise import Exercise, Wrong
 
 STILL = 1e-6  # of the right value; an answer that is off by less is right
 RANGE_UJ = 2**32 * 61  # a counter of 32 bits in steps of 61 uJ; powercap names the range of each

@@ -3,12 +3,12 @@
 from mobilellm_lab import footprint, zoo
 from mobilellm_lab.constraints import CPU_AND_GPU
 from mobilellm_lab.deep_narrow.evidence import reported
-from mobilellm_lab.exercises.claim import Evidence
 from mobilellm_lab.exercises.metrics.published import EXECUTORCH, POWER
-from mobilellm_lab.exercises.rules import graded
 from mobilellm_lab.measuring import accuracy_interval, pareto
 from mobilellm_lab.model import ModelConfig
 from mobilellm_lab.sweeps import Store
+from mobilellm_lab.teaching.claim import Evidence
+from mobilellm_lab.teaching.rules import graded
 
 NEAR = 0.1  # two values within 10 % count as the same
 REQUESTS = ((10, 1000), (100, 500), (500, 100), (1000, 10))  # tokens of the prompt and of the answer

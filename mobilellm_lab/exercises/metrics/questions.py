@@ -1,6 +1,6 @@
 """Chapter 7's quiz: five questions about percentiles, columns, energy, intervals and who may be compared with whom."""
 
-from mobilellm_lab.exercises.quiz import Option, Question, Quiz
+from mobilellm_lab.teaching.quiz import Option, Question, Quiz
 
 TAIL = Question(
     text="A chat model writes 100 tokens. 95 of the gaps between them take 10 ms, five take 200 ms. Which sentence "

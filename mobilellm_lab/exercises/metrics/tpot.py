@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mobilellm_lab.exercises.exercise import Exercise, Wrong
+from mobilellm_lab.teaching.exercise import Exercise, Wrong
 
 STILL = 0.01  # ms; an answer that is off by less is right
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from mobilellm_lab.exercises.exercise import Exercise, Wrong
+from mobilellm_lab.teaching.exercise import Exercise, Wrong
 
 STILL = 1e-9  # nats; a sum that is off by less is the same
 

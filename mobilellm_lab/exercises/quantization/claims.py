@@ -1,8 +1,8 @@
 """Chapter 3's claims: what the article says of quantization, restated, each beside what was found here."""
 
-from mobilellm_lab.exercises.claim import Claim, Claims, Verdict
 from mobilellm_lab.exercises.quantization import flow, promises, training
 from mobilellm_lab.exercises.quantization.published import PAPERS
+from mobilellm_lab.teaching.claim import Claim, Claims, Verdict
 
 QUALITY, TRAINED = "mobilellm-lab sweep quantization", "mobilellm-lab sweep quantization_qat"
 SPEED = "mobilellm-lab sweep quantization_speed"

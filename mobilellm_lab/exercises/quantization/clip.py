@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from mobilellm_lab.exercises.exercise import Exercise, Wrong
+from mobilellm_lab.teaching.exercise import Exercise, Wrong
 
 N, OUTLIERS = 8000, 3  # values of a sample, and how many of them lie far out, where any do
 PAIRS = 3  # of a sample to choose from and another one to be judged by

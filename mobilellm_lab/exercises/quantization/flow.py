@@ -6,12 +6,12 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from mobilellm_lab.exercises.claim import Evidence
-from mobilellm_lab.exercises.rules import graded
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.quantization import Grid, article, load_quantized, save_quantized
 from mobilellm_lab.quantization.ptq import quantize
 from mobilellm_lab.quantization.stubs import first_sentence
+from mobilellm_lab.teaching.claim import Evidence
+from mobilellm_lab.teaching.rules import graded
 
 
 def sample_works() -> Evidence:

@@ -1,10 +1,10 @@
 """What flows through a model in few bits, activations and the cache: the rule behind each verdict."""
 
-from mobilellm_lab.exercises.claim import Evidence
 from mobilellm_lab.exercises.quantization.stored import LITTLE, in_parts, one
-from mobilellm_lab.exercises.rules import graded
 from mobilellm_lab.quantization import evidence
 from mobilellm_lab.sweeps import Store
+from mobilellm_lab.teaching.claim import Evidence
+from mobilellm_lab.teaching.rules import graded
 
 REFERENCE = ("stories-deep", "stories-wide", "text-deep", "text-wide")
 HALF_A_POINT = 0.5  # of accuracy in percent

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from mobilellm_lab.exercises.exercise import Exercise, Wrong
+from mobilellm_lab.teaching.exercise import Exercise, Wrong
 
 STILL = 1e-3  # of a step; a value that is off by less is right
 

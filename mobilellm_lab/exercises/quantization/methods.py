@@ -1,11 +1,11 @@
 """Better ways to spend the same bits, GPTQ, AWQ and bits by sensitivity: the rule behind each verdict."""
 
-from mobilellm_lab.exercises.claim import Evidence
 from mobilellm_lab.exercises.quantization.stored import NAMED, in_parts, one, seeds, span
-from mobilellm_lab.exercises.rules import graded
 from mobilellm_lab.quantization import evidence
 from mobilellm_lab.quantization.grid import CHANNEL, TENSOR
 from mobilellm_lab.sweeps import Store
+from mobilellm_lab.teaching.claim import Evidence
+from mobilellm_lab.teaching.rules import graded
 
 
 def compensates(store: Store) -> Evidence:

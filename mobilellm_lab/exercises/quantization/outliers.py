@@ -2,13 +2,13 @@
 
 from itertools import product
 
-from mobilellm_lab.exercises.claim import Evidence
 from mobilellm_lab.exercises.quantization.stored import LITTLE, NAMED, one, span
-from mobilellm_lab.exercises.rules import apart, graded
 from mobilellm_lab.quantization import evidence
 from mobilellm_lab.quantization.grid import CHANNEL, TENSOR
 from mobilellm_lab.quantization.sweep import FACTORS
 from mobilellm_lab.sweeps import Store
+from mobilellm_lab.teaching.claim import Evidence
+from mobilellm_lab.teaching.rules import apart, graded
 
 GRIDS = {TENSOR: "matrix", CHANNEL: "rows"}  # group size -> what has a scale
 

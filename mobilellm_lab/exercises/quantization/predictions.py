@@ -1,11 +1,11 @@
 """Chapter 3's predictions: what training with the grid wins back (`RECOVERED`), and how fast int8 decodes (`INT8`)."""
 
-from mobilellm_lab.exercises.prediction import Measured, Prediction
 from mobilellm_lab.exercises.quantization.stored import one, seeds, speeds
 from mobilellm_lab.quantization import evidence
 from mobilellm_lab.quantization.recipe import QATRecipe
 from mobilellm_lab.quantization.sweep_qat import STEPS
 from mobilellm_lab.reference import open_sweep, origin
+from mobilellm_lab.teaching.prediction import Measured, Prediction
 
 MODEL, BITS = "stories-deep", 2
 BACKEND, SIZE = "torchao int8 dynamic", "1M"

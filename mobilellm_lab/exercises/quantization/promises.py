@@ -1,13 +1,13 @@
 """What the article promises of quantization, size, speed and accuracy: the rule behind each verdict."""
 
 from mobilellm_lab import footprint, zoo
-from mobilellm_lab.exercises.claim import Evidence
 from mobilellm_lab.exercises.quantization.stored import LITTLE, NAMED, in_parts, one, rounded, seeds, span, speeds
-from mobilellm_lab.exercises.rules import apart, graded
 from mobilellm_lab.quantization import evidence
 from mobilellm_lab.quantization.recipe import CALIBRATION_SEQUENCES
 from mobilellm_lab.reference import origin
 from mobilellm_lab.sweeps import Store
+from mobilellm_lab.teaching.claim import Evidence
+from mobilellm_lab.teaching.rules import apart, graded
 
 LEGACY, INT8 = "torch.ao int8 dynamic", ("torch.ao int8 dynamic", "torchao int8 dynamic", "torchao int8 weight-only")
 LARGEST = "125M"  # size of the sweep `quantization_speed`

@@ -1,7 +1,7 @@
 """What papers and common opinion say of few bits, each beside what was found here, or only quoted"""
 
-from mobilellm_lab.exercises.claim import Claim, Verdict
 from mobilellm_lab.exercises.quantization import flowing, methods, outliers, shapes, training
+from mobilellm_lab.teaching.claim import Claim, Verdict
 
 QUALITY, TRAINED = "mobilellm-lab sweep quantization", "mobilellm-lab sweep quantization_qat"
 PARETOQ = "ParetoQ, arXiv 2502.02631"

@@ -1,6 +1,6 @@
 """Chapter 3's quiz: five questions about bytes, speed, outliers, calibration and a fair comparison."""
 
-from mobilellm_lab.exercises.quiz import Option, Question, Quiz
+from mobilellm_lab.teaching.quiz import Option, Question, Quiz
 
 BYTES = Question(
     text="A matrix of a million weights is stored in 4 bits, with a scale of 16 bits for every group of 32. How many "

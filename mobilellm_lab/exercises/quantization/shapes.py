@@ -1,12 +1,12 @@
 """Deep and narrow against shallow and wide, when both are rounded: the rule behind the verdict."""
 
-from mobilellm_lab.exercises.claim import Evidence
 from mobilellm_lab.exercises.quantization.stored import LITTLE, one, seeds, span
-from mobilellm_lab.exercises.rules import apart, graded
 from mobilellm_lab.quantization import evidence
 from mobilellm_lab.quantization.grid import CHANNEL
 from mobilellm_lab.reference import MODELS
 from mobilellm_lab.sweeps import Store
+from mobilellm_lab.teaching.claim import Evidence
+from mobilellm_lab.teaching.rules import apart, graded
 
 
 def deep_is_fragile(store: Store, qat_store: Store) -> Evidence:

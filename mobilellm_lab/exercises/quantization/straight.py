@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from mobilellm_lab.exercises.exercise import Exercise, Wrong
+from mobilellm_lab.teaching.exercise import Exercise, Wrong
 
 STILL = 1e-5  # of a step or a gradient; what is off by less is right
 STEP, RATE, UPDATES = 0.25, 0.02, 60  # of the weights that learn

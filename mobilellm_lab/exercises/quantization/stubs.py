@@ -5,8 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from mobilellm_lab.exercises.exercise import Exercise, Wrong
 from mobilellm_lab.quantization.stubs import DIM, LINEARS, AttentionBlock, Survival, first_sentence, survives
+from mobilellm_lab.teaching.exercise import Exercise, Wrong
 
 STILL = 1e-4  # of a float output; a block that is off by less computes the same
 

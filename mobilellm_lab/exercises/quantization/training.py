@@ -2,13 +2,13 @@
 
 import math
 
-from mobilellm_lab.exercises.claim import Evidence
 from mobilellm_lab.exercises.quantization.stored import LITTLE, NAMED, one, seeds, share_of_training, span
-from mobilellm_lab.exercises.rules import apart, graded
 from mobilellm_lab.quantization import evidence
 from mobilellm_lab.quantization.recipe import QATRecipe
 from mobilellm_lab.quantization.sweep_qat import BITS as TRAINED_BITS
 from mobilellm_lab.sweeps import Store
+from mobilellm_lab.teaching.claim import Evidence
+from mobilellm_lab.teaching.rules import apart, graded
 
 BATCH_SIZE = QATRecipe().batch_size  # sequences of an update
 DOUBLED = math.log(2)  # a rise of the loss that doubles the perplexity: the model has collapsed

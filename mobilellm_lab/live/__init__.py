@@ -1,0 +1,10 @@
+"""Live runs behind sliders: the only place that knows Jupyter."""
+
+from mobilellm_lab.live.panel import Job, Live
+from mobilellm_lab.live.predict import predict
+
+__all__ = [
+    "Job",
+    "Live",
+    "predict",
+]

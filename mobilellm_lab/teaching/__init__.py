@@ -1,0 +1,22 @@
+"""What a chapter asks of its reader: exercises that check themselves, quizzes, predictions and claims."""
+
+from mobilellm_lab.teaching.claim import Claim, Claims, Evidence, Verdict
+from mobilellm_lab.teaching.exercise import Exercise, Outcome, Wrong
+from mobilellm_lab.teaching.prediction import Comparison, Measured, Prediction
+from mobilellm_lab.teaching.quiz import Option, Question, Quiz
+
+__all__ = [
+    "Claim",
+    "Claims",
+    "Comparison",
+    "Evidence",
+    "Exercise",
+    "Measured",
+    "Option",
+    "Outcome",
+    "Prediction",
+    "Question",
+    "Quiz",
+    "Verdict",
+    "Wrong",
+]

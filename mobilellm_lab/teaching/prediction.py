@@ -1,0 +1,164 @@
+"""A prediction: the reader commits a number first, and then sees the measurement with its spread."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mobilellm_lab.teaching import html, progress
+
+Number = int | float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """A measured value with its spread."""
+
+    median: Number
+    low: Number  # of the spread
+    high: Number
+    origin: str  # where the rows come from: str(reference.origin(store))
+    note: str  # what the spread is: "three seeds, lowest to highest"
+
+    def __post_init__(self):
+        if not self.low <= self.median <= self.high:
+            raise ValueError(f"low={self.low}, median={self.median}, high={self.high}: they must rise in this order")
+
+    def __contains__(self, value: Number) -> bool:
+        return self.low <= value <= self.high
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """A question about a measured number."""
+
+    name: str  # "cost"; names do not repeat in the course
+    question: str  # `code`, *em*, **strong**
+    unit: str  # "", "times", "tokens/s", ...
+    low: Number  # range and step of the field where the reader writes
+    high: Number
+    step: Number
+    reference: Callable[[], Measured]  # reads stored rows; called when it is shown
+    explain: str  # one or two sentences, shown with the measurement
+    digits: int = 2  # after the decimal point
+
+    def __post_init__(self):
+        if not self.question.strip():
+            raise ValueError(f"question='' in prediction {self.name!r}: ask something")
+        if not self.low < self.high:
+            raise ValueError(f"low={self.low}, high={self.high} in prediction {self.name!r}: low must be below high")
+        if not 0 < self.step <= self.high - self.low:
+            raise ValueError(f"step={self.step} in prediction {self.name!r}: above 0 and no more than high - low")
+
+    def parse(self, text: str) -> float:
+        """The number that a reader wrote, with a point or a comma.
+
+        Raises:
+            ValueError: no number, or outside the range; says which numbers will do.
+        """
+        try:
+            value = float(text.strip().replace(",", "."))
+        except ValueError:
+            raise ValueError(f"{text.strip()!r} is not a number. {self.range}") from None
+        if not self.low <= value <= self.high:  # nan is outside too
+            raise ValueError(f"{text.strip()} is outside the range. {self.range}")
+        return value
+
+    @property
+    def range(self) -> str:
+        """Which numbers will do, in words."""
+        return f"A number from {self.low:g} to {self.high:g}{f' {self.unit}' if self.unit else ''}."
+
+    def commit(self, value: Number) -> None:
+        """Keeps the reader's number on this machine, with whether it lies inside the stored spread."""
+        progress.commit(self.name, value, inside=value in self.reference())
+
+    @property
+    def committed(self) -> float | None:
+        """The number that the reader committed last, None if there is none."""
+        made = progress.commits(self.name)
+        return made[-1].value if made else None
+
+    def compare(self, measured: Number) -> "Comparison":
+        """The reader's number and a measurement made here beside the stored one."""
+        return Comparison(prediction=self, here=measured, yours=self.committed, stored=self.reference())
+
+    def show(self, value: Number) -> str:
+        """The value with its unit."""
+        return f"{value:.{self.digits}f} {self.unit}".strip()
+
+    def verdict(self, value: Number, stored: Measured) -> str:
+        """Whether a committed value lies inside the spread and, where not, how far it is from the median."""
+        if value in stored:
+            return "Inside the spread."
+        side = "high" if value > stored.median else "low"
+        if self.unit == "times" and value > 0 and stored.median > 0:
+            factor = max(value / stored.median, stored.median / value)
+            return f"Outside the spread: too {side} by a factor of {factor:.1f}."
+        return f"Outside the spread: {self.show(abs(value - stored.median))} too {side}."
+
+    def __repr__(self) -> str:
+        return f"Prediction: {self.question} {self.range}"
+
+    def _repr_html_(self) -> str:
+        stored = self.reference()
+        return html.prediction(
+            name=self.name,
+            question=self.question,
+            unit=self.unit,
+            range_words=self.range,
+            field=(self.low, self.high, self.step),
+            digits=self.digits,
+            spread=(stored.low, stored.median, stored.high),
+            rows=_stored_row(self, stored),
+            explain=self.explain,
+            origin=stored.origin,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """A prediction, the measurement made here, and the stored one with its spread."""
+
+    prediction: Prediction
+    here: Number  # measured just now on this machine
+    yours: Number | None  # committed before; None if nothing was
+    stored: Measured
+
+    @property
+    def rows(self) -> list[tuple[str, str, str]]:
+        """Which, value, remark; no value where nothing was committed."""
+        ask, yours = self.prediction, ("", "")
+        if self.yours is not None:
+            yours = (ask.show(self.yours), ask.verdict(self.yours, self.stored))
+        place = "inside" if self.here in self.stored else "outside"
+        here = (ask.show(self.here), f"One run on this machine, {place} the stored spread.")
+        return [("yours", *yours), ("here", *here), *_stored_row(ask, self.stored)]
+
+    def __repr__(self) -> str:
+        lines = [f"{html.LABELS[which]}: {value or 'none committed'}. {remark}" for which, value, remark in self.rows]
+        lines += [self.prediction.explain, *self._record, f"Stored measurement: {self.stored.origin}"]
+        return "\n".join(line.strip() for line in lines)
+
+    def _repr_html_(self) -> str:
+        ask, stored = self.prediction, self.stored
+        return html.comparison(
+            name=ask.name,
+            question=ask.question,
+            unit=ask.unit,
+            field=(ask.low, ask.high),
+            digits=ask.digits,
+            spread=(stored.low, stored.median, stored.high),
+            rows=self.rows,
+            marks=(self.yours, self.here),
+            explain=ask.explain,
+            record="".join(self._record),
+            origin=stored.origin,
+        )
+
+    @property
+    def _record(self) -> list[str]:
+        return [] if self.yours is None else [str(progress.record(self.prediction.name))]
+
+
+def _stored_row(ask: Prediction, stored: Measured) -> list[tuple[str, str, str]]:
+    spread = f"{stored.low:.{ask.digits}f} to {stored.high:.{ask.digits}f}"
+    return [("stored", ask.show(stored.median), f"{spread}, {stored.note}.")]

@@ -1,0 +1,270 @@
+"""Live runs: Run, Stop, newest wins, errors shown and raised, and a finished figure where nobody can press a button."""
+
+import threading
+import time
+from concurrent.futures import CancelledError
+
+import ipywidgets as W
+import pytest
+
+from mobilellm_lab.live import panel as live
+from mobilellm_lab.live.panel import FRAME_S, Live
+
+PATIENCE = 10  # bounds of the tests are ten times the stated figures
+
+
+class Count:
+    """Counts to `steps`, a step every `pause` seconds; fails at step `fail`."""
+
+    made = 0  # jobs in this test
+    active = 0  # of them now at work
+    most_active = 0
+
+    def __init__(self, steps: int, pause: float = 0.01, fail: int = 0):
+        self.steps, self.pause, self.fail, self.at, self.closed = steps, pause, fail, 0, False
+        Count.made += 1
+        Count.last = self
+
+    def __iter__(self):
+        Count.active += 1
+        Count.most_active = max(Count.most_active, Count.active)
+        try:
+            while self.at < self.steps:
+                self.at += 1
+                time.sleep(self.pause)
+                if self.at == self.fail:
+                    raise ZeroDivisionError("the third step divides by zero")
+                yield self.at / self.steps
+        finally:
+            Count.active -= 1
+            self.closed = True
+
+    def result(self):
+        return self.at
+
+    def status(self):
+        return f"step {self.at} of {self.steps}"
+
+    def chart(self):
+        return f"<svg><title>{self.at} of {self.steps}</title></svg>"
+
+    def numbers(self):
+        return f"<b>{self.at}</b>"
+
+    def report(self):
+        return "<p>report</p>"
+
+
+@pytest.fixture(autouse=True)
+def fresh_counters():
+    Count.made = Count.active = Count.most_active = 0
+
+
+def make(**job) -> Live:
+    def preview(values):
+        if values["steps"] == 13:
+            raise ValueError("steps=13: choose another number")
+        return f"{values['steps']} steps"
+
+    return Live(
+        {"steps": W.IntSlider(value=20, min=1, max=1000)},
+        {"Run": lambda values: Count(values["steps"], **job)},
+        preview=preview,
+    )
+
+
+def until(condition, seconds: float) -> float:
+    """Seconds until the condition held; fails after ten times `seconds`."""
+    start = time.monotonic()
+    while not condition():
+        assert time.monotonic() - start < PATIENCE * seconds
+        time.sleep(0.002)
+    return time.monotonic() - start
+
+
+def test_run_gives_the_result_and_the_last_picture():
+    panel = make()
+    panel.buttons["Run"].click()
+    assert panel.result == 20
+    assert "20 of 20" in panel.chart.value
+    assert "done · step 20 of 20" in panel.status.value
+    assert panel.bar.value == 1.0
+    assert panel.bar.bar_style == "success"
+    assert panel.stop_button.disabled
+    assert not panel.running
+
+
+def test_nothing_trains_when_a_value_changes():
+    panel = make()
+    panel.controls["steps"].value = 30
+    time.sleep(0.05)
+    assert Count.made == 0
+    assert "30 steps" in panel.preview.value
+    with pytest.raises(RuntimeError, match="press Run"):
+        panel.result  # noqa: B018
+    panel.run()
+    panel.controls["steps"].value = 40
+    assert panel.result == 30  # what the slider stood at when Run was pressed
+    assert Count.made == 1
+
+
+def test_a_click_returns_at_once_and_stop_answers():
+    panel = make()
+    panel.controls["steps"].value = 1000
+    start = time.monotonic()
+    panel.buttons["Run"].click()
+    assert time.monotonic() - start < 0.05 * PATIENCE
+    until(lambda: "of 1000" in panel.status.value, 0.3)
+    assert not panel.stop_button.disabled
+    panel.stop_button.click()
+    until(lambda: "stopped" in panel.status.value, 0.3)
+    stopped_at = panel.result
+    assert 0 < stopped_at < 1000
+    assert panel.bar.bar_style == "warning"
+    assert Count.last.closed
+    assert f"stopped · step {stopped_at} of 1000" in panel.status.value
+
+
+def test_the_newest_run_wins_and_there_is_only_one_at_a_time():
+    panel = make()
+    panel.controls["steps"].value = 1000
+    panel.run()
+    until(lambda: Count.active == 1, 0.3)
+    for steps in (500, 600, 7):
+        panel.controls["steps"].value = steps
+        panel.run()
+    assert panel.result == 7
+    assert Count.most_active == 1
+    assert "7 of 7" in panel.chart.value
+    assert threading.active_count() < 20
+
+
+def test_stopped_before_the_first_step_is_a_cancelled_run():
+    panel = make(pause=0.3)
+    panel.run()
+    panel.stop()
+    panel.controls["steps"].value = 2
+    panel.run()
+    panel.stop()
+    with pytest.raises(CancelledError):
+        panel.result  # noqa: B018
+    assert "stopped before the first step" in panel.status.value
+
+
+def test_an_error_is_shown_and_raised():
+    panel = make(fail=3)
+    panel.run()
+    with pytest.raises(ZeroDivisionError, match="third step"):
+        panel.result  # noqa: B018
+    assert "ZeroDivisionError: the third step divides by zero" in panel.status.value
+    assert 'role="alert"' in panel.status.value
+    assert panel.bar.bar_style == "danger"
+    assert panel.stop_button.disabled
+    panel.actions["Run"] = lambda values: Count(3)
+    panel.run()  # the panel still works
+    assert panel.result == 3
+
+
+def test_an_error_before_the_first_step_is_shown_too():
+    panel = make()
+    panel.actions["Run"] = lambda values: Count(-1 if values["steps"] else 1 / 0)
+    panel.controls["steps"].min = 0
+    panel.controls["steps"].value = 0
+    panel.run()
+    with pytest.raises(ZeroDivisionError):
+        panel.result  # noqa: B018
+    assert "ZeroDivisionError" in panel.status.value
+
+
+def test_impossible_values_say_so_and_disable_run():
+    panel = make()
+    panel.controls["steps"].value = 13
+    assert "steps=13: choose another number" in panel.preview.value
+    assert panel.buttons["Run"].disabled
+    panel.controls["steps"].value = 14
+    assert not panel.buttons["Run"].disabled
+
+
+def test_text_is_escaped():
+    panel = make()
+    panel.actions["Run"] = lambda values: (_ for _ in ()).throw(ValueError("<script>"))
+    panel.run()
+    with pytest.raises(ValueError, match="<script>"):
+        panel.result  # noqa: B018
+    assert "<script>" not in panel.status.value
+
+
+def test_at_most_ten_pictures_a_second():
+    panel = make(pause=0.001)
+    panel.controls["steps"].value = 1000
+    times = []
+    panel.chart.observe(lambda _: times.append(time.monotonic()), "value")
+    panel.run()
+    panel.wait()
+    assert len(times) >= 3
+    gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    assert min(gaps) >= 0.98 * FRAME_S
+
+
+def test_headless_show_runs_here_and_gives_a_figure_without_a_widget(monkeypatch):
+    shown = []
+    monkeypatch.setattr(live, "display", lambda *objects, **options: shown.append((objects, options)))
+    monkeypatch.setattr(live, "headless", lambda: True)
+    panel = make()
+    panel.show()
+    assert panel.result == 20
+    ((objects, options),) = shown
+    assert options == {"raw": True}
+    assert set(objects[0]) == {"text/html", "text/plain"}
+    assert "20 of 20" in objects[0]["text/html"]
+    assert "widget" not in objects[0]["text/plain"]
+
+
+def test_headless_show_puts_the_replay_in_place_of_the_controls(monkeypatch):
+    shown, picture = [], object()
+    monkeypatch.setattr(live, "display", lambda *objects, **options: shown.append(objects))
+    monkeypatch.setattr(live, "headless", lambda: True)
+    Live({}, {"Run": lambda values: Count(2)}, replay=lambda: picture).show()
+    assert shown[0] == (picture,)
+    ((bundle,),) = shown[1:]
+    html = bundle["text/html"]
+    assert html.index("What Run gave when this page was built") < html.index("2 of 2")
+
+
+def test_a_live_show_never_makes_the_replay(monkeypatch):
+    monkeypatch.setattr(live, "display", lambda *objects, **options: None)
+    monkeypatch.setattr(live, "headless", lambda: False)
+    Live({}, {"Run": lambda values: Count(2)}, replay=lambda: 1 / 0).show()
+
+
+def test_headless_show_raises_what_the_job_raised(monkeypatch):
+    monkeypatch.setattr(live, "headless", lambda: True)
+    with pytest.raises(ZeroDivisionError):
+        make(fail=1).show()
+
+
+def test_a_live_show_displays_the_controls_warms_up_and_runs_nothing(monkeypatch):
+    shown, warm = [], threading.Event()
+    monkeypatch.setattr(live, "display", lambda *objects, **options: shown.append(objects))
+    monkeypatch.setattr(live, "headless", lambda: False)
+    panel = Live({}, {"Run": lambda values: Count(2)}, warm_up=lambda: time.sleep(0.2) or warm.set())
+    panel.show()
+    assert shown == [(panel.widget,)]
+    assert Count.made == 0
+    panel.run()  # waits for the warm-up, in its own thread
+    assert not warm.is_set()
+    assert panel.result == 2
+    assert warm.is_set()
+
+
+def test_headless_widgets_open_no_channel(monkeypatch):
+    opened = []
+    monkeypatch.setattr(live.comm, "create_comm", lambda **options: opened.append(options) or live.comm.DummyComm())
+    monkeypatch.setattr(live, "headless", lambda: True)
+    with live.static_if_headless():
+        W.IntSlider()
+    assert not opened
+    monkeypatch.setattr(live, "headless", lambda: False)
+    with live.static_if_headless():
+        W.IntSlider()
+    assert opened

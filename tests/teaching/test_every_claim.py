@@ -1,0 +1,87 @@
+"""Every claim of every chapter follows from its data today, names what made that data, and could turn out otherwise."""
+
+import importlib
+import pkgutil
+
+import pytest
+
+from mobilellm_lab import exercises
+from mobilellm_lab.reference import FOLDER, open_sweep, origin
+from mobilellm_lab.sweeps import Store
+from mobilellm_lab.teaching import Claim, Claims, Verdict
+
+
+def chapters() -> dict[str, Claims]:
+    """Chapter -> its claims, for every package under `exercises`; one without claims is an error."""
+    found = {}
+    for module in pkgutil.iter_modules(exercises.__path__):
+        if module.ispkg:
+            package = importlib.import_module(f"mobilellm_lab.exercises.{module.name}")
+            found[module.name] = package.CLAIMS
+    return found
+
+
+CHAPTERS = chapters()
+CLAIMS = [
+    pytest.param(claim, id=f"{chapter}: {claim.name}") for chapter, claims in CHAPTERS.items() for claim in claims
+]
+KEPT = ("key", "recipe", "shape", "provenance", "training")  # what a row is, not what was measured
+LABELS = ("bits", "group_size", "budget_bits", "context", "matrices")  # what a measurement inside a row is of
+
+
+def reversed_order(name: str) -> Store:
+    """The stored sweep with the sign of every measured number changed, so that more is less everywhere.
+
+    Values named validation... stay: they choose which runs are reported, and are not reported themselves.
+    """
+
+    def turn(value):
+        if isinstance(value, dict):
+            return {key: inner if key in LABELS else turn(inner) for key, inner in value.items()}
+        if isinstance(value, list):
+            return [turn(inner) for inner in value]
+        return -value if isinstance(value, int | float) else value
+
+    store = open_sweep(name)
+    store.rows = {
+        key: {k: v if k in KEPT or k.startswith("validation") else turn(v) for k, v in row.items()}
+        for key, row in store.rows.items()
+    }
+    return store
+
+
+def test_there_are_claims():
+    assert all(CHAPTERS.values()) and "deep_narrow" in CHAPTERS
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_the_verdict_follows_from_the_evidence(claim: Claim):
+    assert claim.derive().verdict is claim.verdict
+    for text in claim.words():
+        assert text.strip().endswith(".") and "{" not in text
+    assert claim.card()
+
+
+@pytest.mark.parametrize("claim", CLAIMS)
+def test_the_command_is_the_one_that_made_the_data(claim: Claim):
+    assert all((FOLDER / f"{name}.jsonl").is_file() for name in claim.data)
+    if claim.data:
+        commands = [command for name in claim.data for command in origin(open_sweep(name)).commands]
+        assert claim.command == " and ".join(commands)
+    elif claim.verdict is not Verdict.ONLY_QUOTED:
+        module, function = claim.command.removesuffix("()").rsplit(".", 1)
+        found = getattr(importlib.import_module(module), function)()
+        assert found.verdict is claim.verdict and found.numbers.keys() == claim.derive().numbers.keys()
+
+
+@pytest.mark.parametrize("claim", [param for param in CLAIMS if param.values[0].data])
+def test_other_data_would_lead_to_another_verdict(claim: Claim):
+    """Also that the evidence reads nothing but the stores it is given."""
+    assert claim.derive({name: reversed_order(name) for name in claim.data}).verdict is not claim.verdict
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_the_cards_need_no_script_and_no_other_host(chapter):
+    html = CHAPTERS[chapter]._repr_html_()
+    assert "<script" not in html and "src=" not in html and "url(" not in html
+    assert html.count("<li ") == len(CHAPTERS[chapter])

@@ -1,0 +1,64 @@
+"""The reader's predictions on disk: kept whole, counted by the first, and nowhere near the repository."""
+
+import json
+import os
+
+import pytest
+
+from mobilellm_lab.teaching import progress
+
+
+@pytest.fixture(autouse=True)
+def file(monkeypatch, tmp_path):
+    monkeypatch.setenv(progress.VARIABLE, str(tmp_path / "folder" / "progress.json"))
+    return tmp_path / "folder" / "progress.json"
+
+
+def test_every_commit_is_kept(file):
+    assert progress.commits("cost") == []
+    assert not file.exists()  # reading writes nothing
+    progress.commit("cost", 3.0, inside=False)
+    progress.commit("cost", 5, inside=True)
+    progress.commit("quality", 0.5, inside=True)
+    assert [(one.value, one.inside) for one in progress.commits("cost")] == [(3.0, False), (5, True)]
+    assert set(json.loads(file.read_text())["predictions"]) == {"cost", "quality"}
+    assert list(file.parent.iterdir()) == [file]  # no temporary file is left
+
+
+def test_the_first_commit_to_a_question_counts_and_later_questions_do_not_yet():
+    progress.commit("cost", 3.0, inside=False)
+    progress.commit("quality", 0.5, inside=True)
+    progress.commit("cost", 5.4, inside=True)
+    assert str(progress.record("cost")) == "Your record: 1 first prediction, 0 inside the measured spread."
+    assert str(progress.record("quality")) == "Your record: 2 first predictions, 1 inside the measured spread."
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", '{"predictions": {"cost": [{"value": 1}]}}', '{"predictions": 1}']
+)
+def test_a_damaged_file_is_named_with_the_remedy_and_left_alone(file, text):
+    file.parent.mkdir()
+    file.write_text(text)
+    with pytest.raises(ValueError, match="progress.json does not hold predictions: move the file away"):
+        progress.commit("cost", 3.0, inside=False)
+    assert file.read_text() == text
+
+
+def test_a_failed_write_leaves_the_old_file(file, monkeypatch):
+    progress.commit("cost", 3.0, inside=False)
+    before = file.read_text()
+
+    def fail(*paths):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        progress.commit("cost", 4.0, inside=False)
+    assert file.read_text() == before
+    assert list(file.parent.iterdir()) == [file]
+
+
+def test_the_usual_place_is_the_users_data_folder(monkeypatch):
+    monkeypatch.delenv(progress.VARIABLE)
+    assert progress.path().name == "progress.json"
+    assert "mobilellm-lab" in progress.path().parts
