@@ -11,8 +11,8 @@ from contextlib import redirect_stdout
 import ipywidgets
 
 from benchmarks.record import finish, mark
+from mobilellm_lab.deep_narrow.panel import deep_narrow_panel
 from mobilellm_lab.live import Live
-from mobilellm_lab.panels import deep_narrow_panel
 
 REPEATS = 7
 PATIENCE_S = 600.0

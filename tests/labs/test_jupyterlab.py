@@ -23,7 +23,7 @@ from playwright.sync_api import Browser, Page
 BROKEN = """
 from mobilellm_lab.deep_narrow import Recipe
 from mobilellm_lab.live import Live
-from mobilellm_lab.panels import deep_narrow_panel
+from mobilellm_lab.deep_narrow.panel import deep_narrow_panel
 broken = Live({}, {"Run the broken one": lambda values: Recipe(depth=4, n_heads=4, task="no such task")})
 broken.show()
 """
@@ -36,7 +36,7 @@ ASK = Prediction(name="speed", question="How many?", unit="times", low=1, high=2
 predict(ASK)
 """
 COMPARE = "ASK.compare(5.5)"
-QUIZ = "from mobilellm_lab.exercises.deep_narrow import LEAK, QUIZ\nQUIZ"
+QUIZ = "from mobilellm_lab.deep_narrow.exercises import LEAK, QUIZ\nQUIZ"
 CHECK = "LEAK.check(lambda model, tokens: 1 / 0)"
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from mobilellm_lab.exercises.deep_narrow import COST, QUIZ
+from mobilellm_lab.deep_narrow.exercises import COST, QUIZ
 from mobilellm_lab.teaching import Measured, Option, Prediction, Question, Quiz, progress
 from tests.site.test_axe import faults
 

@@ -10,9 +10,9 @@ import torch
 from mobilellm_lab import footprint, zoo
 from mobilellm_lab.deep_narrow import EncoderLM, Noise
 from mobilellm_lab.deep_narrow import leak as chapter_leak
-from mobilellm_lab.exercises.deep_narrow import CHOOSE, COST, COUNT, EXERCISES, LEAK, MASK, QUALITY
-from mobilellm_lab.exercises.deep_narrow.choose import measured
-from mobilellm_lab.exercises.deep_narrow.predictions import quality
+from mobilellm_lab.deep_narrow.exercises import CHOOSE, COST, COUNT, EXERCISES, LEAK, MASK, QUALITY
+from mobilellm_lab.deep_narrow.exercises.choose import measured
+from mobilellm_lab.deep_narrow.exercises.predictions import quality
 from mobilellm_lab.model import ModelConfig, Transformer
 
 SHAPE = {"vocab_size": 16, "dim": 16, "n_layers": 2, "n_heads": 4, "n_kv_heads": 2, "hidden_dim": 32, "max_seq_len": 16}
@@ -336,7 +336,7 @@ def test_a_reader_can_commit_a_number_inside_the_spread_as_it_is_printed(predict
 
 def test_the_chapter_names_its_exercises_after_what_the_reader_writes():
     assert [exercise.answer for exercise in EXERCISES] == ["leak", "masked", "parameters", "choose"]
-    folder = Path(__file__).parents[2] / "mobilellm_lab" / "exercises" / "deep_narrow"
+    folder = Path(__file__).parents[3] / "mobilellm_lab" / "deep_narrow" / "exercises"
     assert all((folder / f"{exercise.name}.py").exists() for exercise in EXERCISES)
 
 

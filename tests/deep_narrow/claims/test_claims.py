@@ -5,8 +5,8 @@ import pytest
 
 from mobilellm_lab import footprint, zoo
 from mobilellm_lab.deep_narrow import arms
+from mobilellm_lab.deep_narrow.claims.statements import CLAIMS
 from mobilellm_lab.deep_narrow.evidence import reported
-from mobilellm_lab.exercises.deep_narrow.claims import CLAIMS
 from mobilellm_lab.reference import open_sweep
 from mobilellm_lab.sweeps import Store, key
 

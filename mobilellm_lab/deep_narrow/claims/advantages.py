@@ -1,8 +1,8 @@
 """What the article promises of deep and narrow shapes: the rule that turns runs and formulas into each verdict."""
 
 from mobilellm_lab import footprint, zoo
+from mobilellm_lab.deep_narrow.claims.stored import AT, budgets, depths, seeds, speeds
 from mobilellm_lab.deep_narrow.evidence import reported
-from mobilellm_lab.exercises.deep_narrow.stored import AT, budgets, depths, seeds, speeds
 from mobilellm_lab.reference import origin
 from mobilellm_lab.sweeps import Store
 from mobilellm_lab.teaching.claim import Evidence, Verdict

@@ -6,8 +6,8 @@ import torch
 
 from mobilellm_lab import footprint, zoo
 from mobilellm_lab.deep_narrow import EncoderLM, Noise, leak, train_on_noise
+from mobilellm_lab.deep_narrow.claims.stored import AT, budgets, depths, seeds, speeds
 from mobilellm_lab.deep_narrow.evidence import reported
-from mobilellm_lab.exercises.deep_narrow.stored import AT, budgets, depths, seeds, speeds
 from mobilellm_lab.model import ModelConfig
 from mobilellm_lab.sweeps import Store
 from mobilellm_lab.teaching.claim import Evidence

@@ -6,7 +6,7 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from mobilellm_lab.figures.deep_narrow import (
+from mobilellm_lab.deep_narrow.figures.plots import (
     COLORS,
     decode_cost,
     kv_per_token,

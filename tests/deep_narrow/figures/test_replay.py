@@ -7,9 +7,9 @@ import altair as alt
 import pytest
 
 from mobilellm_lab.deep_narrow import arms
+from mobilellm_lab.deep_narrow.figures import replay as module
+from mobilellm_lab.deep_narrow.figures.replay import cost_replay, landing_replay, quality, quality_replay, shells_arms
 from mobilellm_lab.deep_narrow.sweep import SEEDS
-from mobilellm_lab.figures import deep_narrow_replay as module
-from mobilellm_lab.figures.deep_narrow_replay import cost_replay, landing_replay, quality, quality_replay, shells_arms
 from mobilellm_lab.reference import open_sweep
 from mobilellm_lab.sweeps import Store, key
 

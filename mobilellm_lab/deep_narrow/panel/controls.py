@@ -10,12 +10,12 @@ import torch
 from mobilellm_lab import footprint
 from mobilellm_lab.charts import report
 from mobilellm_lab.charts.live import curve_svg
+from mobilellm_lab.deep_narrow.panel.jobs import FAMILY, Family, Reference, Session, Training, loss_label
 from mobilellm_lab.deep_narrow.recipe import HOLD, Recipe, Result, Run
 from mobilellm_lab.deep_narrow.sweep import band
 from mobilellm_lab.live.controls import checkbox, choice, slider
 from mobilellm_lab.live.panel import Live, Values, static_if_headless
 from mobilellm_lab.model import FFN, SHARING, execution_order
-from mobilellm_lab.panels.deep_narrow_runs import FAMILY, Family, Reference, Session, Training, loss_label
 from mobilellm_lab.reference import open_sweep
 from mobilellm_lab.sweeps import Store
 from mobilellm_lab.tasks import NAMES
@@ -126,9 +126,7 @@ def deep_narrow_panel(*, reference: Reference | None = None, **defaults) -> Deep
 
 
 def _replay(store: Store) -> object:
-    from mobilellm_lab.figures.deep_narrow_replay import (
-        quality_replay,
-    )  # here: a live panel does without Altair's 90 MB
+    from mobilellm_lab.deep_narrow.figures.replay import quality_replay
 
     return quality_replay(store)
 

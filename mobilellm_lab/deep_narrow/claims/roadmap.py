@@ -3,8 +3,8 @@
 import pandas as pd
 
 from mobilellm_lab import footprint, zoo
+from mobilellm_lab.deep_narrow.claims.stored import AT, budgets, depths, seeds
 from mobilellm_lab.deep_narrow.evidence import reported
-from mobilellm_lab.exercises.deep_narrow.stored import AT, budgets, depths, seeds
 from mobilellm_lab.sweeps import Store
 from mobilellm_lab.teaching.claim import Evidence, Verdict
 from mobilellm_lab.teaching.rules import apart, graded, spread

@@ -10,8 +10,8 @@ import pytest
 
 from mobilellm_lab import footprint
 from mobilellm_lab.deep_narrow import Result
-from mobilellm_lab.panels import deep_narrow_panel
-from mobilellm_lab.panels.deep_narrow import DeepNarrow
+from mobilellm_lab.deep_narrow.panel import deep_narrow_panel
+from mobilellm_lab.deep_narrow.panel.controls import DeepNarrow
 
 STEPS = 3
 

@@ -1,10 +1,10 @@
 """Chapter 2's claims: what the article and the MobileLLM paper say, restated, each beside what was found here."""
 
-from mobilellm_lab.exercises.deep_narrow import advantages, roadmap, ways
+from mobilellm_lab.deep_narrow.exercises import advantages, roadmap, ways
 from mobilellm_lab.teaching.claim import Claim, Claims, Verdict
 
 RUNS, COSTS = "mobilellm-lab sweep deep_narrow", "mobilellm-lab sweep deep_narrow_cost"
-HERE = "mobilellm_lab.exercises.deep_narrow"
+HERE = "mobilellm_lab.deep_narrow.claims"
 PAPER = "the MobileLLM paper, {}, arXiv 2402.14905"
 
 ARTICLE = (
