@@ -1,11 +1,6 @@
 """Chapter 1: what a device allows, by formula and measured"""
 
-from mobilellm_lab.constraints.cards import MARKS, Device, Value, peak_bandwidth_gb_s
-from mobilellm_lab.constraints.checks import Check, checks, fit_bandwidth, predicted_ms, reached
-from mobilellm_lab.constraints.decode import build, decode_steps, random_model
-from mobilellm_lab.constraints.devices import DEVICES, card_table, find_device
-from mobilellm_lab.constraints.dispatch import torch_operations
-from mobilellm_lab.constraints.endurance import (
+from mobilellm_lab.constraints.battery_life import (
     PAPER_BATTERY_J,
     PAPER_J_PER_TOKEN_PER_BILLION,
     Endurance,
@@ -14,8 +9,12 @@ from mobilellm_lab.constraints.endurance import (
     hours,
     paper_j_per_token,
 )
-from mobilellm_lab.constraints.fit import APP_SHARE, Budget, Fit, budget_of, fit
+from mobilellm_lab.constraints.cards import MARKS, Device, Value, peak_bandwidth_gb_s
+from mobilellm_lab.constraints.decode import build, decode_steps, random_model
+from mobilellm_lab.constraints.devices import DEVICES, card_table, find_device
+from mobilellm_lab.constraints.dispatch import torch_operations
 from mobilellm_lab.constraints.machine import Machine, Probe, this_machine
+from mobilellm_lab.constraints.memory_fit import APP_SHARE, Budget, Fit, budget_of, fit
 from mobilellm_lab.constraints.prediction import LAB_MODELS, Outcome, Prediction, measure, predict
 from mobilellm_lab.constraints.probes import (
     ProbePlan,
@@ -33,6 +32,7 @@ from mobilellm_lab.constraints.published import (
     THROTTLING,
     pro_workload,
 )
+from mobilellm_lab.constraints.published_checks import Check, checks, fit_bandwidth, predicted_ms, reached
 from mobilellm_lab.constraints.recipe import BITS, MODELS, OWN, Progress, Recipe, Result, Run
 from mobilellm_lab.constraints.roofline import (
     EFFICIENCY,

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 import psutil
 
 from mobilellm_lab import zoo
+from mobilellm_lab.constraints.battery_life import Endurance, endurance
 from mobilellm_lab.constraints.decode import DTYPES, decode_steps, random_model
 from mobilellm_lab.constraints.devices import find_device
-from mobilellm_lab.constraints.endurance import Endurance, endurance
-from mobilellm_lab.constraints.fit import Fit, fit
 from mobilellm_lab.constraints.machine import Machine
+from mobilellm_lab.constraints.memory_fit import Fit, fit
 from mobilellm_lab.constraints.prediction import Prediction, predict
 from mobilellm_lab.constraints.probes import cores, torch_threads
 from mobilellm_lab.constraints.roofline import Speed, decode_speed, prefill_speed

@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator, NullFormatter, PercentFormatter, StrM
 from mobilellm_lab.charts import paper
 from mobilellm_lab.charts.paper import COLORS
 from mobilellm_lab.constraints import Budget
-from mobilellm_lab.figures.budget import draw_budget
+from mobilellm_lab.constraints.figures.budget import draw_budget
 from mobilellm_lab.measuring import Comparison, InMemory, Interval, Latency, Measured, OnDisk, Theoretical, pareto
 
 FAINT = "0.6"

@@ -20,9 +20,9 @@ from mobilellm_lab.constraints import (
     fit,
     this_machine,
 )
+from mobilellm_lab.constraints.figures import replay as module
+from mobilellm_lab.constraints.figures.replay import cards_replay, machine_replay, rows_of
 from mobilellm_lab.constraints.sweep import BATCHES, CONTEXTS, SIZES
-from mobilellm_lab.figures import constraints_replay as module
-from mobilellm_lab.figures.constraints_replay import cards_replay, machine_replay, rows_of
 from mobilellm_lab.reference import open_sweep
 from mobilellm_lab.sweeps import Store
 

@@ -21,9 +21,9 @@ from mobilellm_lab.constraints import (
     budget_of,
     roof_gop_s,
 )
+from mobilellm_lab.constraints.figures.budget import draw_budget
+from mobilellm_lab.constraints.figures.live import access
 from mobilellm_lab.constraints.published import EnergyRow, ThrottleRow
-from mobilellm_lab.figures.budget import draw_budget
-from mobilellm_lab.figures.constraints_live import access
 
 CHECKED_WITHIN = 0.10  # of a published number: the band that the chapter sets itself
 PREDICTED_WITHIN = 0.25  # of a measurement on the reader's own machine

@@ -5,7 +5,7 @@ import pytest
 
 from mobilellm_lab.charts import paper
 from mobilellm_lab.constraints import DEVICES, Budget, budget_of
-from mobilellm_lab.figures.budget import draw_budget
+from mobilellm_lab.constraints.figures.budget import draw_budget
 
 KNOWN = Budget(device="a phone", memory_mib=614.4, bandwidth_gb_s=34.0, battery_j=45_000)
 UNKNOWN = Budget(device="a board", memory_mib=None, bandwidth_gb_s=None, battery_j=None)

@@ -1,10 +1,10 @@
 """Chapter 1's claims: what the article and the MobileLLM papers say of a phone's limits, each beside what was found."""
 
-from mobilellm_lab.exercises.constraints import article, motivation
+from mobilellm_lab.constraints.exercises import article, motivation
 from mobilellm_lab.teaching.claim import Claim, Claims, Verdict
 
 DECODED = "mobilellm-lab sweep constraints"
-HERE = "mobilellm_lab.exercises.constraints"
+HERE = "mobilellm_lab.constraints.claims"
 PAPER = "the MobileLLM paper, {}, arXiv 2402.14905"
 
 ARTICLE = (

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from mobilellm_lab.constraints.cards import Device
-from mobilellm_lab.constraints.fit import JOULES_PER_WH
+from mobilellm_lab.constraints.memory_fit import JOULES_PER_WH
 from mobilellm_lab.constraints.published import ENERGY_ROWS
 from mobilellm_lab.constraints.roofline import EFFICIENCY, decode_speed
 from mobilellm_lab.constraints.workload import Workload

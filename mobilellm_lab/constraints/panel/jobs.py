@@ -19,7 +19,7 @@ from mobilellm_lab.constraints import (
     Speed,
     lab_plan,
 )
-from mobilellm_lab.figures.constraints_live import access, decode_svg, fit_svg, probes_svg
+from mobilellm_lab.constraints.figures.live import access, decode_svg, fit_svg, probes_svg
 
 PROBING, BUILDING = 0.15, 0.25  # shares of the progress bar
 COLUMNS = "run, MiB, fits, MB a step, tokens/s here, predicted, on the device, hours".split(", ")

@@ -19,7 +19,7 @@ from mobilellm_lab.constraints import (
     fit,
     prefill_speed,
 )
-from mobilellm_lab.figures.constraints import (
+from mobilellm_lab.constraints.figures.plots import (
     bandwidth,
     energy,
     memory_fit,

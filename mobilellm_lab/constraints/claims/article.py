@@ -2,7 +2,7 @@
 
 from mobilellm_lab import footprint, zoo
 from mobilellm_lab.constraints import APP_SHARE, CPU_AND_GPU, DEVICES, ONEPLUS_12, budget_of
-from mobilellm_lab.exercises.constraints.stored import SETTING, alone, decoded
+from mobilellm_lab.constraints.claims.stored import SETTING, alone, decoded
 from mobilellm_lab.sweeps import Store
 from mobilellm_lab.teaching.claim import Evidence
 from mobilellm_lab.teaching.rules import graded

@@ -9,10 +9,10 @@ import torch
 
 from mobilellm_lab.charts.report import digits, short
 from mobilellm_lab.constraints import BITS, DEVICES, MODELS, Machine, Recipe, Result, Run, cores
-from mobilellm_lab.figures.constraints_live import decode_svg
+from mobilellm_lab.constraints.figures.live import decode_svg
+from mobilellm_lab.constraints.panel.jobs import Decoding, Measuring, Session, said
 from mobilellm_lab.live import controls
 from mobilellm_lab.live.panel import Live, Values, static_if_headless
-from mobilellm_lab.panels.constraints_runs import Decoding, Measuring, Session, said
 from mobilellm_lab.reference import open_sweep
 
 DEPTHS = range(1, 33)
@@ -100,9 +100,7 @@ def constraints_panel(*, machine: Machine | None = None, **defaults) -> Constrai
 
 
 def _replay() -> object:
-    from mobilellm_lab.figures.constraints_replay import (
-        machine_replay,
-    )  # here: a live panel does without Altair's 90 MB
+    from mobilellm_lab.constraints.figures.replay import machine_replay
 
     return machine_replay(open_sweep("constraints"))
 

@@ -2,7 +2,7 @@
 
 from mobilellm_lab import footprint
 from mobilellm_lab.constraints import LAB_MODELS
-from mobilellm_lab.exercises.constraints.stored import alone, decoded, one
+from mobilellm_lab.constraints.claims.stored import alone, decoded, one
 from mobilellm_lab.reference import open_sweep, origin
 from mobilellm_lab.teaching.prediction import Measured, Prediction
 

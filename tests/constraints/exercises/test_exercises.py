@@ -8,7 +8,8 @@ from pytest import approx
 
 from mobilellm_lab import constraints, footprint, zoo
 from mobilellm_lab.constraints import LAB_MODELS, Workload
-from mobilellm_lab.exercises.constraints import (
+from mobilellm_lab.constraints.claims.stored import alone, decoded, one
+from mobilellm_lab.constraints.exercises import (
     CACHE,
     CEILING,
     DRAIN,
@@ -19,7 +20,6 @@ from mobilellm_lab.exercises.constraints import (
     ROOM,
     SHARE,
 )
-from mobilellm_lab.exercises.constraints.stored import alone, decoded, one
 from mobilellm_lab.model import KVCache, ModelConfig
 from mobilellm_lab.reference import open_sweep
 from mobilellm_lab.teaching.exercise import Wrong
@@ -291,7 +291,7 @@ def test_the_chapter_names_its_exercises_after_what_the_reader_writes():
         "longest_context",
         "drain_percent",
     ]
-    folder = Path(__file__).parents[2] / "mobilellm_lab" / "exercises" / "constraints"
+    folder = Path(__file__).parents[3] / "mobilellm_lab" / "constraints" / "exercises"
     assert all((folder / f"{exercise.name}.py").exists() for exercise in EXERCISES)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from mobilellm_lab import zoo
 from mobilellm_lab.constraints import DEVICES, Probe, Workload, find_device, fit
-from mobilellm_lab.figures.constraints_live import access, decode_svg, fit_svg, probes_svg
+from mobilellm_lab.constraints.figures.live import access, decode_svg, fit_svg, probes_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 

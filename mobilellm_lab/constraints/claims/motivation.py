@@ -12,8 +12,8 @@ from mobilellm_lab.constraints import (
     predicted_ms,
     pro_workload,
 )
+from mobilellm_lab.constraints.claims.stored import decoded, one
 from mobilellm_lab.constraints.published import PRO_KV_MB
-from mobilellm_lab.exercises.constraints.stored import decoded, one
 from mobilellm_lab.sweeps import Store
 from mobilellm_lab.teaching.claim import Evidence, Verdict
 from mobilellm_lab.teaching.rules import graded

@@ -6,10 +6,10 @@ import time
 import pytest
 
 from mobilellm_lab.constraints import BITS, DEVICES, MODELS, Machine, Probe, Recipe, Result, cores, lab_plan
+from mobilellm_lab.constraints.panel import constraints_panel
+from mobilellm_lab.constraints.panel.controls import Constraints
+from mobilellm_lab.constraints.panel.jobs import Session, label, seldom
 from mobilellm_lab.measuring import Latency
-from mobilellm_lab.panels import constraints_panel
-from mobilellm_lab.panels.constraints import Constraints
-from mobilellm_lab.panels.constraints_runs import Session, label, seldom
 
 TOKENS = 3
 SMALL = {"depth": 2, "width": 64, "tokens": TOKENS}

@@ -4,7 +4,7 @@ import pytest
 
 from mobilellm_lab import constraints
 from mobilellm_lab.constraints import DEVICES, LAB_MODELS, Machine, Workload
-from mobilellm_lab.exercises.constraints.stored import alone, decoded, one
+from mobilellm_lab.constraints.claims.stored import alone, decoded, one
 from mobilellm_lab.reference import open_sweep
 from mobilellm_lab.zoo import SHAPES
 
