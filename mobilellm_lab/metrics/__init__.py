@@ -5,7 +5,7 @@ from mobilellm_lab.metrics.duel import Pair as DuelPair
 from mobilellm_lab.metrics.duel import Recipe as DuelRecipe
 from mobilellm_lab.metrics.duel import Result as DuelResult
 from mobilellm_lab.metrics.duel import Run as DuelRun
-from mobilellm_lab.metrics.lies import LIES, Lie
+from mobilellm_lab.metrics.pitfalls import LIES, Lie
 from mobilellm_lab.metrics.sweep import LieTrial, lie_trials, measure_duels, measure_lies, recipes
 
 __all__ = [

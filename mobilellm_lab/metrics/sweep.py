@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 
 from mobilellm_lab.metrics.duel import MOST_REPEATS, OUTCOMES, RULES, Recipe, Run, judge, outcome
-from mobilellm_lab.metrics.lies import LIES
+from mobilellm_lab.metrics.pitfalls import LIES
 from mobilellm_lab.provenance import provenance
 
 SLOWDOWNS = (0, 2, 5, 10, 20)  # per cent more work in b

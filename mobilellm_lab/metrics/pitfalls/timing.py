@@ -14,7 +14,7 @@ from mobilellm_lab.measuring.generation import generation
 from mobilellm_lab.measuring.latency import latency
 from mobilellm_lab.measuring.neighbour import Neighbour
 from mobilellm_lab.metrics.duel import Recipe, Run
-from mobilellm_lab.metrics.lies.lie import Lie
+from mobilellm_lab.metrics.pitfalls.pitfall import Lie
 from mobilellm_lab.model import Transformer, generate
 
 CALLS, PROMPT = 20, 64  # answers asked of a fresh process, and tokens of the question
@@ -42,7 +42,7 @@ def first_calls(seed: int) -> None:
 
 def no_warmup(*, seed: int = 0) -> Lie:
     """Time to the first token of the first answer in a fresh process, and the median once it has warmed up."""
-    code = f"from mobilellm_lab.metrics.lies.timing import first_calls; first_calls({seed})"
+    code = f"from mobilellm_lab.metrics.pitfalls.timing import first_calls; first_calls({seed})"
     found = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     output = subprocess.run([sys.executable, "-c", code], env=found, capture_output=True, text=True, check=True).stdout
     durations = json.loads(output.splitlines()[-1])

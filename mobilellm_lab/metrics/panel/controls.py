@@ -7,10 +7,10 @@ from functools import partial
 import ipywidgets as W
 import torch
 
-from mobilellm_lab.figures.metrics_live import duel_svg
 from mobilellm_lab.live.panel import Live, Values, static_if_headless
 from mobilellm_lab.metrics.duel import RULES, Recipe, Result, Run
-from mobilellm_lab.panels.metrics_runs import DUELS, Duel, Duels, Reference, Session, truth
+from mobilellm_lab.metrics.figures.live import duel_svg
+from mobilellm_lab.metrics.panel.jobs import DUELS, Duel, Duels, Reference, Session, truth
 from mobilellm_lab.reference import open_sweep
 from mobilellm_lab.sweeps import Store
 
@@ -103,7 +103,7 @@ def stored(store: Store, recipe: Recipe) -> str:
 
 
 def _replay(store: Store) -> object:
-    from mobilellm_lab.figures.metrics_replay import duel_replay  # here: a live panel does without Altair's 90 MB
+    from mobilellm_lab.metrics.figures.replay import duel_replay
 
     return duel_replay(store)
 

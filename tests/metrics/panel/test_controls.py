@@ -6,9 +6,9 @@ import psutil
 import pytest
 
 from mobilellm_lab.metrics.duel import OUTCOMES, RULES, VERDICTS, Recipe, Result, outcome
-from mobilellm_lab.panels import metrics_panel
-from mobilellm_lab.panels.metrics import Metrics, stored
-from mobilellm_lab.panels.metrics_runs import DUELS, label
+from mobilellm_lab.metrics.panel import metrics_panel
+from mobilellm_lab.metrics.panel.controls import Metrics, stored
+from mobilellm_lab.metrics.panel.jobs import DUELS, label
 from mobilellm_lab.reference import open_sweep
 
 PAIRS = 6  # the fewest with an interval

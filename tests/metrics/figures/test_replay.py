@@ -5,9 +5,9 @@ import re
 import altair as alt
 import pytest
 
-from mobilellm_lab.figures.metrics_replay import duel_replay, duels, lies, lies_replay
 from mobilellm_lab.metrics.duel import OUTCOMES, RULES
-from mobilellm_lab.metrics.lies import LIES
+from mobilellm_lab.metrics.figures.replay import duel_replay, duels, lies, lies_replay
+from mobilellm_lab.metrics.pitfalls import LIES
 from mobilellm_lab.metrics.sweep import LIE_REPEATS, REPEATS, SLOWDOWNS
 from mobilellm_lab.reference import open_sweep
 from mobilellm_lab.sweeps import Store

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from mobilellm_lab.metrics.lies.lie import Lie
-from mobilellm_lab.metrics.lies.machine import busy_neighbour, wrong_threads
-from mobilellm_lab.metrics.lies.quality import no_interval, tokenizers
-from mobilellm_lab.metrics.lies.timing import cold_cache, hidden_tail, no_warmup, one_shot
+from mobilellm_lab.metrics.pitfalls.machine import busy_neighbour, wrong_threads
+from mobilellm_lab.metrics.pitfalls.pitfall import Lie
+from mobilellm_lab.metrics.pitfalls.quality import no_interval, tokenizers
+from mobilellm_lab.metrics.pitfalls.timing import cold_cache, hidden_tail, no_warmup, one_shot
 
 LIES: dict[str, Callable[..., Lie]] = {
     "no_warmup": no_warmup,

@@ -7,8 +7,8 @@ import torch
 
 from mobilellm_lab.measuring.generation import generation
 from mobilellm_lab.measuring.neighbour import Neighbour
-from mobilellm_lab.metrics.lies.lie import Lie
-from mobilellm_lab.metrics.lies.timing import small_model
+from mobilellm_lab.metrics.pitfalls.pitfall import Lie
+from mobilellm_lab.metrics.pitfalls.timing import small_model
 from mobilellm_lab.model import Transformer, generate
 
 PATIENCE_S = 2.0  # a fight over cores may last; it is watched for so long

@@ -5,7 +5,7 @@ import torch
 from mobilellm_lab import zoo
 from mobilellm_lab.measuring.interval import accuracy_interval
 from mobilellm_lab.measuring.scores import Scores, score
-from mobilellm_lab.metrics.lies.lie import Lie
+from mobilellm_lab.metrics.pitfalls.pitfall import Lie
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.tasks import Task, make
 from mobilellm_lab.training import TrainConfig, train

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from mobilellm_lab.charts.report import digits
-from mobilellm_lab.exercises.metrics.stored import duels, lies
+from mobilellm_lab.metrics.claims.stored import duels, lies
 from mobilellm_lab.reference import origin
 from mobilellm_lab.sweeps import Store
 from mobilellm_lab.teaching.claim import Evidence

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from mobilellm_lab.charts import report
-from mobilellm_lab.figures.metrics_live import duel_svg, duels_svg
 from mobilellm_lab.measuring import Comparison, compare_samples
 from mobilellm_lab.metrics.duel import CONFIDENCE, OUTCOMES, Recipe, Result, Run
+from mobilellm_lab.metrics.figures.live import duel_svg, duels_svg
 
 DUELS = 10  # what the second button fights
 RESAMPLES = 500  # of the interval that is drawn after every pair; the verdict itself takes more

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from mobilellm_lab.exercises.metrics import BITS, BOOTSTRAP, EXERCISES, FRONT, JOULES, SHOT, THREADS, TPOT
-from mobilellm_lab.exercises.metrics.stored import OUTCOMES, duels, lies
 from mobilellm_lab.measuring import bootstrap_interval, counter_difference_uj, pareto
+from mobilellm_lab.metrics.claims.stored import OUTCOMES, duels, lies
+from mobilellm_lab.metrics.exercises import BITS, BOOTSTRAP, EXERCISES, FRONT, JOULES, SHOT, THREADS, TPOT
 from mobilellm_lab.reference import open_sweep
 
 # TPOT: other right forms
@@ -324,7 +324,7 @@ def test_the_chapter_names_its_exercises_after_what_the_reader_writes():
         "front",
         "energy_j",
     ]
-    folder = Path(__file__).parents[2] / "mobilellm_lab" / "exercises" / "metrics"
+    folder = Path(__file__).parents[3] / "mobilellm_lab" / "metrics" / "exercises"
     assert all((folder / f"{exercise.name}.py").exists() for exercise in EXERCISES)
 
 

@@ -1,10 +1,10 @@
 """Chapter 7's claims: what the article and common practice say of measuring, restated, each beside what was found."""
 
-from mobilellm_lab.exercises.metrics import habits, measures
+from mobilellm_lab.metrics.exercises import habits, measures
 from mobilellm_lab.teaching.claim import Claim, Claims, Verdict
 
 DUELS, LIES = "mobilellm-lab sweep metrics", "mobilellm-lab sweep metrics_lies"
-HERE = "mobilellm_lab.exercises.metrics"
+HERE = "mobilellm_lab.metrics.claims"
 
 ARTICLE = (
     Claim(

@@ -3,8 +3,8 @@
 from mobilellm_lab import footprint, zoo
 from mobilellm_lab.constraints import CPU_AND_GPU
 from mobilellm_lab.deep_narrow.evidence import reported
-from mobilellm_lab.exercises.metrics.published import EXECUTORCH, POWER
 from mobilellm_lab.measuring import accuracy_interval, pareto
+from mobilellm_lab.metrics.claims.published import EXECUTORCH, POWER
 from mobilellm_lab.model import ModelConfig
 from mobilellm_lab.sweeps import Store
 from mobilellm_lab.teaching.claim import Evidence

@@ -7,9 +7,9 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from mobilellm_lab.charts.svg import HEIGHT, WIDTH
-from mobilellm_lab.figures.metrics_live import duel_svg, duels_svg
 from mobilellm_lab.measuring import compare_samples
 from mobilellm_lab.metrics.duel import VERDICTS
+from mobilellm_lab.metrics.figures.live import duel_svg, duels_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 TIE, A, B = "not distinguishable", "a is faster", "b is faster"

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from mobilellm_lab.metrics import LIES, Lie
-from mobilellm_lab.metrics.lies import machine, quality
+from mobilellm_lab.metrics.pitfalls import machine, quality
 
 
 @cache

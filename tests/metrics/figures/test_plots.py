@@ -7,7 +7,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from mobilellm_lab.constraints import DEVICES, budget_of
-from mobilellm_lab.figures.metrics import (
+from mobilellm_lab.measuring import InMemory, Interval, Latency, Measured, OnDisk, Theoretical, compare_samples
+from mobilellm_lab.metrics.figures.plots import (
     comparison_intervals,
     four_columns,
     latency_distribution,
@@ -16,7 +17,6 @@ from mobilellm_lab.figures.metrics import (
     quality_intervals,
     right_verdicts,
 )
-from mobilellm_lab.measuring import InMemory, Interval, Latency, Measured, OnDisk, Theoretical, compare_samples
 
 MIB = 2**20
 COLUMNS = {

@@ -1,0 +1,1 @@
+"""Chapter 7 drawn: its results as pictures, live and replayed."""
