@@ -14,8 +14,8 @@ from tqdm import tqdm
 
 from mobilellm_lab import __version__, constraints, deep_narrow, doctor, measuring, metrics, quantization
 from mobilellm_lab.arms import Arm, missing
-from mobilellm_lab.quantization import sweep_qat
-from mobilellm_lab.quantization.sweep import missing_rows, run_plan
+from mobilellm_lab.quantization.study import sweep_qat
+from mobilellm_lab.quantization.study.sweep import missing_rows, run_plan
 from mobilellm_lab.reference import MODELS, open_sweep
 from mobilellm_lab.reference.making import finished, make_model
 from mobilellm_lab.reference.models import FOLDER

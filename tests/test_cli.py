@@ -9,9 +9,9 @@ import pytest
 from mobilellm_lab import __version__, checkpoints, cli, deep_narrow, measuring, metrics
 from mobilellm_lab.deep_narrow import Arm, Cost, Recipe
 from mobilellm_lab.model import ModelConfig, Transformer
-from mobilellm_lab.quantization import fragile, sweep, sweep_qat
-from mobilellm_lab.quantization.context import Context
-from mobilellm_lab.quantization.recipe import QATRecipe
+from mobilellm_lab.quantization.study import fragility, sweep, sweep_qat
+from mobilellm_lab.quantization.study.kv_cache import Context
+from mobilellm_lab.quantization.study.recipe import QATRecipe
 from mobilellm_lab.reference import FOLDER
 from mobilellm_lab.sweeps import Store
 

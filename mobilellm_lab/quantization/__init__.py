@@ -1,34 +1,34 @@
 """Chapter 3: how few bits a model's numbers need, and what each way there costs"""
 
 from mobilellm_lab.quantization.activations import ACTIVATIONS, quantize_activations
-from mobilellm_lab.quantization.article import FAILURES, Failure
 from mobilellm_lab.quantization.awq import best_scale
 from mobilellm_lab.quantization.calibration import DATA, RANGES, Calibration, calibrate, calibration_data, range_of
-from mobilellm_lab.quantization.converted import quantized_matrices
-from mobilellm_lab.quantization.eager import quantize_static
 from mobilellm_lab.quantization.files import load_quantized, save_quantized
-from mobilellm_lab.quantization.flip import LIVE_SIZES as FLIP_LIVE_SIZES
-from mobilellm_lab.quantization.flip import SIZES as FLIP_SIZES
-from mobilellm_lab.quantization.flip import Recipe as FlipRecipe
-from mobilellm_lab.quantization.flip import Result as FlipResult
-from mobilellm_lab.quantization.flip import Run as FlipRun
 from mobilellm_lab.quantization.grid import BITS, CHANNEL, TENSOR, Grid, QTensor
-from mobilellm_lab.quantization.kernels import BACKENDS, Backend, find_backend, int4_refusals
-from mobilellm_lab.quantization.kv import QuantizedKVCache, WithCache, answers_by_distance, loss_by_position
+from mobilellm_lab.quantization.kv_cache import QuantizedKVCache, WithCache, answers_by_distance, loss_by_position
 from mobilellm_lab.quantization.layers import PackedEmbedding, PackedLinear, packed
-from mobilellm_lab.quantization.libraries import torchao
-from mobilellm_lab.quantization.mixed import Cost, assign, sensitivity
+from mobilellm_lab.quantization.libraries.load.article import FAILURES, Failure
+from mobilellm_lab.quantization.libraries.load.converted import quantized_matrices
+from mobilellm_lab.quantization.libraries.load.copies import with_head
+from mobilellm_lab.quantization.libraries.load.eager import quantize_static
+from mobilellm_lab.quantization.libraries.load.kernels import BACKENDS, Backend, find_backend, int4_refusals
+from mobilellm_lab.quantization.libraries.load.load import torchao
+from mobilellm_lab.quantization.libraries.load.stubs import AttentionBlock, Survival, survives
+from mobilellm_lab.quantization.mixed_precision import Cost, assign, sensitivity
 from mobilellm_lab.quantization.outliers import plant
 from mobilellm_lab.quantization.packing import pack, packed_bytes, unpack
 from mobilellm_lab.quantization.ptq import METHODS, quantize
 from mobilellm_lab.quantization.qat import QATRun, ste
 from mobilellm_lab.quantization.quantized import LAYERS, QuantizedModel, matrices, select
-from mobilellm_lab.quantization.recipe import QATRecipe, Recipe
 from mobilellm_lab.quantization.rotation import hadamard, rotate
-from mobilellm_lab.quantization.run import Result, Run
-from mobilellm_lab.quantization.speed import flip_size, measure_speed, speed_recipes
-from mobilellm_lab.quantization.stubs import AttentionBlock, Survival, survives
-from mobilellm_lab.quantization.twins import with_head
+from mobilellm_lab.quantization.study.crossover import LIVE_SIZES as FLIP_LIVE_SIZES
+from mobilellm_lab.quantization.study.crossover import SIZES as FLIP_SIZES
+from mobilellm_lab.quantization.study.crossover import Recipe as FlipRecipe
+from mobilellm_lab.quantization.study.crossover import Result as FlipResult
+from mobilellm_lab.quantization.study.crossover import Run as FlipRun
+from mobilellm_lab.quantization.study.recipe import QATRecipe, Recipe
+from mobilellm_lab.quantization.study.run import Result, Run
+from mobilellm_lab.quantization.study.speed import flip_size, measure_speed, speed_recipes
 
 __all__ = [
     "ACTIVATIONS",

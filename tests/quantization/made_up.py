@@ -2,11 +2,11 @@
 
 from dataclasses import asdict
 
-from mobilellm_lab.quantization import fragile, sweep_qat
-from mobilellm_lab.quantization.context import Context
-from mobilellm_lab.quantization.mixture import Mixture
-from mobilellm_lab.quantization.recipe import FLOAT, QATRecipe, Recipe
-from mobilellm_lab.quantization.sweep import plan
+from mobilellm_lab.quantization.study import fragility, sweep_qat
+from mobilellm_lab.quantization.study.kv_cache import Context
+from mobilellm_lab.quantization.study.mixed_precision import Mixture
+from mobilellm_lab.quantization.study.recipe import FLOAT, QATRecipe, Recipe
+from mobilellm_lab.quantization.study.sweep import plan
 from mobilellm_lab.sweeps import Store, key
 
 PROVENANCE = {"command": "make it", "commit": "a" * 40, "machine": "a laptop", "threads": 1, "torch": "2.13.0"}
@@ -52,12 +52,12 @@ def row(item: object) -> dict:
     return found | more
 
 
-def small_row(recipe: fragile.Small) -> dict:
+def small_row(recipe: fragility.Small) -> dict:
     """A row of the small models: deeper ones lose more."""
     rounded = [
         {"bits": bits, "group_size": size, "loss_nats": 0.5 + recipe.depth / bits / 100, "accuracy": 0.7}
-        for size in fragile.GROUPS
-        for bits in fragile.BITS
+        for size in fragility.GROUPS
+        for bits in fragility.BITS
     ]
     own = {"loss_nats": 0.5, "accuracy": 0.8, "parameters": 60_000, "shape": {"dim": 96 // recipe.depth}}
     return own | {"rounded": rounded, "validation_loss_nats": abs(recipe.lr - 4e-3), "provenance": PROVENANCE}
@@ -85,7 +85,7 @@ def stores(folder) -> tuple[Store, Store]:
     """Both stores of the chapter's quality, whole."""
     store, trained = Store(folder / "quantization.jsonl"), Store(folder / "quantization_qat.jsonl")
     items = [(store, item, row(item)) for item in plan()]
-    for destination, arms, make in ((store, fragile.arms(), small_row), (trained, sweep_qat.arms(), qat_row)):
+    for destination, arms, make in ((store, fragility.arms(), small_row), (trained, sweep_qat.arms(), qat_row)):
         for arm in arms:
             for recipe in arm.candidates():
                 destination.add(recipe, make(recipe))

@@ -5,12 +5,12 @@ import math
 import pytest
 from quantization.made_up import rise_nats, stores
 
-from mobilellm_lab.quantization import evidence, sweep_qat
-from mobilellm_lab.quantization.context import contexts
 from mobilellm_lab.quantization.grid import CHANNEL
-from mobilellm_lab.quantization.paretoq import PARETOQ
-from mobilellm_lab.quantization.recipe import FLOAT, Recipe
-from mobilellm_lab.quantization.sweep import DEEP, WIDE, studies
+from mobilellm_lab.quantization.study import evidence, sweep_qat
+from mobilellm_lab.quantization.study.kv_cache import contexts
+from mobilellm_lab.quantization.study.paretoq import PARETOQ
+from mobilellm_lab.quantization.study.recipe import FLOAT, Recipe
+from mobilellm_lab.quantization.study.sweep import DEEP, WIDE, studies
 from mobilellm_lab.sweeps import Store, key
 
 

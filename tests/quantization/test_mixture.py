@@ -6,8 +6,8 @@ import pytest
 
 from mobilellm_lab.measuring.start import start
 from mobilellm_lab.quantization.grid import Grid
-from mobilellm_lab.quantization.mixture import BITS, BUDGETS, UNIFORM, Mixture, mixture_row
 from mobilellm_lab.quantization.quantized import matrices
+from mobilellm_lab.quantization.study.mixed_precision import BITS, BUDGETS, UNIFORM, Mixture, mixture_row
 from mobilellm_lab.reference.models import FOLDER
 
 MODEL = "student-tiny"

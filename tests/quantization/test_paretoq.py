@@ -1,6 +1,6 @@
 """ParetoQ's table, as printed: whole, and with the trend that the chapter reads off it."""
 
-from mobilellm_lab.quantization.paretoq import BITS, PARETOQ, ROUNDED, SOURCE
+from mobilellm_lab.quantization.study.paretoq import BITS, PARETOQ, ROUNDED, SOURCE
 
 
 def test_every_size_has_every_number_of_bits():

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from mobilellm_lab.quantization.grid import BITS, CHANNEL, TENSOR, Grid
-from mobilellm_lab.quantization.recipe import FLOAT, QATRecipe, Recipe
+from mobilellm_lab.quantization.study.recipe import FLOAT, QATRecipe, Recipe
 from mobilellm_lab.sweeps import key
 
 

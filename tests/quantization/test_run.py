@@ -11,8 +11,8 @@ from mobilellm_lab.measuring.evaluation import Exam
 from mobilellm_lab.quantization.grid import Grid
 from mobilellm_lab.quantization.ptq import METHODS, quantize
 from mobilellm_lab.quantization.quantized import LAYERS, matrices, select
-from mobilellm_lab.quantization.recipe import FLOAT, Recipe
-from mobilellm_lab.quantization.run import Run, calibration_key, stored_bytes
+from mobilellm_lab.quantization.study.recipe import FLOAT, Recipe
+from mobilellm_lab.quantization.study.run import Run, calibration_key, stored_bytes
 from mobilellm_lab.reference import load_model
 
 

@@ -10,13 +10,13 @@ import pytest
 
 from mobilellm_lab import checkpoints
 from mobilellm_lab.model import ModelConfig, Transformer
-from mobilellm_lab.quantization import fragile
-from mobilellm_lab.quantization import sweep as plans
-from mobilellm_lab.quantization.context import Context
 from mobilellm_lab.quantization.grid import CHANNEL, TENSOR
-from mobilellm_lab.quantization.mixture import Mixture
-from mobilellm_lab.quantization.recipe import FLOAT, Recipe
-from mobilellm_lab.quantization.sweep import BITS, DEEP, GROUPS, SCHEMES, SEEDS, WIDE, distances, plan, studies
+from mobilellm_lab.quantization.study import fragility
+from mobilellm_lab.quantization.study import sweep as plans
+from mobilellm_lab.quantization.study.kv_cache import Context
+from mobilellm_lab.quantization.study.mixed_precision import Mixture
+from mobilellm_lab.quantization.study.recipe import FLOAT, Recipe
+from mobilellm_lab.quantization.study.sweep import BITS, DEEP, GROUPS, SCHEMES, SEEDS, WIDE, distances, plan, studies
 from mobilellm_lab.sweeps import Store, key
 from mobilellm_lab.tasks import make
 
@@ -91,7 +91,7 @@ def test_a_key_stays_what_it_is():
     # Another key, and every stored run is orphaned: a new field of a recipe means a new sweep.
     assert key(Recipe()) == "64a25738e81df0b1"
     assert key(Context()) == "e1e6e438b5f77774" and key(Mixture()) == "9d524b6878271bf5"
-    assert key(fragile.Small()) == "556fd879b611047b"
+    assert key(fragility.Small()) == "556fd879b611047b"
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_a_row_is_plain_values_and_comes_out_the_same_again(recipe, folder):
 
 def test_a_plan_is_carried_out_once_and_goes_on_where_it_was(folder, tmp_path, monkeypatch):
     items = [Recipe(bits=FLOAT), Recipe(bits=8), Context(kv_bits=8), Mixture()]
-    small = [replace(arm, recipe=replace(arm.recipe, budget=5_000, depth=1, steps=1)) for arm in fragile.arms()[:1]]
+    small = [replace(arm, recipe=replace(arm.recipe, budget=5_000, depth=1, steps=1)) for arm in fragility.arms()[:1]]
     monkeypatch.setattr(plans, "plan", lambda: items)
     monkeypatch.setattr(fragile, "arms", lambda: small)
     store = Store(tmp_path / "sweep.jsonl")

@@ -9,9 +9,9 @@ import pytest
 from mobilellm_lab import checkpoints
 from mobilellm_lab.arms import VALIDATION_SEED, missing
 from mobilellm_lab.model import ModelConfig, Transformer
-from mobilellm_lab.quantization.recipe import FLOAT, QATRecipe
-from mobilellm_lab.quantization.sweep import DEEP, WIDE
-from mobilellm_lab.quantization.sweep_qat import BITS, METHODS, STEPS, arms, qat_row, run_arms
+from mobilellm_lab.quantization.study.recipe import FLOAT, QATRecipe
+from mobilellm_lab.quantization.study.sweep import DEEP, WIDE
+from mobilellm_lab.quantization.study.sweep_qat import BITS, METHODS, STEPS, arms, qat_row, run_arms
 from mobilellm_lab.sweeps import Store, key
 from mobilellm_lab.tasks import make
 

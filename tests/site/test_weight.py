@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser
 
-from mobilellm_lab.figures import quantization as figures
-from mobilellm_lab.quantization import evidence
+from mobilellm_lab.quantization.figures import plots as figures
+from mobilellm_lab.quantization.study import evidence
 from mobilellm_lab.reference import open_sweep
 from tests.site.test_pages import DESK, PAGES, visit
 

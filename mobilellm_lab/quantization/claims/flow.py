@@ -1,0 +1,97 @@
+"""The article's lines of code, and its advice on fusing and loading, tried now: the rule behind each verdict."""
+
+import tempfile
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from mobilellm_lab.model import Transformer
+from mobilellm_lab.quantization import Grid, load_quantized, save_quantized
+from mobilellm_lab.quantization.libraries.load import article
+from mobilellm_lab.quantization.libraries.load.stubs import first_sentence
+from mobilellm_lab.quantization.ptq import quantize
+from mobilellm_lab.teaching.claim import Evidence
+from mobilellm_lab.teaching.rules import graded
+
+
+def sample_works() -> Evidence:
+    """Per line of the article's sample that meets a language model: does it run?
+
+    Each failure is provoked anew. Holds if none of them happens any more, does not hold if all do.
+    """
+    said = {name: _error(failure) for name, failure in article.FAILURES.items()}
+    happens = [name for name, error in said.items() if error]
+    return Evidence(
+        verdict=graded(not error for error in said.values()),
+        numbers={"failures": str(len(happens)), "embedding": said["embedding"], "linear": said["no stubs"]},
+    )
+
+
+def fusing_helps() -> Evidence:
+    """Has a transformer of ours a pair of modules that torch fuses, and does the function exist that the sample calls?
+
+    torch fuses chains of convolution, linear layer, batch norm and ReLU. Holds if both, does not hold if neither.
+    """
+    fusable = {kinds for kinds in _fusers() if len(kinds) > 1}
+    model = Transformer(article.TINY)
+    found = sum(_chains(children, fusable) for children in _siblings(model))
+    exists = not _error(article.FAILURES["fusion"])
+    return Evidence(
+        verdict=graded([found > 0, exists]),
+        numbers={
+            "kinds": str(len(fusable)),
+            "chains": str(found),
+            "modules": str(sum(1 for _ in model.modules())),
+            "error": _error(article.FAILURES["fusion"]) or "none",
+        },
+    )
+
+
+def quantize_before_loading() -> Evidence:
+    """Does a float model refuse the file, unless it is quantized first?
+
+    Asked of the state dict of torch's eager flow and of this chapter's own file. Holds if of both, does not hold if of
+    neither.
+    """
+    eager = bool(_error(article.FAILURES["state dict before convert"]))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model")
+        q = quantize(Transformer(article.TINY), Grid(bits=4))
+        save_quantized(q, path)
+        tokens = torch.arange(12).view(1, 12)
+        same = torch.equal(load_quantized(path).model(tokens), q.model(tokens))
+    return Evidence(
+        verdict=graded([eager, not same]),
+        numbers={"eager": _error(article.FAILURES["state dict before convert"]) or "none"},
+    )
+
+
+def _error(failure: article.Failure) -> str:
+    """What is raised, its kind and first sentence; "" where nothing is."""
+    try:
+        error = failure.raised()
+    except RuntimeError as history:
+        if "this failure is history" not in str(history):
+            raise
+        return ""
+    return f"{type(error).__name__}: {first_sentence(error)}".rstrip(".:")
+
+
+def _fusers() -> tuple[tuple[type, ...], ...]:
+    from torch.ao.quantization.fuser_method_mappings import _DEFAULT_OP_LIST_TO_FUSER_METHOD
+
+    return tuple(_DEFAULT_OP_LIST_TO_FUSER_METHOD)
+
+
+def _siblings(model: nn.Module) -> list[list[nn.Module]]:
+    """The children of each module, in order."""
+    return [list(module.children()) for module in model.modules()]
+
+
+def _chains(children: list[nn.Module], fusable: set[tuple[type, ...]]) -> int:
+    """How many chains of neighbours are of kinds that can be fused."""
+    kinds = [type(child) for child in children]
+    return sum(
+        tuple(kinds[i : i + len(chain)]) == chain for chain in fusable for i in range(len(kinds) - len(chain) + 1)
+    )

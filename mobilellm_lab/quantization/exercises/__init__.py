@@ -1,0 +1,26 @@
+"""Chapter 3's exercises, quiz, predictions and claims."""
+
+from mobilellm_lab.quantization.exercises.assign import ASSIGN
+from mobilellm_lab.quantization.exercises.clip import CLIP
+from mobilellm_lab.quantization.exercises.groups import GROUPS
+from mobilellm_lab.quantization.exercises.nibbles import NIBBLES
+from mobilellm_lab.quantization.exercises.predictions import INT8, PREDICTIONS, RECOVERED
+from mobilellm_lab.quantization.exercises.questions import QUIZ
+from mobilellm_lab.quantization.exercises.straight_through import STRAIGHT
+from mobilellm_lab.quantization.exercises.stubs import STUBS
+
+EXERCISES = (GROUPS, NIBBLES, CLIP, STRAIGHT, STUBS, ASSIGN)
+
+__all__ = [
+    "ASSIGN",
+    "CLIP",
+    "EXERCISES",
+    "GROUPS",
+    "INT8",
+    "NIBBLES",
+    "PREDICTIONS",
+    "QUIZ",
+    "RECOVERED",
+    "STRAIGHT",
+    "STUBS",
+]

@@ -1,0 +1,1 @@
+"""Chapter 3 drawn: its results as pictures, live and replayed."""

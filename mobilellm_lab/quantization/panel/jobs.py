@@ -1,0 +1,149 @@
+"""A float model being rounded, or trained with the grid: the jobs behind the buttons of chapter 3's panel"""
+
+import math
+from collections.abc import Iterator
+from contextlib import nullcontext
+
+from mobilellm_lab.charts import report
+from mobilellm_lab.charts.live import curve_svg
+from mobilellm_lab.measuring.evaluation import Marks
+from mobilellm_lab.quantization.panel.session import Entry, Session, grid_words, label, short, trained_label
+from mobilellm_lab.quantization.panel.shown import Shown
+from mobilellm_lab.quantization.ptq import quantize
+from mobilellm_lab.quantization.study.recipe import FLOAT, QATRecipe, Recipe
+from mobilellm_lab.quantization.study.run import Run
+from mobilellm_lab.training import Step
+
+HOPELESS_NATS = 20  # a loss that is drawn no higher: its perplexity is beyond any vocabulary here
+SMOOTH = 20  # updates of the running mean that is drawn over the raw loss
+
+
+class Rounding:
+    """One recipe carried out and judged: the job behind Run."""
+
+    def __init__(self, session: Session, recipe: Recipe, *, tokens: int, matrix: str):
+        self.start, self.recipe = session.start(recipe.model, tokens), recipe
+        self.shown = Shown(session, self.start, matrix=matrix)
+        options = {"exam": self.start.exam, "calibrations": self.start.calibrations}
+        self.run = Run(recipe, self.start.model, self.start.task, **options)
+        self.phase = "starting"
+
+    def __iter__(self) -> Iterator[float]:
+        shown, run = self.shown, self.run
+        for progress in run:
+            self.phase = progress.phase
+            shown.before, shown.quantized, shown.marks = run.start, run.quantized, progress.marks
+            yield 0.7 * progress.share
+        for self.phase, share in shown.finish(run.activations(run.quantized.model)):
+            yield 0.7 + 0.3 * share
+        self.phase = label(self.recipe)
+        yield 1.0
+
+    def result(self) -> Entry | None:
+        """None where it was stopped before the rounded model was asked anything."""
+        return self.shown.keep(label(self.recipe), short(self.recipe)) if self.shown.marks else None
+
+    def status(self) -> str:
+        exam = self.start.exam
+        asked = len(self.shown.marks.losses) * exam.batch_size if self.shown.marks else 0
+        return f"{self.phase} · {asked:,} of {len(exam.batches) * exam.batch_size:,} test sequences"
+
+    def chart(self) -> str:
+        exam = self.start.exam
+        return curve_svg(
+            {},
+            earlier={"float": settling(exam.float_marks, exam.batch_size)}
+            | {"rounded": settling(self.shown.marks, exam.batch_size)},
+            x_label="test sequences",
+            y_label="perplexity so far",
+            x_max=len(exam.batches) * exam.batch_size,
+        )
+
+    def numbers(self) -> str:
+        return report.tiles(self.shown.numbers())
+
+    def report(self) -> str:
+        return self.shown.report()
+
+
+class Training:
+    """A training with the grid, then judged beside rounding to nearest on the same grid: the job behind the second."""
+
+    def __init__(self, session: Session, recipe: QATRecipe, *, tokens: int, matrix: str):
+        if recipe.bits == FLOAT:
+            raise ValueError("bits=32: there is no grid to train with, choose 8 bits or fewer")
+        self.start, self.recipe = session.start(recipe.model, tokens), recipe
+        self.shown = Shown(session, self.start, matrix=matrix)
+        self.run = recipe.run(self.start.model, self.start.task)
+        self.points: list[tuple[float, float]] = []
+        self.last: Step | None = None
+        self.rounded: Marks | None = None  # of rounding to nearest, without training
+        self.phase = "training"
+
+    def __iter__(self) -> Iterator[float]:
+        for self.last in self.run:
+            self.points.append((self.last.elapsed_s, self.last.loss_nats))
+            yield 0.8 * self.last.progress
+        shown, exam = self.shown, self.start.exam
+        shown.quantized = self.run.result()
+        self.phase = "asking"
+        for _ in exam.prepare():
+            yield 0.8
+        for self.rounded in exam.sit(quantize(self.start.model, self.recipe.grid).model):
+            yield 0.85
+        for shown.marks in exam.sit(shown.quantized.model):
+            yield 0.9
+        for self.phase, share in shown.finish(nullcontext()):
+            yield 0.9 + 0.1 * share
+        self.phase = "trained"
+        yield 1.0
+
+    def result(self) -> Entry | None:
+        """What the model is at the end or where it was stopped; None if not a single update was made."""
+        if self.last is None:
+            return None
+        shown = self.shown
+        if shown.marks is None:
+            shown.quantized = self.run.result()
+            *_, shown.marks = self.start.exam.sit(shown.quantized.model)
+        return shown.keep(trained_label(self.recipe), short(self.recipe))
+
+    def status(self) -> str:
+        if self.last is None:
+            return self.phase
+        limit = f"{self.last.elapsed_s:.1f} of {self.recipe.seconds:g} s"
+        return f"{self.phase} · {limit}, update {self.last.step:,} · training loss {self.last.loss_nats:.3f} nats"
+
+    def chart(self) -> str:
+        return curve_svg(
+            {grid_words(self.recipe): self.points},
+            x_label="seconds of training",
+            y_label="training loss through the grid (nats)",
+            x_max=self.recipe.seconds,
+            smooth=SMOOTH,
+        )
+
+    def numbers(self) -> str:
+        return report.tiles([*self._gain(), *self.shown.numbers()])
+
+    def _gain(self) -> list[tuple[str, str, str]]:
+        """What training took back of the rise that rounding to nearest leaves."""
+        marks, before = self.shown.marks, self.start.exam.float_marks
+        if self.rounded is None or marks is None:
+            return [("Taken back", "…", "after training")]
+        lost = self.rounded.loss_nats - before.loss_nats
+        note = f"of the {lost:+.4f} nats that rounding costs"
+        gained = self.rounded.loss_nats - marks.loss_nats
+        return [("Taken back", f"{100 * gained / lost:.0f} %" if lost > 0 else "nothing to take back", note)]
+
+    def report(self) -> str:
+        return self.shown.report()
+
+
+def settling(marks: Marks | None, batch_size: int) -> list[tuple[int, float]]:
+    """(sequences, perplexity of all so far) after each batch."""
+    points, total = [], 0.0
+    for number, loss_nats in enumerate(marks.losses if marks else (), 1):
+        total += loss_nats
+        points.append((number * batch_size, math.exp(min(total / number, HOPELESS_NATS))))
+    return points

@@ -1,0 +1,1 @@
+"""Chapter 3 measured: recipes, runs, sweeps, and stored rows as tables."""

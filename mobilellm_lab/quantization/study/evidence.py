@@ -1,0 +1,222 @@
+"""From stored runs to the tables that the chapter's claims rest on"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+
+import pandas as pd
+
+from mobilellm_lab.quantization.study import fragility, sweep_qat
+from mobilellm_lab.quantization.study.kv_cache import contexts
+from mobilellm_lab.quantization.study.mixed_precision import Mixture
+from mobilellm_lab.quantization.study.paretoq import PARETOQ
+from mobilellm_lab.quantization.study.recipe import FLOAT, QATRecipe, Recipe
+from mobilellm_lab.quantization.study.sweep import DEEP, WIDE, studies
+from mobilellm_lab.sweeps import Store
+
+ARMS = ("ptq rtn", "ptq gptq", "float then rtn", "float then gptq", "qat")  # of `crossover`
+
+
+def runs(store: Store, study: str) -> pd.DataFrame:
+    """One row per stored run of a study: its recipe, its loss beside the float model's, its answers and its bytes.
+
+    `rise_nats` is the loss less the float model's on the same test sequences; `rise_low_nats` and `rise_high_nats` are
+    the lowest and highest rise over four equal parts of them. `score` is two-hop accuracy on stories (higher is
+    better) and bits per byte on text (lower is better).
+
+    Raises:
+        ValueError: no such study, or a run of it is not in the store; names it and the command that makes it.
+    """
+    plan = studies()
+    if study not in plan:
+        raise ValueError(f"study={study!r}: choose one of {', '.join(plan)}")
+    return pd.DataFrame(_run(store, study, recipe) for recipe in plan[study])
+
+
+def _run(store: Store, study: str, recipe: Recipe) -> dict:
+    row, before = found(store, recipe), found(store, Recipe(model=recipe.model, bits=FLOAT))
+    rises = [after - own for after, own in zip(row["parts"], before["parts"], strict=True)]
+    scores = row["scores"]
+    return {
+        "study": study,
+        **asdict(recipe),
+        "factor": recipe.factor if recipe.planted != "none" else 1,
+        "loss_nats": row["loss_nats"],
+        "rise_nats": row["loss_nats"] - before["loss_nats"],
+        "rise_low_nats": min(rises),
+        "rise_high_nats": max(rises),
+        "perplexity": math.exp(min(row["loss_nats"], 700)),
+        "score": scores["two-hop"] if "two-hop" in scores else scores["bits_per_byte"],
+        **{name.replace("-", "_"): scores.get(name, math.nan) for name in ("one-hop", "two-hop")},
+        **{name: scores.get(name, math.nan) for name in ("bits_per_byte", "accuracy")},
+        "agreement": row["agreement"],
+        "on_disk_bytes": row["bytes"]["on_disk"],
+        "theory_bytes": row["bytes"]["theory"],
+        "float_bytes": row["bytes"]["float"],
+        "bits_per_weight": row["bits_per_weight"],
+    }
+
+
+def found(store: Store, recipe: object, command: str = "mobilellm-lab sweep quantization") -> dict:
+    """The row of a recipe; a ValueError names the one that is not there, and the command that makes it."""
+    if recipe not in store:
+        raise ValueError(f"no stored run for {recipe}: make it with `{command}`")
+    return store[recipe]
+
+
+def spread(frame: pd.DataFrame, by: Sequence[str], column: str = "rise_nats") -> pd.DataFrame:
+    """Median, lowest and highest `column` of each group, in the order of `frame`: the spread over its seeds.
+
+    A rise that was measured once has the spread of that run: over the four parts of the test sequences.
+    """
+    groups = frame.groupby(list(by), sort=False)
+    table = groups[column].agg(["median", "min", "max", "count"])
+    if column == "rise_nats" and "rise_low_nats" in frame:
+        once = table["count"] == 1
+        table.loc[once, "min"] = groups["rise_low_nats"].min()[once]
+        table.loc[once, "max"] = groups["rise_high_nats"].max()[once]
+    return table.reset_index()
+
+
+def kv_by_context(store: Store) -> pd.DataFrame:
+    """Bytes of the KV cache of one sequence and loss over the second half of the context, by bits and length.
+
+    `rise_nats` is the loss less that of the cache in float at the same length.
+    """
+    rows = []
+    for model in DEEP + WIDE:
+        before = {row["context"]: row["loss_nats"] for row in found(store, contexts(model)[0])["contexts"]}
+        for recipe in contexts(model):
+            for row in found(store, recipe)["contexts"]:
+                rise_nats = row["loss_nats"] - before[row["context"]]
+                rows.append(
+                    {"model": model, "kv_bits": recipe.kv_bits, "keys": recipe.keys, **row, "rise_nats": rise_nats}
+                )
+    return pd.DataFrame(rows)
+
+
+def mixed(store: Store) -> pd.DataFrame:
+    """Each matrix its own bits, or all the same, at equal bytes: loss and its rise over the float model's."""
+    rows = []
+    for model in DEEP:
+        before = found(store, Recipe(model=model, bits=FLOAT))
+        for made in found(store, Mixture(model=model))["made"]:
+            rises = [after - own for after, own in zip(made["parts"], before["parts"], strict=True)]
+            rows.append(
+                {"model": model}
+                | {name: made[name] for name in ("kind", "budget_bits", "bytes", "loss_nats")}
+                | {"rise_nats": made["loss_nats"] - before["loss_nats"]}
+                | {"rise_low_nats": min(rises), "rise_high_nats": max(rises)}
+                | {"matrices": {float(bits): count for bits, count in made["matrices"].items()}}
+            )
+    return pd.DataFrame(rows)
+
+
+def sensitivity(store: Store) -> pd.DataFrame:
+    """What each matrix alone costs on a grid of a few bits: rise of the loss on validation sequences, and its bytes."""
+    rows = []
+    for model in DEEP:
+        for matrix, bits, rise_nats, n_bytes in found(store, Mixture(model=model))["sensitivity"]:
+            part = "attention" if ".attention." in matrix else "ffn" if ".ffn." in matrix else "embedding"
+            rows.append(
+                {"model": model, "matrix": matrix, "part": part, "bits": bits}
+                | {"rise_nats": rise_nats, "bytes": n_bytes}
+            )
+    return pd.DataFrame(rows)
+
+
+def fragility(store: Store) -> pd.DataFrame:
+    """Small models on the shell game, by depth at equal parameters: each seed's float and rounded loss and accuracy."""
+    rows = []
+    for arm in fragility.arms():
+        for recipe in arm.candidates():
+            found(store, recipe)
+        for recipe in arm.reported(store):
+            row = found(store, recipe)
+            own = {"task": "shells", "depth": recipe.depth, "dim": row["shape"]["dim"], "parameters": row["parameters"]}
+            own |= {"lr": recipe.lr, "seed": recipe.seed}
+            own |= {"float_loss_nats": row["loss_nats"], "float_accuracy": row["accuracy"]}
+            for rounded in row["rounded"]:
+                rows.append(own | rounded | {"rise_nats": rounded["loss_nats"] - row["loss_nats"]})
+    return pd.DataFrame(rows)
+
+
+def deep_and_wide(store: Store) -> pd.DataFrame:
+    """The reference models of equal size, deep beside wide: rise of the loss by bits, group size and method.
+
+    Columns: task, bits, group_size, method, seed, deep, wide (rise_nats of each), ratio (deep / wide).
+    """
+    both = pd.concat([runs(store, "grid"), runs(store, "wide")], ignore_index=True)
+    both = both[both["symmetric"]]
+    both[["task", "shape"]] = both["model"].str.split("-", expand=True)
+    keys = ["task", "bits", "group_size", "method", "seed"]
+    table = both.pivot(index=keys, columns="shape", values="rise_nats").dropna().reset_index().rename_axis(columns=None)
+    return table.assign(ratio=table["deep"] / table["wide"])
+
+
+def qat(store: Store) -> pd.DataFrame:
+    """Every reported training: its arm, bits, chosen rate and seed, and its loss beside the untrained float model's.
+
+    Arms: "qat", "learned step", and of the model that was trained in float "float" (32 bits), "float then rtn" and
+    "float then gptq" (what is left of it once it is rounded). `float_nats` is the loss of the model all start from.
+    """
+    rows = []
+    for arm in sweep_qat.arms():
+        for recipe in arm.candidates():
+            found(store, recipe, sweep_qat.COMMAND)
+        for recipe in arm.reported(store):
+            row = found(store, recipe, sweep_qat.COMMAND)
+            before = row["start"]["loss_nats"]
+            for name, bits, made in _made(recipe, row):
+                scores, rises = (
+                    made["scores"],
+                    [b - a for a, b in zip(row["start"]["parts"], made["parts"], strict=True)],
+                )
+                rows.append(
+                    {"model": recipe.model, "arm": name, "bits": bits, "seed": recipe.seed, "lr": recipe.lr}
+                    | {"steps": row["steps"], "float_nats": before, "loss_nats": made["loss_nats"]}
+                    | {
+                        "rise_nats": made["loss_nats"] - before,
+                        "rise_low_nats": min(rises),
+                        "rise_high_nats": max(rises),
+                    }
+                    | {"score": scores["two-hop"] if "two-hop" in scores else scores["bits_per_byte"]}
+                )
+    return pd.DataFrame(rows)
+
+
+def _made(recipe: QATRecipe, row: dict) -> Iterator[tuple[str, int | float, dict]]:
+    """(arm, bits, what it gave) of one training."""
+    if recipe.bits != FLOAT:
+        yield "learned step" if recipe.learned_step else "qat", recipe.bits, row
+        return
+    yield "float", FLOAT, row
+    for made in row["rounded"]:
+        yield f"float then {made['method']}", made["bits"], made
+
+
+def crossover(store: Store, qat_store: Store, model: str) -> pd.DataFrame:
+    """Rounding after training beside training with the grid, by bits at groups of 32: where one breaks and one holds.
+
+    For each of `ARMS` the median, lowest and highest loss over its seeds, as "qat median" and so on; `float_nats`, and
+    `recovered`: the share of the rise by rounding to nearest that training with the grid takes back, by medians.
+    """
+    trained = qat(qat_store)
+    trained = trained[(trained["model"] == model) & trained["arm"].isin(ARMS)]
+    rounded = pd.concat([runs(store, study) for study in ("grid", "low", "wide")])
+    rounded = rounded[(rounded["model"] == model) & (rounded["group_size"] == 32) & rounded["symmetric"]]
+    rounded = rounded.assign(arm="ptq " + rounded["method"])
+    both = pd.concat([frame[["arm", "bits", "seed", "loss_nats"]] for frame in (rounded, trained)])
+    table = spread(both[both["arm"].isin(ARMS)], ["arm", "bits"], "loss_nats")
+    wide = table.pivot(index="bits", columns="arm", values=["median", "min", "max"])
+    wide.columns = [f"{arm} {what}" for what, arm in wide.columns]
+    order = [f"{arm} {what}" for arm in ARMS for what in ("median", "min", "max")]
+    wide = wide[wide["qat median"].notna()][order].sort_index(ascending=False).reset_index()
+    before = found(store, Recipe(model=model, bits=FLOAT))["loss_nats"]
+    gained = (wide["ptq rtn median"] - wide["qat median"]) / (wide["ptq rtn median"] - before)
+    return wide.assign(float_nats=before, recovered=gained)
+
+
+def paretoq() -> pd.DataFrame:
+    """ParetoQ's published table, as authors print it: model, bits, accuracy (%), perplexity."""
+    return pd.DataFrame(map(asdict, PARETOQ))

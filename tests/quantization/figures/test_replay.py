@@ -1,0 +1,115 @@
+"""Chapter 3's replays: the full product is there, and what they say is what was stored."""
+
+import re
+
+import altair as alt
+import pytest
+from quantization.made_up import stores
+
+from mobilellm_lab.quantization.figures import replay as module
+from mobilellm_lab.quantization.figures.plots import ARM_WORDS
+from mobilellm_lab.quantization.figures.replay import SCHEME_WORDS, ptq_replay, qat_replay, rounded, trained
+from mobilellm_lab.quantization.study.evidence import ARMS, crossover, runs
+from mobilellm_lab.quantization.study.sweep import BITS, DEEP, GROUPS, SCHEMES
+from mobilellm_lab.quantization.study.sweep_qat import BITS as TRAINED_BITS
+from mobilellm_lab.reference import open_sweep
+from mobilellm_lab.sweeps import Store
+
+
+@pytest.fixture(scope="module", params=["made up", "stored"])
+def both(request, tmp_path_factory) -> tuple[Store, Store]:
+    """Both sweeps, once with numbers that are known, once as the repository carries them."""
+    if request.param == "made up":
+        return stores(tmp_path_factory.mktemp("stores"))
+    return open_sweep("quantization"), open_sweep("quantization_qat")
+
+
+@pytest.fixture(scope="module")
+def replays(both) -> list:
+    return [ptq_replay(both[0]), qat_replay(*both)]
+
+
+def test_specifications_are_valid(replays):
+    for replay in replays:
+        for spec in (*replay.page_specs(), replay.notebook_spec()):
+            alt.Chart.from_dict(spec)
+
+
+def test_every_setting_has_a_sentence_of_its_own(replays):
+    for replay in replays:
+        assert len(set(replay.readouts)) == len(replay.settings)
+
+
+def test_the_page_asks_nobody_and_stays_small(replays):
+    for replay in replays:
+        html = replay.html()
+        assert "http" not in html and len(html) < 400_000
+        assert "Replay: every point is a stored measurement. Measured on" in html
+
+
+def test_the_first_pictures_hold_marks(replays):
+    for replay in replays:
+        for svg in replay.svgs():
+            assert len(re.findall(r'aria-roledescription="(?:circle|point)"', svg)) >= 3
+
+
+def test_the_full_product_of_bits_groups_and_methods_is_there(both, replays):
+    assert [slider.values for slider in replays[0].sliders] == [DEEP, BITS, GROUPS, tuple(SCHEME_WORDS.values())]
+    assert len(rounded(both[0])) == len(DEEP) * len(BITS) * len(GROUPS) * len(SCHEMES)
+
+
+def test_the_full_product_of_bits_and_ways_is_there(both, replays):
+    assert [slider.values for slider in replays[1].sliders] == [DEEP, TRAINED_BITS, tuple(ARM_WORDS.values())]
+    assert len(trained(*both)) == len(DEEP) * len(TRAINED_BITS) * len(ARMS)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES, ids=lambda scheme: SCHEME_WORDS[scheme])
+def test_points_are_the_stored_runs(both, scheme):
+    table, (method, symmetric) = rounded(both[0]), scheme
+    frame = runs(both[0], "grid")
+    frame = frame[(frame["method"] == method) & (frame["symmetric"] == symmetric)]
+    for (model, bits, group_size), group in frame.groupby(["model", "bits", "group_size"]):
+        row = table[(table["model"] == model) & (table["bits"] == bits) & (table["group_size"] == group_size)]
+        row = row[row["scheme"] == SCHEME_WORDS[scheme]].iloc[0]
+        assert row["rise"] == group["rise_nats"].median() and row["seeds"] == len(group)
+        low, high = group["rise_nats"].min(), group["rise_nats"].max()
+        if len(group) == 1:
+            low, high = group["rise_low_nats"].iloc[0], group["rise_high_nats"].iloc[0]
+        assert (row["low"], row["high"]) == (low, high)
+        assert row["kib"] == group["on_disk_bytes"].median() / 1024
+
+
+def test_losses_are_those_of_the_crossover(both):
+    table = trained(*both)
+    for model in DEEP:
+        for _, row in crossover(*both, model).iterrows():
+            for arm in ARMS:
+                mine = table[
+                    (table["model"] == model) & (table["bits"] == row["bits"]) & (table["arm"] == ARM_WORDS[arm])
+                ]
+                assert mine["loss"].tolist() == [row[f"{arm} median"]]
+                assert (mine["low"].iloc[0], mine["high"].iloc[0]) == (row[f"{arm} min"], row[f"{arm} max"])
+                assert mine["float_nats"].iloc[0] == pytest.approx(row["float_nats"], abs=2e-5)
+
+
+def test_sentences_say_what_was_measured(tmp_path_factory):
+    made = stores(tmp_path_factory.mktemp("stores"))
+    ptq, qat = ptq_replay(made[0]), qat_replay(*made)
+    at = ptq.settings.index(("stories-deep", 3, 32, "GPTQ"))
+    assert ptq.readouts[at] == (
+        "stories-deep, 3 bits, groups of 32, GPTQ: the loss is +0.1262 nats beside float (+0.1250 to +0.1275, "
+        "3 seeds), perplexity 2.07, two-hop answers 0.900; 2.94 KiB on disk, 10.6 times smaller."
+    )
+    at = ptq.settings.index(("text-deep", 2, -1, "to nearest, affine"))
+    assert "one scale a matrix, to nearest, affine: the loss is +0.5000 nats" in ptq.readouts[at]
+    assert "four parts of the test" in ptq.readouts[at] and "1.500 bits per byte" in ptq.readouts[at]
+    at = qat.settings.index(("stories-deep", 1, "trained with the grid"))
+    assert qat.readouts[at] == (
+        "stories-deep, 1 bit in groups of 32, trained with the grid: loss 1.095 nats (1.090 to 1.100, 3 seeds), "
+        "+0.495 beside the float model's 0.600."
+    )
+
+
+def test_a_row_that_is_not_stored_is_named_with_its_command(tmp_path):
+    with pytest.raises(ValueError, match="make it with `mobilellm-lab sweep quantization`"):
+        module.ptq_replay(Store(tmp_path / "none.jsonl"))

@@ -1,0 +1,348 @@
+"""Chapter 3's panel: every value of every control, joint settings, and both buttons, each with an eye on its result."""
+
+import math
+import random
+import re
+import shutil
+import time
+
+import pytest
+
+from mobilellm_lab import checkpoints
+from mobilellm_lab.measuring.evaluation import Marks
+from mobilellm_lab.quantization.grid import TENSOR
+from mobilellm_lab.quantization.panel import quantization_panel
+from mobilellm_lab.quantization.panel.controls import MODELS_FOLDER, NAMES, TRAIN, Quantization
+from mobilellm_lab.quantization.panel.jobs import Rounding, Training, settling
+from mobilellm_lab.quantization.panel.session import Entry, grid_words, label, short, trained_label
+from mobilellm_lab.quantization.study.recipe import FLOAT, QATRecipe, Recipe
+from mobilellm_lab.sweeps import Store
+
+OWN = MODELS_FOLDER / "student-tiny"  # small, so that a run takes a tenth of a second
+WIDGETS_ONLY = ("seconds", "learned_step", "matrix", "tokens", "model")  # looked at in tests of their own
+
+
+def choices(panel: Quantization, name: str) -> list:
+    """Every value that a control can take."""
+    control = panel.controls[name]
+    return [option[1] for option in control.options] if hasattr(control, "options") else [False, True]
+
+
+def make(**options) -> Quantization:
+    """A panel that starts with the small model."""
+    return quantization_panel(checkpoint=OWN, **options)
+
+
+CONTROLS = [name for name in make().controls if name not in WIDGETS_ONLY]
+ALONE = [(name, value) for name in CONTROLS for value in choices(make(), name)]
+
+
+def run(panel: Quantization, *, wait_s: float = 60) -> Entry:
+    """The result of pressing Run, once it is known to fit what the panel promised."""
+    preview, recipe = panel.preview.value, panel.recipe
+    panel.buttons["Run"].click()
+    assert panel.wait(wait_s)
+    entry = panel.result
+    assert entry is panel.history[-1] and entry.model == recipe.model
+    assert math.isfinite(entry.marks.loss_nats) and 0 <= entry.marks.agreement <= 1
+    if not recipe.rotate:  # whose output layer becomes a matrix of its own
+        kib = re.search(r"([\d.,]+) KiB by formula", preview)[1]
+        assert float(kib.replace(",", "")) == pytest.approx(entry.sizes.theory.bytes / 1024, rel=0.01)
+    assert entry.sizes.theory.bytes < entry.sizes.on_disk.bytes
+    assert entry.packed_per_s > 0 and entry.float_per_s > 0
+    for number in (f"{entry.marks.perplexity:.3g}", f"{entry.rise_nats:+.4f} over float", "unpacked at every use"):
+        assert number in panel.numbers.value
+    assert panel.chart.value.count('class="curve"') == 2  # rounded and float
+    return entry
+
+
+@pytest.fixture(scope="module")
+def panel() -> Quantization:
+    return make()
+
+
+@pytest.fixture(autouse=True)
+def start_values(request):
+    """The shared panel goes back to where it started."""
+    if "panel" in request.fixturenames:
+        panel = request.getfixturevalue("panel")
+        for name, control in make().controls.items():
+            panel.controls[name].value = control.value
+
+
+@pytest.fixture(scope="module")
+def base(panel) -> Entry:
+    return run(panel)
+
+
+@pytest.mark.parametrize(("name", "value"), ALONE, ids=[f"{name}={value}" for name, value in ALONE])
+def test_every_value_of_every_control_alone(panel, base, name, value):
+    usual = panel.controls[name].value
+    panel.controls[name].value = value
+    if name in ("activation", "ranges", "data"):  # they count where activations are rounded, from data
+        panel.controls["activation_bits"].value = 8
+        panel.controls["activation"].value = value if name == "activation" else "static"
+    entry, recipe = run(panel), panel.recipe
+    size, usual_size = entry.sizes.theory.bytes, base.sizes.theory.bytes
+    if name in ("activation", "ranges", "data"):
+        assert getattr(recipe, name) == value and size == usual_size
+        assert abs(entry.rise_nats) < 0.2  # eight bits hurt little, whatever was seen before
+        assert f"activations 8 bits {'dynamic' if value == 'dynamic' else 'static'}" in entry.label
+    elif value == usual:
+        assert (entry.marks, entry.sizes) == (base.marks, base.sizes)  # the same recipe, to the last bit
+    elif name == "bits":
+        assert (size - usual_size) * (value - 4) > 0
+        assert entry.sizes.bits_per_weight == pytest.approx(value if value == FLOAT else value + 0.55, abs=0.2)
+        assert (entry.rise_nats < base.rise_nats) == (value > 4)
+    elif name == "group_size":
+        assert (size - usual_size) * (recipe.group_size - 32) <= 0 or value <= 0
+        assert entry.rise_nats != base.rise_nats
+        assert entry.sizes.bits_per_weight < base.sizes.bits_per_weight or 0 < value < 32
+    elif name == "symmetric":
+        assert size > usual_size and "affine" in entry.label  # zeros take room
+    elif name == "method":
+        assert size == usual_size and entry.rise_nats != base.rise_nats
+        assert entry.rise_nats < base.rise_nats + 0.01  # none is much worse than to nearest
+    elif name == "layers":
+        assert usual_size < size < panel.session.start(recipe.model, 8192).on_disk.bytes
+        assert f"{value} only" in entry.label and entry.rise_nats < base.rise_nats
+    elif name == "activation_bits":
+        assert size == usual_size and (entry.rise_nats > base.rise_nats + 0.01) == (value == 4)
+    elif name == "kv_bits":
+        assert size == usual_size and entry.rise_nats != base.rise_nats and f"cache {value} bits" in entry.label
+    elif name == "planted":
+        assert f"outliers in {value}" in entry.label
+        # Whole rows that are larger have scales of their own, so that nothing changes; one for the matrix is spoilt.
+        assert (entry.marks == base.marks) == (value == "weights")
+        panel.controls["group_size"].value = TENSOR
+        spoilt = run(panel).rise_nats
+        panel.controls["planted"].value = "none"
+        assert spoilt > run(panel).rise_nats + 0.1
+    else:
+        assert name == "rotate" and entry.rise_nats != base.rise_nats and "rotated" in entry.label
+        assert size > usual_size  # the tied table has become two
+
+
+@pytest.mark.parametrize("number", range(12))
+def test_joint_settings(panel, number):
+    draw = random.Random(number)
+    for name in CONTROLS:
+        panel.controls[name].value = draw.choice(choices(panel, name))
+    if panel.buttons["Run"].disabled:
+        assert "symmetric=False" in panel.preview.value
+        panel.controls["symmetric"].value = True
+    entry = run(panel)
+    assert panel.report.value.index(entry.label) > 0
+
+
+@pytest.mark.parametrize("model", NAMES)
+def test_every_model_is_rounded_and_answers_in_time(model):
+    panel = quantization_panel(bits=3, method="gptq")
+    panel.controls["model"].value = model
+    start = time.monotonic()
+    entry = run(panel)
+    assert time.monotonic() - start < 20  # ten times what it takes on a quiet core, decoding and text included
+    assert entry.marks.loss_nats > panel.session.start(model, 8192).exam.float_marks.loss_nats - 0.01
+    names = choices(panel, "matrix")
+    assert "embed.weight" in names and all(
+        name in panel.session.start(model, 8192).model.state_dict() for name in names
+    )
+    assert ("two hop" in panel.numbers.value.lower().replace("-", " ")) == ("stories" in model)
+    assert ("Bits per byte" in panel.numbers.value) == ("text" in model)
+    assert "What the rounded model writes" in panel.report.value
+
+
+@pytest.mark.parametrize("method", ["rtn", "mse", "gptq", "awq"])
+def test_no_step_of_a_large_model_keeps_the_stop_button_waiting(method):
+    panel = quantization_panel(bits=3, method=method)
+    job = Rounding(panel.session, panel.recipe, tokens=8192, matrix="embed.weight")
+    longest, before = 0.0, time.monotonic()
+    for _ in job:
+        longest, before = max(longest, time.monotonic() - before), time.monotonic()
+    assert longest < 1.5  # ten times the stated 0.15 s
+
+
+@pytest.mark.parametrize("tokens", choices(make(), "tokens"))
+def test_more_test_tokens_are_more_sequences(tokens):
+    panel = make()
+    panel.controls["tokens"].value = tokens
+    entry = run(panel, wait_s=120)
+    exam = panel.session.start(entry.model, tokens).exam
+    assert len(entry.marks.losses) == len(exam.batches) and len(exam.batches) * exam.batch_size * 64 == tokens
+    assert f"{tokens // 64:,} of {tokens // 64:,} test sequences" in panel.status.value
+
+
+def test_the_control_that_does_not_count_is_hidden(panel):
+    def shown(name: str) -> bool:
+        return panel.controls[name].layout.display == ""
+
+    assert shown("group_size") and shown("method") and not shown("activation") and not shown("data")
+    panel.controls["method"].value = "gptq"
+    assert shown("data")
+    panel.controls["activation_bits"].value = 8
+    assert shown("activation") and not shown("ranges")
+    panel.controls["activation"].value = "static"
+    assert shown("ranges")
+    panel.controls["bits"].value = FLOAT
+    assert not shown("group_size") and not shown("method") and not shown("layers") and shown("data")
+
+
+def test_an_impossible_grid_says_so_in_words_and_cannot_be_run(panel):
+    panel.controls["symmetric"].value = False
+    panel.controls["bits"].value = 1.58
+    assert "symmetric=False" in panel.preview.value and "give 2 bits or more" in panel.preview.value
+    assert panel.buttons["Run"].disabled and panel.buttons[TRAIN].disabled
+    panel.controls["bits"].value = 2
+    assert not panel.buttons["Run"].disabled
+
+
+def test_every_matrix_can_be_looked_at_without_another_run(panel):
+    run(panel)
+    before, pictures = len(panel.history), set()
+    for name in choices(panel, "matrix"):
+        panel.controls["matrix"].value = name
+        assert f"weights of {name.removesuffix('.weight')} before and after rounding" in panel.report.value
+        pictures.add(panel.report.value)
+    assert len(pictures) == len(choices(panel, "matrix")) and len(panel.history) == before
+
+
+def test_runs_are_compared_with_each_other_and_with_the_stored_ones(tmp_path):
+    store = Store(tmp_path / "rows.jsonl")
+    for bits, loss_nats in ((FLOAT, 1.0), (4, 1.1)):
+        recipe = Recipe(model=OWN.name, bits=bits)
+        store.add(recipe, {"loss_nats": loss_nats, "bytes": {"on_disk": 10_000 * bits}})
+    panel = make(store=store)
+    run(panel)
+    panel.controls["bits"].value = 2
+    run(panel)
+    report = panel.report.value
+    assert "2. 2 bits, RTN" in report  # beside the newest point
+    assert report.count('class="stored"') == 1 and report.count('class="point') == 2
+    assert report.rindex(f"2. {OWN.name}, 2 bits") < report.rindex(f"1. {OWN.name}, 4 bits")
+
+
+def test_training_with_the_grid_wins_back_what_rounding_loses():
+    panel = make(bits=2, group_size=TENSOR, seconds=1.5)
+    panel.buttons[TRAIN].click()
+    assert panel.wait(60)
+    entry = panel.result
+    assert entry is panel.history[-1] and "2 bits, a scale a matrix, trained 1.5 s" in entry.label
+    rounded = run(panel)
+    assert entry.rise_nats < rounded.rise_nats
+    assert entry.sizes.theory == rounded.sizes.theory
+    panel.run(TRAIN)
+    assert panel.wait(60)
+    assert "Taken back" in panel.numbers.value and "nats that rounding costs" in panel.numbers.value
+    assert panel.chart.value.count('class="curve"') == 1 and "seconds of training" in panel.chart.value
+
+
+@pytest.mark.parametrize("learned", [False, True])
+def test_scales_can_be_learned_too(learned):
+    panel = make(bits=3, seconds=0.3)
+    panel.controls["learned_step"].value = learned
+    panel.run(TRAIN)
+    assert panel.wait(60)
+    assert ("learned steps" in panel.result.label) == learned
+    assert math.isfinite(panel.result.marks.loss_nats)
+
+
+@pytest.mark.parametrize("seconds", choices(make(), "seconds"))
+def test_every_length_of_training_reaches_its_job(seconds, monkeypatch):
+    panel = make()
+    panel.controls["seconds"].value = seconds
+    monkeypatch.setattr(Training, "__iter__", lambda self: iter(()))
+    job = panel.actions[TRAIN](panel.values)
+    assert job.recipe.seconds == seconds == job.run.config.seconds
+    assert job.recipe.batch_size * 64 == 512 and job.recipe.grid == panel.recipe.grid
+
+
+def test_a_float_model_has_no_grid_to_train_with():
+    panel = make(bits=FLOAT)
+    panel.run(TRAIN)
+    with pytest.raises(ValueError, match="bits=32: there is no grid to train with"):
+        panel.result  # noqa: B018 - asking is what raises
+    assert "there is no grid to train with" in panel.status.value
+
+
+@pytest.mark.parametrize("button", ["Run", TRAIN])
+def test_stop_answers_and_keeps_what_there_is(button):
+    panel = make(tokens=131_072, seconds=60)
+    panel.buttons[button].click()
+    start = time.monotonic()
+    while panel.bar.value < 0.02 or (button == "Run" and "asking ·" not in panel.status.value):
+        assert time.monotonic() - start < 60
+        time.sleep(0.005)
+    pressed = time.monotonic()
+    panel.stop()
+    while "stopped" not in panel.status.value:
+        assert time.monotonic() - pressed < 3  # ten times the stated 0.3 s
+        time.sleep(0.002)
+    assert panel.wait(120)
+    assert panel.history == [panel.result] and math.isfinite(panel.result.rise_nats)
+    if button == "Run":
+        assert 0 < len(panel.result.marks.losses) < len(panel.session.start(OWN.name, 131_072).exam.batches)
+        assert panel.result.packed_per_s is None
+
+
+def test_a_run_that_is_stopped_before_anything_was_asked_leaves_no_trace():
+    panel = make()
+    job = panel.actions["Run"](panel.values)
+    next(iter(job))
+    assert job.result() is None and panel.history == []
+    assert "0 of" in job.status() and "…" in job.numbers()
+
+
+def test_a_readers_own_checkpoint_stands_beside_the_reference_models(tmp_path):
+    panel = make()
+    assert choices(panel, "model") == [*NAMES, OWN.name] and panel.controls["model"].value == OWN.name
+    shutil.copytree(OWN, tmp_path / "stories-deep")
+    before = checkpoints.load(tmp_path / "stories-deep").fingerprint
+    panel = quantization_panel(checkpoint=tmp_path / "stories-deep", bits=2)
+    assert panel.recipe.model == "stories-deep (yours)" in choices(panel, "model")
+    run(panel)
+    assert checkpoints.load(tmp_path / "stories-deep").fingerprint == before
+    panel.controls["model"].value = "stories-deep"
+    assert "1,110,816 parameters" in panel.preview.value
+
+
+def test_what_cannot_be_started_from_is_refused_by_name(tmp_path):
+    found = checkpoints.load(OWN)
+    checkpoints.save(found.model, tmp_path / "nameless")
+    with pytest.raises(ValueError, match="nameless: the checkpoint names no task"):
+        quantization_panel(checkpoint=tmp_path / "nameless")
+    with pytest.raises(ValueError, match="config.json is missing"):
+        quantization_panel(checkpoint=tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="model='gpt': choose one of stories-deep"):
+        quantization_panel(model="gpt")
+    with pytest.raises(ValueError, match="method='obq'"):
+        quantization_panel(method="obq")
+
+
+def test_a_default_that_no_control_offers_is_offered():
+    panel = make(group_size=24, tokens=1024, seconds=3)
+    assert panel.recipe.group_size == 24 and panel.values["tokens"] == 1024 and panel.values["seconds"] == 3
+
+
+def test_labels_name_what_is_unusual():
+    assert label(Recipe()) == "stories-deep, 4 bits, groups of 32, RTN"
+    unusual = Recipe(bits=FLOAT, activation_bits=8, activation="static", ranges="mse", data="random", kv_bits=4)
+    assert label(unusual) == (
+        "stories-deep, float weights, activations 8 bits static mse, calibrated on random, cache 4 bits"
+    )
+    more = Recipe(bits=1, group_size=0, method="gptq", layers="ffn", planted="weights", rotate=True)
+    assert label(more) == "stories-deep, 1 bit, a scale a row, GPTQ, ffn only, outliers in weights, rotated"
+    assert grid_words(Recipe(bits=1.58, group_size=-1)) == "1.58 bits, a scale a matrix"
+    assert [short(recipe) for recipe in (Recipe(bits=FLOAT), Recipe(bits=1, method="awq"), QATRecipe(bits=1.58))] == [
+        "float",
+        "1 bit, AWQ",
+        "1.58 bits, trained",
+    ]
+    trained = QATRecipe(bits=2, symmetric=False, seconds=5, learned_step=True)
+    assert trained_label(trained) == "stories-deep, 2 bits, groups of 32, affine, trained 5 s, learned steps"
+
+
+def test_perplexity_settles_over_the_sequences():
+    marks = Marks(losses=(0.0, math.log(4)), floor_nats=None, scores={}, agreement=1.0)
+    assert settling(marks, 16) == [(16, pytest.approx(1.0)), (32, pytest.approx(2.0))]
+    assert settling(None, 16) == []
+    assert settling(Marks(losses=(1e9,), floor_nats=None, scores={}, agreement=0.0), 16)[0][1] < 1e9

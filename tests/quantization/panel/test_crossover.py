@@ -1,0 +1,134 @@
+"""Chapter 3's panel of where low bits become faster: every value of every control, both buttons, Stop."""
+
+import re
+import time
+from dataclasses import replace
+from html import unescape
+
+import pytest
+
+from mobilellm_lab.quantization import BACKENDS, FLIP_LIVE_SIZES, FlipRecipe, FlipResult
+from mobilellm_lab.quantization.panel import flip_panel
+from mobilellm_lab.quantization.panel.crossover import ALL, Flip
+from mobilellm_lab.quantization.panel.crossover_jobs import Beside, Session, interval, label, point
+from mobilellm_lab.quantization.study.crossover import SWIFTER
+
+PAIRS = 6  # the fewest
+
+
+def choices(panel: Flip, name: str) -> list:
+    return [option[1] for option in panel.controls[name].options]
+
+
+START = {"size": "60k", "backend": "float32", "repeats": PAIRS}
+ALONE = [(name, value) for name in START for value in choices(flip_panel(), name)]
+
+
+@pytest.fixture(scope="module")
+def panel() -> Flip:
+    return flip_panel(**START)
+
+
+@pytest.fixture(autouse=True)
+def start_values(request):
+    """The shared panel goes back to where it started."""
+    if "panel" in request.fixturenames:
+        panel = request.getfixturevalue("panel")
+        for name, value in START.items():
+            panel.controls[name].value = value
+
+
+def run(panel: Flip, *, wait_s: float = 120) -> FlipResult:
+    recipe = panel.recipe
+    panel.buttons["Run"].click()
+    assert panel.wait(wait_s)
+    result = panel.result
+    assert result.recipe == recipe and panel.history[-1] is result
+    assert result.comparison.a.runs == result.comparison.b.runs == recipe.repeats
+    assert result.verdict in SWIFTER.values()
+    low, high = result.interval
+    assert 0 < low <= result.speedup <= high
+    return result
+
+
+@pytest.mark.parametrize(("name", "value"), ALONE, ids=[f"{name}={value}" for name, value in ALONE])
+def test_every_value_of_every_control_alone(panel, name, value):
+    panel.controls[name].value = value
+    result = run(panel)
+    assert getattr(result.recipe, name) == value
+    assert BACKENDS[result.recipe.backend].caption in unescape(panel.preview.value)
+    assert f"× {result.speedup:.2f}" in panel.chart.value and f"× {result.speedup:.2f}" in panel.numbers.value
+    assert interval(result) in panel.report.value and "In the stored sweep, on " in panel.report.value
+    done, every = result.matrices
+    assert (done == 0) == (result.recipe.backend == "float32") and done <= every
+    if done:
+        assert result.memory.bytes < result.float_memory.bytes
+    else:
+        assert result.memory.bytes == result.float_memory.bytes
+        assert 0.2 < result.speedup < 5  # two copies of one model, however busy the machine
+
+
+def test_all_sizes_are_run_and_joined():
+    panel = flip_panel(backend="torch.ao int8 dynamic", repeats=PAIRS)
+    panel.buttons[ALL].click()
+    assert panel.wait(300)
+    assert [result.recipe.size for result in panel.result] == list(FLIP_LIVE_SIZES)
+    assert panel.history == panel.result
+    (curve,) = re.findall(r'<polyline points="([^"]*)"[^>]*class="curve"', panel.chart.value)
+    assert len(curve.split()) == len(FLIP_LIVE_SIZES)
+    assert panel.chart.value.count('class="point') == len(FLIP_LIVE_SIZES)
+    assert f"{len(FLIP_LIVE_SIZES)} of {len(FLIP_LIVE_SIZES)} sizes" in panel.status.value
+
+
+@pytest.mark.parametrize("button", ["Run", ALL])
+def test_stop_answers_and_keeps_what_there_is(button):
+    panel = flip_panel(size="5M", backend="float32", repeats=200)
+    panel.buttons[button].click()
+    start = time.monotonic()
+    while 'class="curve"' not in panel.chart.value and "1 of " not in panel.status.value:
+        assert time.monotonic() - start < 60
+        time.sleep(0.005)
+    pressed = time.monotonic()
+    panel.stop()
+    while "stopped" not in panel.status.value:
+        assert time.monotonic() - pressed < 3  # ten times the stated 0.3 s
+        time.sleep(0.002)
+    assert panel.wait(30)
+    assert panel.history
+    last = panel.history[-1]
+    if button == "Run":
+        assert 0 < last.comparison.a.runs < 200
+        assert f"{last.comparison.a.runs} of 200 pairs" in panel.report.value
+        assert "× float32" in panel.report.value
+
+
+def test_pairs_stream_into_the_picture():
+    job = Beside(Session(), replace(FlipRecipe(**START)))
+    seen = []
+    for _ in job:
+        seen.append((job.chart().count('class="pair"'), len(re.findall('class="curve"', job.chart()))))
+    assert [pairs for pairs, _ in seen if pairs] and seen[-1] == (PAIRS, 1)
+    assert [pairs for pairs, _ in seen] == sorted(pairs for pairs, _ in seen)
+    assert "no pairs yet" in Beside(Session(), FlipRecipe(**START)).chart()
+    result = job.result()
+    assert 'class="point newest"' in job.chart() and point(result)[2] == result.speedup
+
+
+def test_bad_defaults_are_refused_by_name():
+    with pytest.raises(ValueError, match="backend='magic'"):
+        flip_panel(backend="magic")
+    with pytest.raises(ValueError, match="size='7B': choose one of 60k"):
+        flip_panel(size="7B")
+    with pytest.raises(ValueError, match="repeats=2: choose 6 to 200 pairs"):
+        flip_panel(repeats=2)
+
+
+def test_a_default_that_no_control_offers_is_offered():
+    panel = flip_panel(size="125M", repeats=12)
+    assert panel.recipe == FlipRecipe(size="125M", repeats=12)
+
+
+def test_a_label_tells_a_run_that_was_stopped():
+    recipe = FlipRecipe(size="1M", repeats=20)
+    assert label(recipe, taken=20) == "torch.ao int8 dynamic, 1M, 20 pairs"
+    assert label(recipe, taken=7) == "torch.ao int8 dynamic, 1M, 7 of 20 pairs"
