@@ -14,7 +14,7 @@ lab = nbformat.read({path!r}, as_version=4)
 nbclient.NotebookClient(lab, timeout=600, resources={{"metadata": {{"path": {folder!r}}}}}).execute()
 """
 FIVE_DEPTHS = """
-from mobilellm_lab.panels import deep_narrow_panel
+from mobilellm_lab.deep_narrow.panel import deep_narrow_panel
 panel = deep_narrow_panel()
 panel.run("Train five depths")
 assert len(panel.result) == 5

@@ -192,7 +192,7 @@ def test_the_sweeps_of_chapter_3_make_what_is_missing_in_processes(tmp_path, mon
     recipe = QATRecipe(model="student-tiny", steps=1, batch_size=2)
     trainings = [Arm(study="qat", recipe=recipe, rates=(1e-4, 1e-3))]
     monkeypatch.setattr(sweep, "plan", lambda: caches)
-    monkeypatch.setattr(fragile, "arms", lambda: [])
+    monkeypatch.setattr(fragility, "arms", lambda: [])
     monkeypatch.setattr(sweep_qat, "arms", lambda: trainings)
     out = tmp_path / "rows.jsonl"
     Store(out).add(caches[0], {"old": True})

@@ -7,13 +7,13 @@ from mobilellm_lab.quantization.files import load_quantized, save_quantized
 from mobilellm_lab.quantization.grid import BITS, CHANNEL, TENSOR, Grid, QTensor
 from mobilellm_lab.quantization.kv_cache import QuantizedKVCache, WithCache, answers_by_distance, loss_by_position
 from mobilellm_lab.quantization.layers import PackedEmbedding, PackedLinear, packed
-from mobilellm_lab.quantization.libraries.load.article import FAILURES, Failure
-from mobilellm_lab.quantization.libraries.load.converted import quantized_matrices
-from mobilellm_lab.quantization.libraries.load.copies import with_head
-from mobilellm_lab.quantization.libraries.load.eager import quantize_static
-from mobilellm_lab.quantization.libraries.load.kernels import BACKENDS, Backend, find_backend, int4_refusals
-from mobilellm_lab.quantization.libraries.load.load import torchao
-from mobilellm_lab.quantization.libraries.load.stubs import AttentionBlock, Survival, survives
+from mobilellm_lab.quantization.libraries.article import FAILURES, Failure
+from mobilellm_lab.quantization.libraries.converted import quantized_matrices
+from mobilellm_lab.quantization.libraries.copies import with_head
+from mobilellm_lab.quantization.libraries.eager import quantize_static
+from mobilellm_lab.quantization.libraries.kernels import BACKENDS, Backend, find_backend, int4_refusals
+from mobilellm_lab.quantization.libraries.load import torchao
+from mobilellm_lab.quantization.libraries.stubs import AttentionBlock, Survival, survives
 from mobilellm_lab.quantization.mixed_precision import Cost, assign, sensitivity
 from mobilellm_lab.quantization.outliers import plant
 from mobilellm_lab.quantization.packing import pack, packed_bytes, unpack

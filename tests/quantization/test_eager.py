@@ -2,12 +2,12 @@
 
 import pytest
 import torch
-from mobilellm_lab.quantization.libraries.load.article import TINY
 
 from mobilellm_lab.checkpoints import fingerprint
 from mobilellm_lab.model import ModelConfig, Transformer
 from mobilellm_lab.quantization import FAILURES, quantize_static, quantized_matrices, survives
-from mobilellm_lab.quantization.libraries.load import eager
+from mobilellm_lab.quantization.libraries import eager
+from mobilellm_lab.quantization.libraries.article import TINY
 from mobilellm_lab.reference import load_model
 from mobilellm_lab.tasks import Batch
 

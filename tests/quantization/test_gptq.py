@@ -5,10 +5,10 @@ import inspect
 import numpy as np
 import pytest
 import torch
-from mobilellm_lab.quantization.libraries.load.load import torchao
 
 from mobilellm_lab.quantization import CHANNEL, TENSOR, Grid, QTensor, calibrate, calibration_data
 from mobilellm_lab.quantization.gptq import DAMPING, compensation, gptq
+from mobilellm_lab.quantization.libraries.load import torchao
 from mobilellm_lab.reference import load_model
 
 GRIDS = [

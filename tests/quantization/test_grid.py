@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from mobilellm_lab.quantization.libraries.load.load import torchao, without_legacy_warnings
 from torch import nn
 
 from mobilellm_lab.quantization import BITS, CHANNEL, TENSOR, Grid, QTensor, matrices
 from mobilellm_lab.quantization.grid import SCALE_DTYPES, SHRINKS, SMALLEST_SCALE, check
 from mobilellm_lab.quantization.layers import packed_parts
+from mobilellm_lab.quantization.libraries.load import torchao, without_legacy_warnings
 from mobilellm_lab.reference import load_model
 
 ROWS, COLUMNS = 12, 96

@@ -2,13 +2,13 @@
 
 import pytest
 import torch
-from mobilellm_lab.quantization.libraries.load.kernels import NO_CPU_INT4
 
 from mobilellm_lab.checkpoints import fingerprint
 from mobilellm_lab.measuring import on_disk
 from mobilellm_lab.model import ModelConfig, Transformer, generate
 from mobilellm_lab.quantization import BACKENDS, find_backend, int4_refusals, quantized_matrices
-from mobilellm_lab.quantization.libraries.load import converted
+from mobilellm_lab.quantization.libraries import converted
+from mobilellm_lab.quantization.libraries.kernels import NO_CPU_INT4
 
 CONFIG = ModelConfig(vocab_size=64, dim=64, n_layers=2, n_heads=4, n_kv_heads=2, hidden_dim=128, max_seq_len=64)
 TOKENS = torch.randint(64, (2, 12), generator=torch.Generator().manual_seed(0))

@@ -119,7 +119,7 @@ def test_a_plan_is_carried_out_once_and_goes_on_where_it_was(folder, tmp_path, m
     items = [Recipe(bits=FLOAT), Recipe(bits=8), Context(kv_bits=8), Mixture()]
     small = [replace(arm, recipe=replace(arm.recipe, budget=5_000, depth=1, steps=1)) for arm in fragility.arms()[:1]]
     monkeypatch.setattr(plans, "plan", lambda: items)
-    monkeypatch.setattr(fragile, "arms", lambda: small)
+    monkeypatch.setattr(fragility, "arms", lambda: small)
     store = Store(tmp_path / "sweep.jsonl")
     assert plans.missing_rows(store) == 4 + 3 + 3
     with ThreadPoolExecutor(1) as executor:

@@ -1,6 +1,6 @@
 """Chapter 1's claims: what the article and the MobileLLM papers say of a phone's limits, each beside what was found."""
 
-from mobilellm_lab.constraints.exercises import article, motivation
+from mobilellm_lab.constraints.claims import article, motivation
 from mobilellm_lab.teaching.claim import Claim, Claims, Verdict
 
 DECODED = "mobilellm-lab sweep constraints"

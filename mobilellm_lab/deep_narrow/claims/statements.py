@@ -1,6 +1,6 @@
 """Chapter 2's claims: what the article and the MobileLLM paper say, restated, each beside what was found here."""
 
-from mobilellm_lab.deep_narrow.exercises import advantages, roadmap, ways
+from mobilellm_lab.deep_narrow.claims import advantages, roadmap, ways
 from mobilellm_lab.teaching.claim import Claim, Claims, Verdict
 
 RUNS, COSTS = "mobilellm-lab sweep deep_narrow", "mobilellm-lab sweep deep_narrow_cost"

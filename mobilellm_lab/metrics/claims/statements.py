@@ -1,6 +1,6 @@
 """Chapter 7's claims: what the article and common practice say of measuring, restated, each beside what was found."""
 
-from mobilellm_lab.metrics.exercises import habits, measures
+from mobilellm_lab.metrics.claims import habits, measures
 from mobilellm_lab.teaching.claim import Claim, Claims, Verdict
 
 DUELS, LIES = "mobilellm-lab sweep metrics", "mobilellm-lab sweep metrics_lies"

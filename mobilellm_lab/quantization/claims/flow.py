@@ -8,8 +8,8 @@ from torch import nn
 
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.quantization import Grid, load_quantized, save_quantized
-from mobilellm_lab.quantization.libraries.load import article
-from mobilellm_lab.quantization.libraries.load.stubs import first_sentence
+from mobilellm_lab.quantization.libraries import article
+from mobilellm_lab.quantization.libraries.stubs import first_sentence
 from mobilellm_lab.quantization.ptq import quantize
 from mobilellm_lab.teaching.claim import Evidence
 from mobilellm_lab.teaching.rules import graded

@@ -1,6 +1,6 @@
 """What papers and common opinion say of few bits, each beside what was found here, or only quoted"""
 
-from mobilellm_lab.quantization.exercises import flowing, methods, outliers, shapes, training
+from mobilellm_lab.quantization.claims import activations, methods, outliers, qat, shapes
 from mobilellm_lab.teaching.claim import Claim, Verdict
 
 QUALITY, TRAINED = "mobilellm-lab sweep quantization", "mobilellm-lab sweep quantization_qat"
@@ -16,7 +16,7 @@ PAPERS = (
         "points are lost on two-hop questions (deep and wide), {text_deep} and {text_wide} on the next byte. Below "
         "zero is a gain. The paper reports gaps of 0.0 to 0.4 points.",
         flips="if some channels were far larger than the rest, as in models of billions of parameters.",
-        evidence=flowing.eight_bits_each,
+        evidence=activations.eight_bits_each,
         data=("quantization",),
         command=QUALITY,
     ),
@@ -29,7 +29,7 @@ PAPERS = (
         "reports 37.6 points and a perplexity of 660,000 for a model of 600M, where training reaches 55.5 points.",
         flips="if models were trained so that their weights lie near three values, which is what training with the "
         "grid does.",
-        evidence=training.collapses,
+        evidence=qat.collapses,
         data=("quantization",),
         command=QUALITY,
     ),
@@ -45,7 +45,7 @@ PAPERS = (
         "goes from 48.5 points in 16 bits to 47.1, 46.5 and 43.7.",
         flips="if so short a training could not win back half, as may be so in a large model of which every weight is "
         "needed.",
-        evidence=training.trained_survives,
+        evidence=qat.trained_survives,
         data=("quantization", "quantization_qat"),
         command=f"{QUALITY} and {TRAINED}",
     ),
@@ -59,7 +59,7 @@ PAPERS = (
         "{text_float} and {text_after}. The paper reports a mean accuracy of 48.5 in 16 and 48.7 in 4 bits at 125M, "
         "62.1 and 62.5 at 1B; its 4-bit models have seen more training than those of 16 bits, ours have not.",
         flips="if 4 bits took more than so few updates could win back. Then the question is how many.",
-        evidence=training.four_bits_are_enough,
+        evidence=qat.four_bits_are_enough,
         data=("quantization_qat",),
         command=TRAINED,
     ),
@@ -73,7 +73,7 @@ PAPERS = (
         "ones on stories, {text_learned} and {text_fitted} on text. The learned ones start from cut ranges, so a part "
         "of the gain may be that of cutting.",
         flips="at many bits, where a fitted step loses nothing.",
-        evidence=training.learned_step_is_better,
+        evidence=qat.learned_step_is_better,
         data=("quantization_qat",),
         command=TRAINED,
     ),
@@ -176,7 +176,7 @@ PAPERS = (
         "{stories_deep} and {stories_wide} nats on stories (deep and wide), {text_deep} and {text_wide} on text; in "
         "brackets the lowest and the highest of four parts of the test.",
         flips="if keys had channels that are far larger than the rest, in a longer context than our models know.",
-        evidence=flowing.eight_bits_of_cache,
+        evidence=activations.eight_bits_of_cache,
         data=("quantization",),
         command=QUALITY,
     ),
@@ -190,7 +190,7 @@ PAPERS = (
         "wide), {text_deep} and {text_wide} on text.",
         flips="where the newest keys wait in float: on text, at {context} positions, that costs {delayed} nats instead "
         "of {position}, and {channel} with a scale per channel besides, in {more} times the bytes. We turn nothing.",
-        evidence=flowing.four_bits_of_cache,
+        evidence=activations.four_bits_of_cache,
         data=("quantization",),
         command=QUALITY,
     ),

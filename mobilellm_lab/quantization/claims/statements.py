@@ -1,7 +1,7 @@
 """Chapter 3's claims: what the article says of quantization, restated, each beside what was found here."""
 
+from mobilellm_lab.quantization.claims import flow, promises, qat
 from mobilellm_lab.quantization.claims.published import PAPERS
-from mobilellm_lab.quantization.exercises import flow, promises, training
 from mobilellm_lab.teaching.claim import Claim, Claims, Verdict
 
 QUALITY, TRAINED = "mobilellm-lab sweep quantization", "mobilellm-lab sweep quantization_qat"
@@ -69,7 +69,7 @@ ARTICLE = (
         "{stories_qat_8} and {stories_float_8}, {text_qat_8} and {text_float_8}.",
         flips="to *holds* if it won at 8 bits too, where there is nothing to win. A comparison with a model that was "
         "not trained further would be won by the training alone.",
-        evidence=training.trained_is_better,
+        evidence=qat.trained_is_better,
         data=("quantization_qat",),
         command=TRAINED,
     ),
@@ -83,7 +83,7 @@ ARTICLE = (
         "stories, and {back_text} % on text. That is {share_stories} and {share_text} % of the sequences that the "
         "models were trained on. It also needs the training data and somebody who runs it.",
         flips="to *holds* if a finished model could not be the start, so that all of its training had to be repeated.",
-        evidence=training.trained_costs_more,
+        evidence=qat.trained_costs_more,
         data=("quantization", "quantization_qat"),
         command=f"{QUALITY} and {TRAINED}",
     ),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from mobilellm_lab.quantization.libraries.load.stubs import (
+from mobilellm_lab.quantization.libraries.stubs import (
     DIM,
     LINEARS,
     AttentionBlock,

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from mobilellm_lab.model import ModelConfig, Transformer
-from mobilellm_lab.quantization.libraries.load.copies import with_head
-from mobilellm_lab.quantization.libraries.load.load import without_legacy_warnings
-from mobilellm_lab.quantization.libraries.load.stubs import AttentionBlock, first_sentence
+from mobilellm_lab.quantization.libraries.copies import with_head
+from mobilellm_lab.quantization.libraries.load import without_legacy_warnings
+from mobilellm_lab.quantization.libraries.stubs import AttentionBlock, first_sentence
 
 TINY = ModelConfig(vocab_size=32, dim=16, n_layers=1, n_heads=2, n_kv_heads=1, hidden_dim=32, max_seq_len=32)
 
@@ -78,7 +78,7 @@ def _linears_only() -> Transformer:
 
 
 def _quantized_state() -> object:
-    from mobilellm_lab.quantization.libraries.load.eager import calibrate, convert, prepare
+    from mobilellm_lab.quantization.libraries.eager import calibrate, convert, prepare
     from mobilellm_lab.tasks import Batch
 
     prepared = prepare(Transformer(TINY))

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from mobilellm_lab.measuring import InMemory
 from mobilellm_lab.model import ModelConfig, Transformer
 from mobilellm_lab.quantization.layers import PackedMatrix
-from mobilellm_lab.quantization.libraries.load.kernels import find_backend
-from mobilellm_lab.quantization.libraries.load.load import torchao, without_legacy_warnings
-from mobilellm_lab.quantization.libraries.load.replacements import Rows
+from mobilellm_lab.quantization.libraries.kernels import find_backend
+from mobilellm_lab.quantization.libraries.load import torchao, without_legacy_warnings
+from mobilellm_lab.quantization.libraries.replacements import Rows
 
 FLOAT = (nn.Linear, nn.Embedding)
 MATRICES = (

@@ -23,9 +23,9 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from mobilellm_lab.model import ModelConfig, Transformer
-from mobilellm_lab.quantization.libraries.load import converted
-from mobilellm_lab.quantization.libraries.load.copies import with_head
-from mobilellm_lab.quantization.libraries.load.load import without_legacy_warnings
+from mobilellm_lab.quantization.libraries import converted
+from mobilellm_lab.quantization.libraries.copies import with_head
+from mobilellm_lab.quantization.libraries.load import without_legacy_warnings
 from mobilellm_lab.tasks import Batch
 
 

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.quantization.layers import PackedEmbedding, PackedLinear
-from mobilellm_lab.quantization.libraries.load.copies import linear, twin_of, with_head
-from mobilellm_lab.quantization.libraries.load.load import torchao
-from mobilellm_lab.quantization.libraries.load.replacements import (
+from mobilellm_lab.quantization.libraries.copies import linear, twin_of, with_head
+from mobilellm_lab.quantization.libraries.load import torchao
+from mobilellm_lab.quantization.libraries.replacements import (
     GROUP,
     ROWS,
     by_packing,

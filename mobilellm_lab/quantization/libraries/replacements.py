@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from mobilellm_lab.quantization.grid import Grid, QTensor
 from mobilellm_lab.quantization.layers import PackedMatrix, packed_parts
-from mobilellm_lab.quantization.libraries.load.copies import linear
-from mobilellm_lab.quantization.libraries.load.load import torchao, without_legacy_warnings
+from mobilellm_lab.quantization.libraries.copies import linear
+from mobilellm_lab.quantization.libraries.load import torchao, without_legacy_warnings
 
 GROUP = 32  # neighbouring weights that share a scale, where a kernel has groups
 PACKED = Grid(bits=4, group_size=GROUP)

@@ -27,8 +27,8 @@ import torch.ao.nn.quantized as nnq
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from mobilellm_lab.quantization.libraries.load.eager import observers_without_data
-from mobilellm_lab.quantization.libraries.load.load import without_legacy_warnings
+from mobilellm_lab.quantization.libraries.eager import observers_without_data
+from mobilellm_lab.quantization.libraries.load import without_legacy_warnings
 
 STAGES = ("float", "calibrate", "convert", "run", "survived")
 LINEARS, QUANTS = ("qkv", "out"), ("quant_a", "quant_b")

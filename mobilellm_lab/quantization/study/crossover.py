@@ -12,8 +12,8 @@ from mobilellm_lab import footprint, zoo
 from mobilellm_lab.decoding import decoder
 from mobilellm_lab.measuring import Comparison, InMemory, compare_samples, started_operations
 from mobilellm_lab.model import KVCache, ModelConfig, Transformer, rope_tables
-from mobilellm_lab.quantization.libraries.load.converted import in_memory, quantized_matrices
-from mobilellm_lab.quantization.libraries.load.kernels import find_backend
+from mobilellm_lab.quantization.libraries.converted import in_memory, quantized_matrices
+from mobilellm_lab.quantization.libraries.kernels import find_backend
 
 SIZES: dict[str, ModelConfig] = {  # chapter 1's
     "60k": zoo.solve(60_000, 4, vocab_size=256),

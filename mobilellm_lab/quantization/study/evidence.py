@@ -6,7 +6,8 @@ from dataclasses import asdict
 
 import pandas as pd
 
-from mobilellm_lab.quantization.study import fragility, sweep_qat
+from mobilellm_lab.quantization.study import sweep_qat
+from mobilellm_lab.quantization.study.fragility import arms as fragility_arms
 from mobilellm_lab.quantization.study.kv_cache import contexts
 from mobilellm_lab.quantization.study.mixed_precision import Mixture
 from mobilellm_lab.quantization.study.paretoq import PARETOQ
@@ -128,7 +129,7 @@ def sensitivity(store: Store) -> pd.DataFrame:
 def fragility(store: Store) -> pd.DataFrame:
     """Small models on the shell game, by depth at equal parameters: each seed's float and rounded loss and accuracy."""
     rows = []
-    for arm in fragility.arms():
+    for arm in fragility_arms():
         for recipe in arm.candidates():
             found(store, recipe)
         for recipe in arm.reported(store):

@@ -12,8 +12,8 @@ from mobilellm_lab import footprint
 from mobilellm_lab.measuring import compare_samples, on_disk
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.provenance import provenance
-from mobilellm_lab.quantization.libraries.load import converted
-from mobilellm_lab.quantization.libraries.load.kernels import BACKENDS, find_backend
+from mobilellm_lab.quantization.libraries import converted
+from mobilellm_lab.quantization.libraries.kernels import BACKENDS, find_backend
 from mobilellm_lab.quantization.study.crossover import (
     CONTEXT,
     SIZES,

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from mobilellm_lab.quantization.libraries.load.article import FAILURES
 from torch import nn
 
 from mobilellm_lab.quantization.claims import CLAIMS
@@ -35,6 +34,7 @@ from mobilellm_lab.quantization.exercises import (
     STUBS,
 )
 from mobilellm_lab.quantization.grid import Grid
+from mobilellm_lab.quantization.libraries.article import FAILURES
 from mobilellm_lab.quantization.packing import pack, unpack
 from mobilellm_lab.quantization.study import evidence
 from mobilellm_lab.reference import MODELS, open_sweep
