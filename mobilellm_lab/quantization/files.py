@@ -11,6 +11,7 @@ from mobilellm_lab.checkpoints import CONFIG, WEIGHTS, TensorFiles
 from mobilellm_lab.quantization.grid import Grid
 from mobilellm_lab.quantization.layers import PackedMatrix, hollow, packed
 from mobilellm_lab.quantization.quantized import QuantizedModel
+from mobilellm_lab.stored import as_stored
 
 FORMAT, VERSION = "mobilellm-lab quantized checkpoint", 1
 
@@ -36,7 +37,7 @@ def save_quantized(
     config = {
         "format": FORMAT,
         "version": VERSION,
-        "model": asdict(q.model.config),
+        "model": as_stored(q.model.config),
         "grids": {name: asdict(tensor.grid) for name, tensor in q.tensors.items()},
         "task": task,
         "vocabulary": vocabulary,

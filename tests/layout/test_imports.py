@@ -14,6 +14,7 @@ FLOORS = {
     1: {
         "model",
         "decoding",
+        "stored",
         "sweeps",
         "arms",
         "provenance",

@@ -232,7 +232,7 @@ def test_a_wrong_tensor_is_named(change, message, folder):
         (lambda c: c.clear(), "is not a mobilellm-lab quantized checkpoint"),
         (lambda c: c.update(format=None, model_type="llama"), "Hugging Face folder, use from_pretrained"),
         (lambda c: c.update(version=2), "version=2, this package reads 1"),
-        (lambda c: c["model"].pop("dim"), "must hold exactly vocab_size"),
+        (lambda c: c["model"].pop("dim"), "model must hold vocab_size"),
         (lambda c: c["model"].update(vocab_size=62), r"embed.packed has shape \(61, 12\), .* asks for \(62, 12\)"),
         (lambda c: c["model"].update(n_layers=2), "grids: blocks.2.attention.qkv.weight is no matrix of this model"),
         (lambda c: c.pop("grids"), "grids=None: must name the grid of each quantized matrix"),
