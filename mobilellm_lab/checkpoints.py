@@ -109,8 +109,10 @@ def read_config(path: Path, format: str, version: int) -> tuple[dict, ModelConfi
     known = {field.name: field.type for field in fields(ModelConfig)}
     needed = {field.name for field in fields(ModelConfig) if field.default is MISSING}
     shape = raw.get("model")
-    if not isinstance(shape, dict) or not needed <= shape.keys() <= known.keys():
-        raise ValueError(f"{path}: model must hold {', '.join(known)}, and nothing else: save it again")
+    if not isinstance(shape, dict) or not needed <= shape.keys():
+        raise ValueError(f"{path}: model must hold {', '.join(known)}: save it again")
+    if unknown := sorted(shape.keys() - known.keys()):
+        raise ValueError(f"{path}: this package knows no {', '.join(unknown)} of a model: install a newer one")
     for name in shape:
         kind = known[name]
         if type(shape[name]) not in ((int, float) if kind is float else (kind,)):

@@ -14,6 +14,7 @@ import mobilellm_lab
 from mobilellm_lab import checkpoints, deep_narrow
 from mobilellm_lab.deep_narrow.sweep import band, training
 from mobilellm_lab.model import ModelConfig, Transformer
+from mobilellm_lab.quantization import Grid, load_quantized, quantize, save_quantized
 from mobilellm_lab.quantization.sweep import distances
 from mobilellm_lab.reference import MODELS, SWEEPS, load_model, open_sweep
 from mobilellm_lab.reference.making import finished, make_model
@@ -72,7 +73,8 @@ def test_the_keys_are_those_of_before(name):
 def test_the_plan_of_today_gives_exactly_the_stored_keys(name):
     store = open_sweep(name)
     planned = PLANS[name](store)
-    assert planned and {key(recipe) for recipe in planned} == set(store.rows)
+    found = {key(recipe) for recipe in planned}
+    assert found and found == set(store.rows), f"delete rows left over, type `mobilellm-lab sweep {name}` for the rest"
 
 
 @pytest.mark.parametrize("name", PLANS)
@@ -106,6 +108,12 @@ def test_with_a_new_field_every_reference_model_is_found_again(name, grown):
     assert ModelConfig in grown and type(MODELS[name]) in grown
     assert finished(MODELS[name]) and not finished(replace(MODELS[name], novelty=1))
     assert asdict(load_model(name).model.config)["novelty"] == 0
+
+
+def test_a_quantized_model_from_before_the_new_field_is_found_again(tmp_path, request):
+    save_quantized(quantize(load_model("student-tiny").model, Grid()), tmp_path / "packed")
+    request.getfixturevalue("grown")
+    assert asdict(load_quantized(tmp_path / "packed").model.config)["novelty"] == 0
 
 
 def test_a_new_field_is_stored_once_it_is_set(grown, tmp_path):
