@@ -1,4 +1,4 @@
-"""Dataclasses as they are stored: a field that was added later stays out while it has its default"""
+"""Dataclasses as stored, without added fields that have their default"""
 
 from dataclasses import field, fields, is_dataclass
 from typing import Any

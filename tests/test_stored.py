@@ -1,4 +1,4 @@
-"""A field that was added later is stored once it differs from its default, wherever its dataclass lies."""
+"""Added fields stay out of stored dataclasses while they have their default, wherever the dataclass lies."""
 
 import json
 from dataclasses import asdict, dataclass, replace
