@@ -6,7 +6,7 @@ import os
 import secrets
 import shutil
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 
 import torch
@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from mobilellm_lab.model import ModelConfig, Transformer, rope_tables
+from mobilellm_lab.stored import as_stored
 
 FORMAT, VERSION = "mobilellm-lab checkpoint", 1
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
@@ -56,7 +57,7 @@ def save(
     config = {
         "format": FORMAT,
         "version": VERSION,
-        "model": asdict(model.config),
+        "model": as_stored(model.config),
         "task": task,
         "vocabulary": vocabulary,
         "fingerprint": fingerprint(model),
@@ -91,7 +92,7 @@ def require_vocabulary(config: ModelConfig, vocabulary: list[str] | None) -> Non
 
 
 def read_config(path: Path, format: str, version: int) -> tuple[dict, ModelConfig]:
-    """What a checkpoint's config file holds, and the model's shape in it.
+    """What a checkpoint's config file holds, and the model's shape in it; a missing field has its default.
 
     Raises:
         ValueError: missing, damaged, of another format or version, or with a shape that cannot be built.
@@ -105,11 +106,15 @@ def read_config(path: Path, format: str, version: int) -> tuple[dict, ModelConfi
         raise ValueError(
             f"{path}: version={raw.get('version')!r}, this package reads {version}: install the matching one"
         )
-    wanted = {field.name: field.type for field in fields(ModelConfig)}
+    known = {field.name: field.type for field in fields(ModelConfig)}
+    needed = {field.name for field in fields(ModelConfig) if field.default is MISSING}
     shape = raw.get("model")
-    if not isinstance(shape, dict) or shape.keys() != wanted.keys():
-        raise ValueError(f"{path}: model must hold exactly {', '.join(wanted)}: save it again")
-    for name, kind in wanted.items():
+    if not isinstance(shape, dict) or not needed <= shape.keys():
+        raise ValueError(f"{path}: model must hold {', '.join(known)}: save it again")
+    if unknown := sorted(shape.keys() - known.keys()):
+        raise ValueError(f"{path}: this package knows no {', '.join(unknown)} of a model: install a newer one")
+    for name in shape:
+        kind = known[name]
         if type(shape[name]) not in ((int, float) if kind is float else (kind,)):
             raise ValueError(f"{path}: {name}={shape[name]!r} must be of type {kind.__name__}: save it again")
     try:

@@ -23,6 +23,8 @@ FFN = ("swiglu", "relu")
 class ModelConfig:
     """The shape of one decoder. Sizes carry Llama's names.
 
+    A field that comes later is `stored.added(default)`: checkpoints and rows of before are still found.
+
     Raises:
         ValueError: a shape that cannot be built; names the field, its value and a remedy.
     """

@@ -3,18 +3,25 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, wait
-from dataclasses import asdict
 from pathlib import Path
 from typing import TypeVar
+
+from mobilellm_lab.stored import as_stored
 
 R = TypeVar("R")  # a recipe: a frozen dataclass
 
 
 def key(recipe: object) -> str:
-    """Sixteen hex digits that name this recipe (any dataclass): equal recipes have equal keys."""
-    text = json.dumps([type(recipe).__name__, asdict(recipe)], sort_keys=True)
+    """Sixteen hex digits that name this recipe (any dataclass): equal recipes have equal keys.
+
+    A field that comes later is `stored.added(default)`, and a class that was renamed has the class attribute
+    `stored_as`, its name of before: then stored rows are still found.
+    """
+    kind = type(recipe)
+    name = vars(kind).get("stored_as", kind.__name__)  # its own: a subclass is another recipe
+    text = json.dumps([name, as_stored(recipe)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -41,9 +48,18 @@ class Store:
     def __getitem__(self, recipe: object) -> dict:
         return self.rows[key(recipe)]
 
+    def alike(self, recipe: object, *, free: Collection[str]) -> list[dict]:
+        """The rows whose recipe differs from this one in the fields `free` at most."""
+
+        def rest(stored: dict) -> dict:
+            return {name: value for name, value in stored.items() if name not in free}
+
+        wanted = rest(as_stored(recipe))
+        return [row for row in self.rows.values() if rest(row["recipe"]) == wanted]
+
     def add(self, recipe: object, row: dict) -> None:
         """Adds the row and writes the file anew beside the old one, which stays whole until the new one is."""
-        rows = self.rows | {key(recipe): {"key": key(recipe), "recipe": asdict(recipe), **row}}
+        rows = self.rows | {key(recipe): {"key": key(recipe), "recipe": as_stored(recipe), **row}}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
         try:

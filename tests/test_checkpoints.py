@@ -228,9 +228,9 @@ def test_a_wrong_tensor_is_named_with_both_shapes(change, message, folder):
         (lambda c: c.clear(), "is not a mobilellm-lab checkpoint"),
         (lambda c: c.update(format=None, model_type="llama"), "Hugging Face folder, use from_pretrained"),
         (lambda c: c.update(version=2), "version=2, this package reads 1"),
-        (lambda c: c["model"].update(dropout=0.1), "must hold exactly vocab_size"),
-        (lambda c: c["model"].pop("dim"), "must hold exactly vocab_size"),
-        (lambda c: c.update(model=[1]), "must hold exactly vocab_size"),
+        (lambda c: c["model"].update(dropout=0.1), "knows no dropout of a model: install a newer one"),
+        (lambda c: c["model"].pop("dim"), "model must hold vocab_size"),
+        (lambda c: c.update(model=[1]), "model must hold vocab_size"),
         (lambda c: c["model"].update(dim="32"), "dim='32' must be of type int"),
         (lambda c: c["model"].update(tie_embeddings=1), "tie_embeddings=1 must be of type bool"),
         (lambda c: c["model"].update(n_heads=5), r"config.json: .*n_kv_heads=2 does not divide n_heads=5"),
@@ -247,6 +247,15 @@ def test_a_foreign_config_is_refused(change, message, folder):
     path.write_text(json.dumps(config))
     with pytest.raises(ValueError, match=message):
         checkpoints.load(folder)
+
+
+def test_a_field_that_is_missing_has_its_default(folder):
+    path = folder / "config.json"
+    config = json.loads(path.read_text())
+    for name in ("rope_theta", "norm_eps", "sharing"):
+        del config["model"][name]
+    path.write_text(json.dumps(config))
+    assert checkpoints.load(folder).model.config == config_of()
 
 
 def test_saving_leaves_the_model_and_loading_the_random_state_alone(folder, tmp_path):

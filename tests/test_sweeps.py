@@ -11,6 +11,7 @@ from threading import Event, Semaphore
 
 import pytest
 
+from mobilellm_lab.stored import added
 from mobilellm_lab.sweeps import Store, key, sweep
 
 
@@ -25,6 +26,18 @@ class Square:
 @dataclass(frozen=True)
 class Cube(Square):
     """Equal fields, another recipe."""
+
+
+@dataclass(frozen=True)
+class Power(Square):
+    """What `Square` became: renamed, and with one more field."""
+
+    stored_as = "Square"
+    exponent: int = added(2)
+
+
+class Tower(Power):
+    """A recipe of its own, whose parent was renamed."""
 
 
 class Runs:
@@ -75,6 +88,22 @@ def test_a_key_names_kind_and_fields():
     assert key(Square(3)) == "9b2ad224cc7027b2"
     assert key(Square(3)) == key(Square(n=3, note=""))
     assert len({key(recipe) for recipe in (Square(3), Square(4), Square(3, "x"), Cube(3))}) == 4
+
+
+def test_a_renamed_class_with_an_added_field_keeps_its_keys():
+    assert key(Power(3)) == key(Power(3, exponent=2)) == key(Square(3))
+    assert len({key(recipe) for recipe in (Power(3), Power(3, exponent=5), Power(3, "x"), Tower(3))}) == 4
+
+
+def test_rows_of_before_are_found_by_the_class_of_now(store):
+    for recipe in (Square(3), Square(4), Square(5, "x")):
+        store.add(recipe, {"square": recipe.n**2})
+    store.add(Power(3, exponent=5), {"square": 243})
+    now = Store(store.path)
+    assert now[Power(3)]["square"] == 9 and Power(**now[Power(3)]["recipe"]) == Power(3)
+    assert [row["square"] for row in now.alike(Power(7), free=("n",))] == [9, 16]
+    assert [row["square"] for row in now.alike(Power(3, exponent=7), free=("n", "exponent"))] == [9, 16, 243]
+    assert [row["square"] for row in now.alike(Power(1, exponent=5), free=("n",))] == [243]
 
 
 def test_a_row_is_found_again_by_another_reader(store):

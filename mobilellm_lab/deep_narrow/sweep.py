@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import Executor
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import groupby
 
 import torch
@@ -10,6 +10,7 @@ import torch
 from mobilellm_lab.arms import SEEDS, Arm, run_group
 from mobilellm_lab.deep_narrow.recipe import Recipe, Run
 from mobilellm_lab.provenance import provenance
+from mobilellm_lab.stored import as_stored
 from mobilellm_lab.sweeps import Store
 
 EVALUATIONS = 10  # points on each learning curve
@@ -55,7 +56,7 @@ def arms() -> list[Arm]:
 
 def training(recipe: Recipe) -> dict:
     """What the task's defaults add to the recipe: a row measured with other values is out of date."""
-    return {name: value for name, value in asdict(recipe.defaults).items() if name not in ("steps", "lr")}
+    return {name: value for name, value in as_stored(recipe.defaults).items() if name not in ("steps", "lr")}
 
 
 def train_row(recipe: Recipe) -> dict:
@@ -102,11 +103,9 @@ def band(store: Store, recipe: Recipe) -> list[tuple[int, float]]:
     A recipe that is stopped by the clock is set beside runs of any length.
     """
     free = {"depth", "lr", "seed", "width", "steps", "seconds"}
-    wanted = {name: value for name, value in asdict(recipe).items() if name not in free}
     return [
         (row["recipe"]["depth"], row["scores"][row["headline"]])
-        for row in store.rows.values()
+        for row in store.alike(recipe, free=free)
         if row["recipe"]["seed"] in SEEDS
-        and all(row["recipe"][name] == value for name, value in wanted.items())
         and (recipe.seconds or row["recipe"]["steps"] == (recipe.steps or recipe.defaults.steps))
     ]

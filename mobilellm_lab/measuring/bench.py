@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -21,6 +21,7 @@ from mobilellm_lab.measuring.scores import score
 from mobilellm_lab.model import Transformer, generate
 from mobilellm_lab.pretrained import from_pretrained
 from mobilellm_lab.provenance import provenance
+from mobilellm_lab.stored import as_stored
 from mobilellm_lab.tasks import Task, make
 
 BITS = 32  # of weights and KV cache: every source is run in float32
@@ -156,7 +157,7 @@ class Bench:
             model=self._loaded.path.resolve().name if self._loaded.path else str(self.source),
             source=self._loaded.source,
             fingerprint=fingerprint(model),
-            config=asdict(model.config),
+            config=as_stored(model.config),
             settings={name: getattr(self, name) for name in names},
             measures=tuple(self._measures),
             provenance=provenance(self.command),

@@ -1,6 +1,5 @@
 """A quantized model as two files: packed bytes, scales and float rest, verified to the last weight when read"""
 
-from dataclasses import asdict, fields
 from pathlib import Path
 
 import torch
@@ -11,6 +10,7 @@ from mobilellm_lab.checkpoints import CONFIG, WEIGHTS, TensorFiles
 from mobilellm_lab.quantization.grid import Grid
 from mobilellm_lab.quantization.layers import PackedMatrix, hollow, packed
 from mobilellm_lab.quantization.quantized import QuantizedModel
+from mobilellm_lab.stored import as_stored
 
 FORMAT, VERSION = "mobilellm-lab quantized checkpoint", 1
 
@@ -36,8 +36,8 @@ def save_quantized(
     config = {
         "format": FORMAT,
         "version": VERSION,
-        "model": asdict(q.model.config),
-        "grids": {name: asdict(tensor.grid) for name, tensor in q.tensors.items()},
+        "model": as_stored(q.model.config),
+        "grids": {name: as_stored(tensor.grid) for name, tensor in q.tensors.items()},
         "task": task,
         "vocabulary": vocabulary,
         "fingerprint": checkpoints.fingerprint(q.model),
@@ -78,12 +78,12 @@ def _grids(found: object, shapes: dict[str, tuple[int, ...]], path: Path) -> dic
     """The grid of each matrix, as the config file tells them."""
     if not isinstance(found, dict):
         raise ValueError(f"{path}: grids={found!r}: must name the grid of each quantized matrix, save it again")
-    wanted = {field.name for field in fields(Grid)}
+    wanted = as_stored(Grid()).keys()  # fields that were added later may be missing
     for name, grid in found.items():
         if len(shapes.get(name, ())) != 2:
             raise ValueError(f"{path}: grids: {name} is no matrix of this model: save it again")
-        if not isinstance(grid, dict) or grid.keys() != wanted:
-            raise ValueError(f"{path}: grids: {name} must hold exactly {', '.join(sorted(wanted))}: save it again")
+        if not isinstance(grid, dict) or not wanted <= grid.keys():
+            raise ValueError(f"{path}: grids: {name} must hold {', '.join(sorted(wanted))}: save it again")
     try:
         return {name: Grid(**grid) for name, grid in found.items()}
     except (TypeError, ValueError) as error:

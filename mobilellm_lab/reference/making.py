@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 import platformdirs
@@ -11,6 +10,7 @@ from mobilellm_lab import checkpoints
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.provenance import provenance
 from mobilellm_lab.reference.models import FOLDER, ModelSpec, log_path
+from mobilellm_lab.stored import as_stored
 from mobilellm_lab.tasks import Evaluation, Task
 from mobilellm_lab.training import Step, TrainConfig, TrainState, train
 
@@ -27,7 +27,7 @@ def finished(spec: ModelSpec, *, folder: Path = FOLDER) -> bool:
         ValueError: the training log there is damaged; names the file.
     """
     path = log_path(spec.name, folder)
-    return path.exists() and checkpoints.read_json(path).get("spec") == asdict(spec)
+    return path.exists() and checkpoints.read_json(path).get("spec") == as_stored(spec)
 
 
 def make_model(spec: ModelSpec, *, folder: Path = FOLDER, work: Path = WORK) -> Iterator[Step]:
@@ -44,7 +44,7 @@ def make_model(spec: ModelSpec, *, folder: Path = FOLDER, work: Path = WORK) -> 
     saved, logged = work / f"{spec.name}.pt", work / f"{spec.name}.json"
     if saved.exists():
         kept = checkpoints.read_json(logged)
-        if kept["spec"] != asdict(spec):
+        if kept["spec"] != as_stored(spec):
             raise ValueError(f"{saved} was begun with another recipe: delete it to start {spec.name} again")
         log, state = kept["log"], TrainState.load(saved, model)
         log = [row for row in log if row["step"] <= state.step]
@@ -54,7 +54,7 @@ def make_model(spec: ModelSpec, *, folder: Path = FOLDER, work: Path = WORK) -> 
             log.append({"step": step.step, "train_s": round(step.elapsed_s, 1), **_row(step.evaluation)})
         if step.progress < 1 and state.elapsed_s - last_save_s > SAVE_EVERY_S:
             # The log first: one that is ahead of the weights is cut back, one that is behind would have a gap.
-            _write(logged, {"spec": asdict(spec), "log": log})
+            _write(logged, {"spec": as_stored(spec), "log": log})
             state.save(saved, model)
             last_save_s = state.elapsed_s
         yield step
@@ -86,7 +86,7 @@ def _config(spec: ModelSpec) -> TrainConfig:
 def _made(spec: ModelSpec, model: Transformer, task: Task, state: TrainState, log: list[dict]) -> dict:
     """The training log: the spec, the run, the result on test sequences, and where it all comes from."""
     return {
-        "spec": asdict(spec),
+        "spec": as_stored(spec),
         "fingerprint": checkpoints.fingerprint(model),
         "parameters": sum(p.numel() for p in model.parameters()),
         "train_s": round(state.elapsed_s, 1),

@@ -11,6 +11,7 @@ import pytest
 from mobilellm_lab import footprint
 from mobilellm_lab.deep_narrow import SEEDS, VALIDATION_SEED, Arm, Recipe, arms, missing, roadmap, run_arms
 from mobilellm_lab.deep_narrow import sweep as plans
+from mobilellm_lab.stored import as_stored
 from mobilellm_lab.sweeps import Store, key
 from mobilellm_lab.tasks import make
 
@@ -185,7 +186,7 @@ def test_a_tiny_plan_is_really_trained(store):
     assert len(done) == 5 and missing(plan, store) == 0
     for recipe in done:
         row = Store(store.path)[recipe]
-        assert row["recipe"] == asdict(recipe) and row["key"] == key(recipe)
+        assert row["recipe"] == as_stored(recipe) and row["key"] == key(recipe)
         assert row["training"] == plans.training(recipe)
         assert row["shape"] == {"dim": 16, "hidden_dim": 40, "n_layers": 1, "head_dim": 4}
         config = recipe.model_config(recipe.make_task())

@@ -1,12 +1,11 @@
 """A store of chapter 3 whose every number is known: losses rise as bits fall, a little more for each seed."""
 
-from dataclasses import asdict
-
 from mobilellm_lab.quantization.study import fragility, sweep_qat
 from mobilellm_lab.quantization.study.kv_cache import Context
 from mobilellm_lab.quantization.study.mixed_precision import Mixture
 from mobilellm_lab.quantization.study.recipe import FLOAT, QATRecipe, Recipe
 from mobilellm_lab.quantization.study.sweep import plan
+from mobilellm_lab.stored import as_stored
 from mobilellm_lab.sweeps import Store, key
 
 PROVENANCE = {"command": "make it", "commit": "a" * 40, "machine": "a laptop", "threads": 1, "torch": "2.13.0"}
@@ -91,5 +90,5 @@ def stores(folder) -> tuple[Store, Store]:
                 destination.add(recipe, make(recipe))
             items += [(destination, recipe, make(recipe)) for recipe in arm.reported(destination)]
     for destination, item, made in items:
-        destination.rows[key(item)] = {"key": key(item), "recipe": asdict(item), **made}
+        destination.rows[key(item)] = {"key": key(item), "recipe": as_stored(item), **made}
     return store, trained

@@ -3,7 +3,7 @@
 import json
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -17,6 +17,7 @@ from mobilellm_lab.quantization.study.kv_cache import Context
 from mobilellm_lab.quantization.study.mixed_precision import Mixture
 from mobilellm_lab.quantization.study.recipe import FLOAT, Recipe
 from mobilellm_lab.quantization.study.sweep import BITS, DEEP, GROUPS, SCHEMES, SEEDS, WIDE, distances, plan, studies
+from mobilellm_lab.stored import as_stored
 from mobilellm_lab.sweeps import Store, key
 from mobilellm_lab.tasks import make
 
@@ -128,7 +129,7 @@ def test_a_plan_is_carried_out_once_and_goes_on_where_it_was(folder, tmp_path, m
         again = Store(store.path)
         assert list(plans.run_plan(store=again, executor=executor, folder=folder)) == []
     for item in items:
-        assert again[item]["recipe"] == asdict(item)
+        assert again[item]["recipe"] == as_stored(item)
 
 
 def test_distances_are_those_of_weights_alone(tmp_path):

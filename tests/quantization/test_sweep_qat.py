@@ -2,7 +2,7 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 
@@ -12,6 +12,7 @@ from mobilellm_lab.model import ModelConfig, Transformer
 from mobilellm_lab.quantization.study.recipe import FLOAT, QATRecipe
 from mobilellm_lab.quantization.study.sweep import DEEP, WIDE
 from mobilellm_lab.quantization.study.sweep_qat import BITS, METHODS, STEPS, arms, qat_row, run_arms
+from mobilellm_lab.stored import as_stored
 from mobilellm_lab.sweeps import Store, key
 from mobilellm_lab.tasks import make
 
@@ -86,4 +87,4 @@ def test_a_plan_is_carried_out_once_each_line_at_its_best_rate(folder, tmp_path)
     for arm in plan:
         losses = {recipe.lr: store[recipe]["validation_loss_nats"] for recipe in arm.candidates()}
         assert {recipe.lr for recipe in arm.reported(store)} == {min(losses, key=losses.get)}
-        assert all(store[recipe]["recipe"] == asdict(recipe) for recipe in arm.reported(store))
+        assert all(store[recipe]["recipe"] == as_stored(recipe) for recipe in arm.reported(store))

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import Executor
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -125,10 +125,8 @@ def recipe_row(recipe: Recipe, *, folder: Path) -> dict:
 
 def distances(store: Store, model: str) -> list[tuple[int, float]]:
     """(bytes on disk, rise of the loss in nats) of what is stored of a model whose weights alone were rounded."""
-    plain, rows = asdict(Recipe(model=model)), [row for row in store.rows.values() if "method" in row["recipe"]]
     free = {"bits", "group_size", "symmetric", "method", "layers", "seed"}
-    wanted = {name: value for name, value in plain.items() if name not in free}
-    chosen = [row for row in rows if wanted.items() <= row["recipe"].items()]
+    chosen = store.alike(Recipe(model=model), free=free)
     before = next((row["loss_nats"] for row in chosen if row["recipe"]["bits"] == FLOAT), None)
     if before is None:
         return []
