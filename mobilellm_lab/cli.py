@@ -78,10 +78,10 @@ def sweep_metrics(store: Store, *, workers: int) -> None:
 
 
 def sweep_metrics_lies(store: Store, *, workers: int) -> None:
-    """Tells the lies that the stored sweep still lacks; one after the other, since they time."""
+    """Measures the pitfalls that the stored sweep still lacks; one after the other, since they time."""
     torch.set_num_threads(1)
-    todo = [trial for trial in metrics.lie_trials() if trial not in store]
-    for trial, row in tqdm(metrics.measure_lies(todo), total=len(todo), unit="lie", desc=store.path.name):
+    todo = [trial for trial in metrics.pitfall_trials() if trial not in store]
+    for trial, row in tqdm(metrics.measure_pitfalls(todo), total=len(todo), unit="pitfall", desc=store.path.name):
         store.add(trial, row)
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from mobilellm_lab import __version__, checkpoints, cli, deep_narrow, measuring, metrics
-from mobilellm_lab.deep_narrow import Arm, Cost, Recipe
+from mobilellm_lab.arms import Arm, missing
+from mobilellm_lab.deep_narrow import Cost, Recipe
 from mobilellm_lab.model import ModelConfig, Transformer
 from mobilellm_lab.quantization.study import fragility, sweep, sweep_qat
 from mobilellm_lab.quantization.study.kv_cache import Context
@@ -24,7 +25,7 @@ def test_a_sweep_is_made_by_processes_and_not_made_again(tmp_path, monkeypatch, 
     monkeypatch.setattr(deep_narrow, "arms", lambda: plan)
     out = tmp_path / "sweep.jsonl"
     cli.main(["sweep", "deep_narrow", "--workers", "1", "--out", str(out)])
-    assert deep_narrow.missing(plan, Store(out)) == 0
+    assert missing(plan, Store(out)) == 0
     progress = capsys.readouterr().err
     assert "sweep.jsonl: 100%" in progress and "5/5" in progress
     before = out.read_bytes()
@@ -173,10 +174,10 @@ def test_doctor_reports_and_ends_with_its_verdict(monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     ("name", "plan", "measured"),
-    [("metrics", "recipes", "measure_duels"), ("metrics_lies", "lie_trials", "measure_lies")],
+    [("metrics", "recipes", "measure_duels"), ("metrics_lies", "pitfall_trials", "measure_pitfalls")],
 )
 def test_the_sweeps_of_chapter_7_make_what_is_missing(name, plan, measured, tmp_path, monkeypatch):
-    items = [metrics.LieTrial(name="one_shot", repeat=repeat) for repeat in range(3)]
+    items = [metrics.PitfallTrial(name="one_shot", repeat=repeat) for repeat in range(3)]
     asked = []
     monkeypatch.setattr(metrics, plan, lambda: items)
     monkeypatch.setattr(metrics, measured, lambda todo: (asked.extend(todo), ((item, {"n": 1}) for item in todo))[1])
@@ -200,7 +201,7 @@ def test_the_sweeps_of_chapter_3_make_what_is_missing_in_processes(tmp_path, mon
     store = Store(out)
     assert store[caches[0]]["old"] and store[caches[1]]["contexts"]
     cli.main(["sweep", "quantization_qat", "--workers", "1", "--out", str(tmp_path / "trained.jsonl")])
-    assert deep_narrow.missing(trainings, Store(tmp_path / "trained.jsonl")) == 0
+    assert missing(trainings, Store(tmp_path / "trained.jsonl")) == 0
     assert "5/5" in capsys.readouterr().err
 
 

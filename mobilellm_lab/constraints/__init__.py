@@ -1,71 +1,47 @@
 """Chapter 1: what a device allows, by formula and measured"""
 
-from mobilellm_lab.constraints.battery_life import (
-    PAPER_BATTERY_J,
-    PAPER_J_PER_TOKEN_PER_BILLION,
-    Endurance,
-    drain_percent,
-    endurance,
-    hours,
-    paper_j_per_token,
-)
-from mobilellm_lab.constraints.cards import MARKS, Device, Value, peak_bandwidth_gb_s
-from mobilellm_lab.constraints.decode import build, decode_steps, random_model
-from mobilellm_lab.constraints.devices import DEVICES, card_table, find_device
-from mobilellm_lab.constraints.dispatch import torch_operations
-from mobilellm_lab.constraints.machine import Machine, Probe, this_machine
-from mobilellm_lab.constraints.memory_fit import APP_SHARE, Budget, Fit, budget_of, fit
-from mobilellm_lab.constraints.prediction import LAB_MODELS, Outcome, Prediction, measure, predict
-from mobilellm_lab.constraints.probes import (
-    ProbePlan,
-    Probing,
-    cores,
-    full_plan,
-    lab_plan,
-    measure_machine,
-)
-from mobilellm_lab.constraints.published import (
-    CPU_AND_GPU,
-    ENERGY_ROWS,
-    IPHONE_13,
-    ONEPLUS_12,
-    THROTTLING,
-    pro_workload,
-)
-from mobilellm_lab.constraints.published_checks import Check, checks, fit_bandwidth, predicted_ms, reached
-from mobilellm_lab.constraints.recipe import BITS, MODELS, OWN, Progress, Recipe, Result, Run
-from mobilellm_lab.constraints.roofline import (
-    EFFICIENCY,
-    EFFICIENCY_RANGE,
-    Speed,
-    decode_speed,
-    prefill_speed,
-    ridge_op_per_byte,
-    roof_gop_s,
-)
-from mobilellm_lab.constraints.sweep import (
-    BATCHES,
-    CONTEXTS,
-    SIZES,
-    Point,
-    measure_points,
-    measure_probes,
-    points,
-    probe_plans,
-)
-from mobilellm_lab.constraints.workload import Workload, kv_cache_bytes
+import lazy_loader
+
+_HOMES = {
+    "battery_life": [
+        "PAPER_BATTERY_J",
+        "PAPER_J_PER_TOKEN_PER_BILLION",
+        "Endurance",
+        "drain_percent",
+        "endurance",
+        "hours",
+        "paper_j_per_token",
+    ],
+    "cards": ["MARKS", "Device", "Value", "peak_bandwidth_gb_s"],
+    "decode": ["build", "decode_steps", "random_model"],
+    "devices": ["DEVICES", "card_table", "find_device"],
+    "dispatch": ["torch_operations"],
+    "machine": ["Machine", "Probe", "this_machine"],
+    "memory_fit": ["APP_SHARE", "Budget", "Fit", "budget_of", "fit"],
+    "prediction": ["LAB_MODELS", "Outcome", "Prediction", "measure", "predict"],
+    "probes": ["ProbePlan", "Probing", "cores", "full_plan", "lab_plan", "measure_machine"],
+    "published": ["CPU_AND_GPU", "ENERGY_ROWS", "IPHONE_13", "ONEPLUS_12", "THROTTLING", "pro_workload"],
+    "published_checks": ["Check", "checks", "fit_bandwidth", "predicted_ms", "reached"],
+    "recipe": ["BITS", "MODELS", "OWN", "Progress", "Recipe", "Result", "Run"],
+    "roofline": [
+        "EFFICIENCY",
+        "EFFICIENCY_RANGE",
+        "Speed",
+        "decode_speed",
+        "prefill_speed",
+        "ridge_op_per_byte",
+        "roof_gop_s",
+    ],
+    "sweep": ["BATCHES", "CONTEXTS", "SIZES", "Point", "measure_points", "measure_probes", "points", "probe_plans"],
+    "workload": ["Workload", "kv_cache_bytes"],
+}
+__getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs=_HOMES)
 
 __all__ = [
-    "probe_plans",
-    "points",
-    "measure_probes",
-    "measure_points",
-    "Point",
-    "SIZES",
-    "CONTEXTS",
-    "BATCHES",
     "APP_SHARE",
+    "BATCHES",
     "BITS",
+    "CONTEXTS",
     "CPU_AND_GPU",
     "DEVICES",
     "EFFICIENCY",
@@ -79,6 +55,7 @@ __all__ = [
     "OWN",
     "PAPER_BATTERY_J",
     "PAPER_J_PER_TOKEN_PER_BILLION",
+    "SIZES",
     "THROTTLING",
     "Budget",
     "Check",
@@ -87,6 +64,7 @@ __all__ = [
     "Fit",
     "Machine",
     "Outcome",
+    "Point",
     "Prediction",
     "Probe",
     "ProbePlan",
@@ -116,12 +94,16 @@ __all__ = [
     "lab_plan",
     "measure",
     "measure_machine",
+    "measure_points",
+    "measure_probes",
     "paper_j_per_token",
     "peak_bandwidth_gb_s",
+    "points",
     "predict",
     "predicted_ms",
     "prefill_speed",
     "pro_workload",
+    "probe_plans",
     "random_model",
     "reached",
     "ridge_op_per_byte",

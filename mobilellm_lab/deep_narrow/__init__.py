@@ -1,24 +1,18 @@
 """Chapter 2: what depth costs and what it buys at a fixed number of parameters."""
 
-from mobilellm_lab.arms import SEEDS, VALIDATION_SEED, Arm, missing
-from mobilellm_lab.deep_narrow.causality import EncoderLM, Noise, leak, train_on_noise
-from mobilellm_lab.deep_narrow.cost import Cost, costs, measure
-from mobilellm_lab.deep_narrow.recipe import DEFAULTS, HOLD, Recipe, Result, Run
-from mobilellm_lab.deep_narrow.sweep import (
-    arms,
-    band,
-    roadmap,
-    run_arms,
-    training,
-)
-from mobilellm_lab.measuring import decode_throughput
+import lazy_loader
+
+_HOMES = {
+    "causality": ["EncoderLM", "Noise", "leak", "train_on_noise"],
+    "cost": ["Cost", "costs", "measure"],
+    "recipe": ["DEFAULTS", "HOLD", "Recipe", "Result", "Run"],
+    "sweep": ["arms", "band", "roadmap", "run_arms", "training"],
+}
+__getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs=_HOMES)
 
 __all__ = [
     "DEFAULTS",
     "HOLD",
-    "SEEDS",
-    "VALIDATION_SEED",
-    "Arm",
     "Cost",
     "EncoderLM",
     "Noise",
@@ -28,10 +22,8 @@ __all__ = [
     "arms",
     "band",
     "costs",
-    "decode_throughput",
     "leak",
     "measure",
-    "missing",
     "roadmap",
     "run_arms",
     "train_on_noise",

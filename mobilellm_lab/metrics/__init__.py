@@ -1,28 +1,29 @@
 """Chapter 7: measurements with their spread, and how to tell whether it is really better."""
 
-from mobilellm_lab.metrics.duel import OUTCOMES, RULES, VERDICTS, judge, outcome
-from mobilellm_lab.metrics.duel import Pair as DuelPair
-from mobilellm_lab.metrics.duel import Recipe as DuelRecipe
-from mobilellm_lab.metrics.duel import Result as DuelResult
-from mobilellm_lab.metrics.duel import Run as DuelRun
-from mobilellm_lab.metrics.pitfalls import LIES, Lie
-from mobilellm_lab.metrics.sweep import LieTrial, lie_trials, measure_duels, measure_lies, recipes
+import lazy_loader
+
+_HOMES = {
+    "duel": ["OUTCOMES", "RULES", "VERDICTS", "DuelPair", "DuelRecipe", "DuelResult", "DuelRun", "judge", "outcome"],
+    "pitfalls": ["PITFALLS", "Pitfall"],
+    "sweep": ["PitfallTrial", "measure_duels", "measure_pitfalls", "pitfall_trials", "recipes"],
+}
+__getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs=_HOMES)
 
 __all__ = [
-    "LIES",
     "OUTCOMES",
+    "PITFALLS",
     "RULES",
     "VERDICTS",
     "DuelPair",
     "DuelRecipe",
     "DuelResult",
     "DuelRun",
-    "Lie",
-    "LieTrial",
+    "Pitfall",
+    "PitfallTrial",
     "judge",
-    "lie_trials",
     "measure_duels",
-    "measure_lies",
+    "measure_pitfalls",
     "outcome",
+    "pitfall_trials",
     "recipes",
 ]

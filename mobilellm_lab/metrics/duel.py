@@ -23,12 +23,14 @@ UNITS, SIDE = 100, 96  # a call of a is 100 products of 96 x 96 matrices, about 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class DuelRecipe:
     """One setting of the sliders.
 
     Raises:
         ValueError: a field out of range; before any time is spent.
     """
+
+    stored_as = "Recipe"  # in the keys of stored rows
 
     slowdown_percent: int = 5  # how much more work b really does; 0: the same
     repeats: int = 20  # pairs of calls
@@ -82,7 +84,7 @@ def outcome(verdict: str, truth: str) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pair:
+class DuelPair:
     """Two calls side by side, and the verdict so far."""
 
     number: int  # from 1
@@ -92,10 +94,10 @@ class Pair:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
+class DuelResult:
     """What the rule said, and whether it was right."""
 
-    recipe: Recipe
+    recipe: DuelRecipe
     a_ms: tuple[float, ...]
     b_ms: tuple[float, ...]
     verdict: str
@@ -108,20 +110,20 @@ class Result:
 
 
 @dataclass
-class Run:
+class DuelRun:
     """A duel being fought. Iterate for the pairs, stop whenever you like, then ask for `result()`.
 
     The neighbour lives only while the iterator does: it ends with the last pair, when the iterator is closed or
     thrown away, with `close()`, and with this process.
     """
 
-    recipe: Recipe
+    recipe: DuelRecipe
     clock: Clock = time.perf_counter
     a_ms: list[float] = field(init=False, default_factory=list)
     b_ms: list[float] = field(init=False, default_factory=list)
     _open: ExitStack = field(init=False, default_factory=ExitStack, repr=False)
 
-    def __iter__(self) -> Iterator[Pair]:
+    def __iter__(self) -> Iterator[DuelPair]:
         recipe = self.recipe
         a = UNITS
         b = round(UNITS * (1 + recipe.slowdown_percent / 100))
@@ -142,13 +144,13 @@ class Run:
                     a_ms, b_ms = work.timed_ms(a, self.clock), work.timed_ms(b, self.clock)
                 self.a_ms.append(a_ms)
                 self.b_ms.append(b_ms)
-                yield Pair(number=number, a_ms=a_ms, b_ms=b_ms, verdict=judge(self.a_ms, self.b_ms, recipe.rule))
+                yield DuelPair(number=number, a_ms=a_ms, b_ms=b_ms, verdict=judge(self.a_ms, self.b_ms, recipe.rule))
 
     def close(self) -> None:
         """Ends the neighbour, if one runs."""
         self._open.close()
 
-    def result(self) -> Result:
+    def result(self) -> DuelResult:
         """The verdict on the pairs so far.
 
         Raises:
@@ -157,7 +159,7 @@ class Run:
         if not self.a_ms:
             raise ValueError("pairs=0 taken: iterate over the run before asking for its result")
         verdict = judge(self.a_ms, self.b_ms, self.recipe.rule)
-        return Result(
+        return DuelResult(
             recipe=self.recipe,
             a_ms=tuple(self.a_ms),
             b_ms=tuple(self.b_ms),

@@ -1,4 +1,4 @@
-"""The measured sweeps of chapter 7: how often each rule is right, and what each lie amounts to."""
+"""The measured sweeps of chapter 7: how often each rule is right, and what each pitfall amounts to."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from itertools import product
 
 import numpy as np
 
-from mobilellm_lab.metrics.duel import MOST_REPEATS, OUTCOMES, RULES, Recipe, Run, judge, outcome
-from mobilellm_lab.metrics.pitfalls import LIES
+from mobilellm_lab.metrics.duel import MOST_REPEATS, OUTCOMES, RULES, DuelRecipe, DuelRun, judge, outcome
+from mobilellm_lab.metrics.pitfalls import PITFALLS
 from mobilellm_lab.provenance import provenance
 
 SLOWDOWNS = (0, 2, 5, 10, 20)  # per cent more work in b
@@ -16,7 +16,7 @@ SERIES = 3  # long series of pairs per slowdown and neighbour, measured one afte
 PAIRS = 1000  # of one series: five runs of 200
 WINDOWS = 150  # stretches of consecutive pairs drawn from each series
 RESAMPLES = 300  # of the paired interval; 7 in each tail
-LIE_REPEATS = 3
+PITFALL_REPEATS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,10 +29,10 @@ class Series:
     b_ms: tuple[float, ...]
 
 
-def recipes() -> list[Recipe]:
+def recipes() -> list[DuelRecipe]:
     """The full product of slowdown, repeats, neighbour and rule; one row each."""
     return [
-        Recipe(slowdown_percent=slowdown, repeats=repeats, neighbour=neighbour, rule=rule)
+        DuelRecipe(slowdown_percent=slowdown, repeats=repeats, neighbour=neighbour, rule=rule)
         for neighbour, slowdown, repeats, rule in product((False, True), SLOWDOWNS, REPEATS, RULES)
     ]
 
@@ -42,8 +42,8 @@ def measure_series(slowdown_percent: int, neighbour: bool, *, number: int, pairs
     a_ms, b_ms = [], []
     longest = MOST_REPEATS
     for part, start in enumerate(range(0, pairs, longest)):
-        run = Run(
-            Recipe(
+        run = DuelRun(
+            DuelRecipe(
                 slowdown_percent=slowdown_percent,
                 repeats=min(longest, pairs - start),
                 neighbour=neighbour,
@@ -58,7 +58,7 @@ def measure_series(slowdown_percent: int, neighbour: bool, *, number: int, pairs
     return Series(slowdown_percent=slowdown_percent, neighbour=neighbour, a_ms=tuple(a_ms), b_ms=tuple(b_ms))
 
 
-def shares(series: Series, recipe: Recipe, *, windows: int, seed: int) -> dict[str, float]:
+def shares(series: Series, recipe: DuelRecipe, *, windows: int, seed: int) -> dict[str, float]:
     """How often each outcome comes out of `windows` stretches of `recipe.repeats` consecutive pairs of the series.
 
     Consecutive, because noise comes in bursts: pairs drawn one by one would be more independent than a reader's.
@@ -82,7 +82,7 @@ def shares(series: Series, recipe: Recipe, *, windows: int, seed: int) -> dict[s
     return {name: found.count(name) / windows for name in OUTCOMES}
 
 
-def duel_row(measured: list[Series], recipe: Recipe, *, windows: int = WINDOWS) -> dict:
+def duel_row(measured: list[Series], recipe: DuelRecipe, *, windows: int = WINDOWS) -> dict:
     """Shares of the outcomes as medians over the series, with the lowest and highest share of right verdicts."""
     each = [shares(series, recipe, windows=windows, seed=number) for number, series in enumerate(measured)]
     right = [share["right"] for share in each]
@@ -100,9 +100,9 @@ def duel_row(measured: list[Series], recipe: Recipe, *, windows: int = WINDOWS) 
     }
 
 
-def measure_duels(todo: list[Recipe]) -> Iterator[tuple[Recipe, dict]]:
+def measure_duels(todo: list[DuelRecipe]) -> Iterator[tuple[DuelRecipe, dict]]:
     """Yields a row per recipe. Recipes that differ only in repeats and rule judge the same measured series."""
-    groups: dict[tuple[int, bool], list[Recipe]] = {}
+    groups: dict[tuple[int, bool], list[DuelRecipe]] = {}
     for recipe in todo:
         groups.setdefault((recipe.slowdown_percent, recipe.neighbour), []).append(recipe)
     for (slowdown_percent, neighbour), group in groups.items():
@@ -112,34 +112,36 @@ def measure_duels(todo: list[Recipe]) -> Iterator[tuple[Recipe, dict]]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LieTrial:
-    """One demonstration of one lie."""
+class PitfallTrial:
+    """One demonstration of one pitfall."""
 
-    name: str  # a key of LIES
+    stored_as = "LieTrial"  # in the keys of stored rows
+
+    name: str  # a key of PITFALLS
     repeat: int  # its seed, too
 
     def row(self) -> dict:
         """Both numbers, what they say, and their samples' extremes."""
-        lie = LIES[self.name](seed=self.repeat)
+        pitfall = PITFALLS[self.name](seed=self.repeat)
         return {
-            "title": lie.title,
-            "wrong": lie.wrong,
-            "right": lie.right,
-            "unit": lie.unit,
-            "factor": lie.factor,
-            "says_wrong": lie.says_wrong,
-            "says_right": lie.says_right,
-            "cure": lie.cure,
+            "title": pitfall.title,
+            "wrong": pitfall.wrong,
+            "right": pitfall.right,
+            "unit": pitfall.unit,
+            "factor": pitfall.factor,
+            "says_wrong": pitfall.says_wrong,
+            "says_right": pitfall.says_right,
+            "cure": pitfall.cure,
             "provenance": provenance("mobilellm-lab sweep metrics_lies"),
         }
 
 
-def lie_trials() -> list[LieTrial]:
-    """Every lie, told three times; in rounds, so that a busy minute does not hit all repeats of one."""
-    return [LieTrial(name=name, repeat=repeat) for repeat in range(LIE_REPEATS) for name in LIES]
+def pitfall_trials() -> list[PitfallTrial]:
+    """Every pitfall, told three times; in rounds, so that a busy minute does not hit all repeats of one."""
+    return [PitfallTrial(name=name, repeat=repeat) for repeat in range(PITFALL_REPEATS) for name in PITFALLS]
 
 
-def measure_lies(todo: list[LieTrial]) -> Iterator[tuple[LieTrial, dict]]:
+def measure_pitfalls(todo: list[PitfallTrial]) -> Iterator[tuple[PitfallTrial, dict]]:
     """Yields a row per trial."""
     for trial in todo:
         yield trial, trial.row()

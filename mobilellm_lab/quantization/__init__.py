@@ -1,44 +1,51 @@
 """Chapter 3: how few bits a model's numbers need, and what each way there costs"""
 
-from mobilellm_lab.quantization.activations import ACTIVATIONS, quantize_activations
-from mobilellm_lab.quantization.awq import best_scale
-from mobilellm_lab.quantization.calibration import DATA, RANGES, Calibration, calibrate, calibration_data, range_of
-from mobilellm_lab.quantization.files import load_quantized, save_quantized
-from mobilellm_lab.quantization.grid import BITS, CHANNEL, TENSOR, Grid, QTensor
-from mobilellm_lab.quantization.kv_cache import QuantizedKVCache, WithCache, answers_by_distance, loss_by_position
-from mobilellm_lab.quantization.layers import PackedEmbedding, PackedLinear, packed
-from mobilellm_lab.quantization.libraries.article import FAILURES, Failure
-from mobilellm_lab.quantization.libraries.converted import quantized_matrices
-from mobilellm_lab.quantization.libraries.copies import with_head
-from mobilellm_lab.quantization.libraries.eager import quantize_static
-from mobilellm_lab.quantization.libraries.kernels import BACKENDS, Backend, find_backend, int4_refusals
-from mobilellm_lab.quantization.libraries.load import torchao
-from mobilellm_lab.quantization.libraries.stubs import AttentionBlock, Survival, survives
-from mobilellm_lab.quantization.mixed_precision import Cost, assign, sensitivity
-from mobilellm_lab.quantization.outliers import plant
-from mobilellm_lab.quantization.packing import pack, packed_bytes, unpack
-from mobilellm_lab.quantization.ptq import METHODS, quantize
-from mobilellm_lab.quantization.qat import QATRun, ste
-from mobilellm_lab.quantization.quantized import LAYERS, QuantizedModel, matrices, select
-from mobilellm_lab.quantization.rotation import hadamard, rotate
-from mobilellm_lab.quantization.study.crossover import LIVE_SIZES as FLIP_LIVE_SIZES
-from mobilellm_lab.quantization.study.crossover import SIZES as FLIP_SIZES
-from mobilellm_lab.quantization.study.crossover import Recipe as FlipRecipe
-from mobilellm_lab.quantization.study.crossover import Result as FlipResult
-from mobilellm_lab.quantization.study.crossover import Run as FlipRun
-from mobilellm_lab.quantization.study.recipe import QATRecipe, Recipe
-from mobilellm_lab.quantization.study.run import Result, Run
-from mobilellm_lab.quantization.study.speed import flip_size, measure_speed, speed_recipes
+import lazy_loader
+
+_HOMES = {
+    "activations": ["ACTIVATIONS", "quantize_activations"],
+    "awq": ["best_scale"],
+    "calibration": ["DATA", "RANGES", "Calibration", "calibrate", "calibration_data", "range_of"],
+    "files": ["load_quantized", "save_quantized"],
+    "grid": ["BITS", "CHANNEL", "TENSOR", "Grid", "QTensor"],
+    "kv_cache": ["QuantizedKVCache", "WithCache", "answers_by_distance", "loss_by_position"],
+    "layers": ["PackedEmbedding", "PackedLinear", "packed"],
+    "libraries.article": ["FAILURES", "Failure"],
+    "libraries.converted": ["quantized_matrices"],
+    "libraries.copies": ["with_head"],
+    "libraries.eager": ["quantize_static"],
+    "libraries.kernels": ["BACKENDS", "Backend", "find_backend", "int4_refusals"],
+    "libraries.load": ["torchao"],
+    "libraries.stubs": ["AttentionBlock", "Survival", "survives"],
+    "mixed_precision": ["Cost", "assign", "sensitivity"],
+    "outliers": ["inject_outliers"],
+    "packing": ["pack", "packed_bytes", "unpack"],
+    "ptq": ["METHODS", "quantize"],
+    "qat": ["QATRun", "ste"],
+    "quantized": ["LAYERS", "QuantizedModel", "matrices", "select"],
+    "rotation": ["hadamard", "rotate"],
+    "study.crossover": [
+        "CROSSOVER_LIVE_SIZES",
+        "CROSSOVER_SIZES",
+        "CrossoverRecipe",
+        "CrossoverResult",
+        "CrossoverRun",
+    ],
+    "study.recipe": ["QATRecipe", "Recipe"],
+    "study.run": ["Result", "Run"],
+    "study.speed": ["crossover_size", "measure_speed", "speed_recipes"],
+}
+__getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs=_HOMES)
 
 __all__ = [
     "ACTIVATIONS",
     "BACKENDS",
     "BITS",
     "CHANNEL",
+    "CROSSOVER_LIVE_SIZES",
+    "CROSSOVER_SIZES",
     "DATA",
     "FAILURES",
-    "FLIP_LIVE_SIZES",
-    "FLIP_SIZES",
     "LAYERS",
     "METHODS",
     "RANGES",
@@ -47,10 +54,10 @@ __all__ = [
     "Backend",
     "Calibration",
     "Cost",
+    "CrossoverRecipe",
+    "CrossoverResult",
+    "CrossoverRun",
     "Failure",
-    "FlipRecipe",
-    "FlipResult",
-    "FlipRun",
     "Grid",
     "PackedEmbedding",
     "PackedLinear",
@@ -69,9 +76,10 @@ __all__ = [
     "best_scale",
     "calibrate",
     "calibration_data",
+    "crossover_size",
     "find_backend",
-    "flip_size",
     "hadamard",
+    "inject_outliers",
     "int4_refusals",
     "load_quantized",
     "loss_by_position",
@@ -80,7 +88,6 @@ __all__ = [
     "pack",
     "packed",
     "packed_bytes",
-    "plant",
     "quantize",
     "quantize_activations",
     "quantize_static",

@@ -22,7 +22,7 @@ class Cost:
 
     matrix: str  # its name in the state dict
     grid: Grid
-    rise_nats: float  # of the loss; may be slightly below 0
+    loss_increase_nats: float  # of the loss; may be slightly below 0
     bytes: int  # packed, scales counted
 
 
@@ -55,26 +55,28 @@ def sensitivity(
             with torch.no_grad():  # closed at every yield: the caller's own mode is not touched
                 w.copy_(tensor.dequantize())
             loss_nats = task.evaluate(tried, **asked).loss_nats
-            yield Cost(matrix=name, grid=grid, rise_nats=loss_nats - before, bytes=tensor.nbytes)
+            yield Cost(matrix=name, grid=grid, loss_increase_nats=loss_nats - before, bytes=tensor.nbytes)
         with torch.no_grad():
             w.copy_(own)
 
 
 def assign(costs: Iterable[Cost], budget_bytes: int) -> dict[str, Grid]:
-    """A grid for each matrix, such that the bytes fit the budget and the sum of the rises is the smallest possible.
+    """A grid for each matrix: the bytes fit the budget, and the sum of the loss increases is the smallest possible.
 
     A knapsack by dynamic programming over bytes, counted in their common divisor; where that would make more than
     40,000 places, in larger ones, every matrix rounded up, so that the budget holds and the best may be missed by a
     hair. More bytes never give a larger sum: the places do not depend on the budget.
 
     Raises:
-        ValueError: no costs, a rise that is no number, or a budget below what the fewest bits take; names the least
+        ValueError: no costs, a loss increase that is no number, or a budget below the fewest bits; names the least
             that is possible.
     """
     choices: dict[str, list[Cost]] = {}
     for cost in costs:
-        if not math.isfinite(cost.rise_nats):
-            raise ValueError(f"rise_nats={cost.rise_nats} of {cost.matrix} at {cost.grid.bits} bits: measure it again")
+        if not math.isfinite(cost.loss_increase_nats):
+            raise ValueError(
+                f"loss_increase_nats={cost.loss_increase_nats} of {cost.matrix}, {cost.grid.bits} bits: measure again"
+            )
         choices.setdefault(cost.matrix, []).append(cost)
     if not choices:
         raise ValueError("costs is empty: measure them with sensitivity()")
@@ -85,13 +87,13 @@ def assign(costs: Iterable[Cost], budget_bytes: int) -> dict[str, Grid]:
     most = sum(map(max, extra.values()))  # what the largest choices take beyond the smallest
     unit = max(math.gcd(*(step for steps in extra.values() for step in steps)), math.ceil(most / PLACES), 1)
     room = min(budget_bytes - least, most + unit * len(extra)) // unit + 1  # each matrix may lose a part of a unit
-    best, taken = np.zeros(room), []  # best[j]: the smallest rise with j units; taken: the choice that gave it
+    best, taken = np.zeros(room), []  # best[j]: the smallest loss increase with j units; taken: the choice that gave it
     for name, own in choices.items():
         options = np.full((len(own), room), np.inf)
         for i, (cost, step) in enumerate(zip(own, extra[name], strict=True)):
             units = -(-step // unit)
             if units < room:
-                options[i, units:] = best[: room - units] + cost.rise_nats
+                options[i, units:] = best[: room - units] + cost.loss_increase_nats
         taken.append(options.argmin(0))
         best = options.min(0)
     left, chosen = room - 1, {}

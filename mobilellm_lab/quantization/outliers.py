@@ -11,7 +11,7 @@ KINDS = ("weights", "activations")
 
 
 @torch.no_grad()
-def plant(
+def inject_outliers(
     model: Transformer, *, channels: int = 4, factor: int | float = 16, kind: str = "weights", seed: int = 0
 ) -> Transformer:
     """A copy with outliers in every block, and the same logits up to rounding (exactly, where factor is 2^k).

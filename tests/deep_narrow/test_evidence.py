@@ -5,7 +5,8 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from mobilellm_lab.deep_narrow import SEEDS, VALIDATION_SEED, Arm, Recipe, band
+from mobilellm_lab.arms import SEEDS, VALIDATION_SEED, Arm
+from mobilellm_lab.deep_narrow import Recipe, band
 from mobilellm_lab.deep_narrow.evidence import best_depth, curves, reported, spread
 from mobilellm_lab.sweeps import Store
 

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from mobilellm_lab import footprint, zoo
-from mobilellm_lab.deep_narrow import DEFAULTS, Recipe, Run, decode_throughput
+from mobilellm_lab.deep_narrow import DEFAULTS, Recipe, Run
 from mobilellm_lab.deep_narrow.recipe import LONGER
+from mobilellm_lab.measuring import decode_throughput
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.tasks import NAMES
 from mobilellm_lab.training import train, warmup_cosine

@@ -9,7 +9,8 @@ from dataclasses import asdict, replace
 import pytest
 
 from mobilellm_lab import footprint
-from mobilellm_lab.deep_narrow import SEEDS, VALIDATION_SEED, Arm, Recipe, arms, missing, roadmap, run_arms
+from mobilellm_lab.arms import SEEDS, VALIDATION_SEED, Arm, missing
+from mobilellm_lab.deep_narrow import Recipe, arms, roadmap, run_arms
 from mobilellm_lab.deep_narrow import sweep as plans
 from mobilellm_lab.stored import as_stored
 from mobilellm_lab.sweeps import Store, key

@@ -1,9 +1,11 @@
 """The lock, the README and the licences say what the repository does."""
 
+import importlib
 import re
 import tomllib
 from pathlib import Path
 
+import pytest
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
 
@@ -62,3 +64,12 @@ def test_links_in_readme_lead_somewhere():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#:]+)\)", readme):
         assert (ROOT / target).exists(), target
+
+
+@pytest.mark.parametrize("package", sorted({path.parent for path in (ROOT / "mobilellm_lab").rglob("__init__.py")}))
+def test_every_public_name_is_there(package):
+    module = importlib.import_module(".".join(package.relative_to(ROOT).parts))
+    names = getattr(module, "__all__", [])
+    assert len(set(names)) == len(names) and all(getattr(module, name) is not None for name in names)
+    if hasattr(module, "lazy_loader"):  # the first import of a module would take its name's place
+        assert not {path.stem for path in package.glob("*.py")} & set(names)

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from mobilellm_lab.metrics import (
-    LIES,
     OUTCOMES,
+    PITFALLS,
     RULES,
     DuelRecipe,
-    Lie,
-    LieTrial,
-    lie_trials,
-    measure_lies,
+    Pitfall,
+    PitfallTrial,
+    measure_pitfalls,
+    pitfall_trials,
     recipes,
     sweep,
 )
@@ -32,7 +32,7 @@ def test_the_plan_is_the_full_product():
     plan = recipes()
     found = {(r.slowdown_percent, r.repeats, r.neighbour, r.rule) for r in plan}
     assert found == set(product(SLOWDOWNS, REPEATS, (False, True), RULES)) and len(plan) == len(found)
-    assert {(t.name, t.repeat) for t in lie_trials()} == set(product(LIES, range(3)))
+    assert {(t.name, t.repeat) for t in pitfall_trials()} == set(product(PITFALLS, range(3)))
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -97,7 +97,7 @@ def test_recipes_of_one_slowdown_share_their_series(monkeypatch, tmp_path):
 
 
 def test_a_lie_becomes_a_row(monkeypatch):
-    lie = Lie(
+    pitfall = Pitfall(
         name="one_shot",
         title="one shot",
         wrong=3.0,
@@ -109,8 +109,8 @@ def test_a_lie_becomes_a_row(monkeypatch):
         series={"ms": (3.0, 1.5)},
     )
     seeds = []
-    monkeypatch.setitem(LIES, "one_shot", lambda *, seed: (seeds.append(seed), lie)[1])
-    ((trial, row),) = measure_lies([LieTrial(name="one_shot", repeat=2)])
+    monkeypatch.setitem(PITFALLS, "one_shot", lambda *, seed: (seeds.append(seed), pitfall)[1])
+    ((trial, row),) = measure_pitfalls([PitfallTrial(name="one_shot", repeat=2)])
     assert seeds == [2] and trial.repeat == 2
     assert (row["wrong"], row["right"], row["factor"], row["unit"]) == (3.0, 1.5, 2.0, "ms")
     assert row["provenance"]["command"] == "mobilellm-lab sweep metrics_lies"

@@ -12,7 +12,7 @@ PROVENANCE = {"command": "make it", "commit": "a" * 40, "machine": "a laptop", "
 PROVENANCE |= {"date": "2026-11-23"}
 
 
-def rise_nats(recipe: Recipe | QATRecipe) -> float:
+def loss_increase_nats(recipe: Recipe | QATRecipe) -> float:
     """Twice as much for each bit less, half for a method that looks, and a hundredth more for a seed."""
     if recipe.bits == FLOAT:
         return 0.0 if getattr(recipe, "activation_bits", FLOAT) == FLOAT else 0.01
@@ -44,8 +44,8 @@ def row(item: object) -> dict:
         return {"sensitivity": [[name, 2, 0.1, 30] for name in names], "made": made, "provenance": PROVENANCE}
     sizes = {"theory": int(item.bits * 1000), "on_disk": int(item.bits * 1000) + 10, "float": 32_010}
     more = {"bytes": sizes, "bits_per_weight": item.bits + 0.5, "fingerprint": "f" * 16, "provenance": PROVENANCE}
-    # Every part of the float model is off by 0.05 the other way, so that rises by part are not the rise.
-    found = quality(0.6 + rise_nats(item), item.model)
+    # Every part of the float model is off by 0.05 the other way, so that rises by part are not the loss increase.
+    found = quality(0.6 + loss_increase_nats(item), item.model)
     if item == Recipe(model=item.model, bits=FLOAT):
         found["parts"] = [0.55, 0.65, 0.55, 0.65]
     return found | more
@@ -65,7 +65,7 @@ def small_row(recipe: fragility.Small) -> dict:
 def qat_row(recipe: QATRecipe) -> dict:
     """A row of a training: without a grid, what is left of it after rounding."""
     start = quality(0.6, recipe.model) | {"parts": [0.55, 0.65, 0.55, 0.65]}
-    found = quality(0.6 + rise_nats(recipe) - 0.01, recipe.model)
+    found = quality(0.6 + loss_increase_nats(recipe) - 0.01, recipe.model)
     if recipe.bits == FLOAT:
         found["rounded"] = [
             {"bits": bits, "method": method} | quality(0.59 + 2.0 ** (1 - bits), recipe.model)

@@ -24,22 +24,24 @@ def stories():
     return found, calibrate(found.model, calibration_data(found.task))
 
 
-def rise(found, *args, **options) -> float:
+def loss_increase(found, *args, **options) -> float:
     before = found.task.evaluate(found.model, batches=1).loss_nats
     with quantize_activations(found.model, *args, **options):
         return found.task.evaluate(found.model, batches=1).loss_nats - before
 
 
 def test_dynamic_loses_more_with_fewer_bits_and_next_to_nothing_at_eight(stories):
-    rises = [rise(stories[0], bits) for bits in (8, 6, 4)]
-    assert rises == sorted(rises) and abs(rises[0]) < 0.003 < rises[2]
+    loss_increases = [loss_increase(stories[0], bits) for bits in (8, 6, 4)]
+    assert loss_increases == sorted(loss_increases) and abs(loss_increases[0]) < 0.003 < loss_increases[2]
 
 
 @pytest.mark.parametrize("ranges", RANGES)
 def test_static_loses_more_with_fewer_bits(stories, ranges):
     found, calibration = stories
-    rises = [rise(found, bits, how="static", calibration=calibration, ranges=ranges) for bits in (8, 6, 4)]
-    assert rises == sorted(rises) and abs(rises[0]) < 0.05
+    loss_increases = [
+        loss_increase(found, bits, how="static", calibration=calibration, ranges=ranges) for bits in (8, 6, 4)
+    ]
+    assert loss_increases == sorted(loss_increases) and abs(loss_increases[0]) < 0.05
 
 
 def test_dynamic_is_torchs_rounding_of_every_token(stories):
@@ -98,7 +100,7 @@ def test_a_rotation_helps_the_outliers_that_training_made(how):
     found = load_model("text-deep")
     seen = calibrate(found.model, calibration_data(found.task)) if how == "static" else None
     bits = 6 if how == "static" else 4
-    plain, turned = (rise(found, bits, how=how, calibration=seen, hadamard=h) for h in (False, True))
+    plain, turned = (loss_increase(found, bits, how=how, calibration=seen, hadamard=h) for h in (False, True))
     assert 0 < turned < 0.8 * plain
 
 

@@ -10,7 +10,7 @@ from quantization.shapes import SHAPES
 
 from mobilellm_lab.checkpoints import fingerprint
 from mobilellm_lab.model import ModelConfig
-from mobilellm_lab.quantization import CHANNEL, TENSOR, Grid, calibrate, matrices, plant, quantize, select
+from mobilellm_lab.quantization import CHANNEL, TENSOR, Grid, calibrate, inject_outliers, matrices, quantize, select
 from mobilellm_lab.quantization.awq import EXPONENTS, best_scale, output_error, scaled
 from mobilellm_lab.tasks import Batch
 
@@ -108,7 +108,7 @@ def test_only_what_is_rounded_is_scaled(layers):
 def test_large_inputs_are_where_it_is_worth_most():
     """The columns that undo an outlier are tiny, and round-to-nearest loses them; AWQ makes them large again."""
     plain = with_gains(CONFIG)
-    planted = plant(plain, kind="activations", channels=4, factor=64)
+    planted = inject_outliers(plain, kind="activations", channels=4, factor=64)
     grid, wanted = Grid(bits=4, group_size=CHANNEL), plain(tokens(1)).detach()
 
     def error(model, method: str) -> float:

@@ -5,11 +5,11 @@ import torch
 
 from mobilellm_lab.quantization import (
     BACKENDS,
-    FLIP_LIVE_SIZES,
-    FLIP_SIZES,
-    FlipRecipe,
-    FlipRun,
-    flip_size,
+    CROSSOVER_LIVE_SIZES,
+    CROSSOVER_SIZES,
+    CrossoverRecipe,
+    CrossoverRun,
+    crossover_size,
     measure_speed,
     speed_recipes,
 )
@@ -18,7 +18,7 @@ from mobilellm_lab.reference import open_sweep
 
 
 def drawn(size: str):
-    work = random_model(FLIP_SIZES[size])
+    work = random_model(CROSSOVER_SIZES[size])
     while True:
         try:
             share = next(work)
@@ -29,7 +29,7 @@ def drawn(size: str):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_every_backend_is_run_and_judged(backend):
-    run = FlipRun(FlipRecipe(backend=backend, size="60k", repeats=FEWEST))
+    run = CrossoverRun(CrossoverRecipe(backend=backend, size="60k", repeats=FEWEST))
     shares = [step.share for step in run]
     assert shares == sorted(shares) and shares[-1] == 1
     found = run.result()
@@ -40,7 +40,7 @@ def test_every_backend_is_run_and_judged(backend):
     assert (found.matrices[0] == 0) == (backend == "float32")
 
 
-@pytest.mark.parametrize("size", FLIP_LIVE_SIZES)
+@pytest.mark.parametrize("size", CROSSOVER_LIVE_SIZES)
 def test_every_live_size_is_built_as_it_says(size):
     model = drawn(size)
     assert sum(p.numel() for p in model.parameters()) == pytest.approx(
@@ -67,7 +67,7 @@ def test_a_known_difference_is_found_by_pairs():
 
 
 def test_a_stopped_run_keeps_whole_pairs_and_an_empty_one_says_so():
-    run = FlipRun(FlipRecipe(size="60k", repeats=FEWEST))
+    run = CrossoverRun(CrossoverRecipe(size="60k", repeats=FEWEST))
     with pytest.raises(ValueError, match="pair"):
         run.result()
     for step in run:
@@ -77,7 +77,7 @@ def test_a_stopped_run_keeps_whole_pairs_and_an_empty_one_says_so():
 
 
 def test_a_row_is_what_the_sweep_stores():
-    recipe = FlipRecipe(backend="torch.ao int8 dynamic", size="60k", repeats=10)
+    recipe = CrossoverRecipe(backend="torch.ao int8 dynamic", size="60k", repeats=10)
     ((found, row),) = measure_speed([recipe])
     stored = next(iter(open_sweep("quantization_speed").rows.values()))
     assert found == recipe and set(row) == set(stored) - {"key", "recipe"}
@@ -88,8 +88,12 @@ def test_the_stored_rows_cover_the_plan_and_show_where_it_flips():
     store = open_sweep("quantization_speed")
     assert all(recipe in store for recipe in speed_recipes()) and len(store.rows) == len(speed_recipes())
     rows = list(store.rows.values())
-    assert flip_size(rows, "torch.ao int8 dynamic") in ("5M", "25M", "125M")  # slower in small models, faster in large
-    assert flip_size(rows, "torchao int8 dynamic") is None
+    assert crossover_size(rows, "torch.ao int8 dynamic") in (
+        "5M",
+        "25M",
+        "125M",
+    )  # slower in small models, faster in large
+    assert crossover_size(rows, "torchao int8 dynamic") is None
     noise = [row["speedup"] for row in rows if row["recipe"]["backend"] == "float32"]
     assert all(0.9 < ratio < 1.1 for ratio in noise)  # float32 beside itself
 
@@ -105,4 +109,4 @@ def test_the_stored_rows_cover_the_plan_and_show_where_it_flips():
 )
 def test_what_cannot_be_measured_is_refused_by_name(options, words):
     with pytest.raises(ValueError, match=words):
-        FlipRecipe(**options)
+        CrossoverRecipe(**options)

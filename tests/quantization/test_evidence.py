@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from quantization.made_up import rise_nats, stores
+from quantization.made_up import loss_increase_nats, stores
 
 from mobilellm_lab.quantization.grid import CHANNEL
 from mobilellm_lab.quantization.study import evidence, sweep_qat
@@ -31,8 +31,8 @@ def test_every_run_of_a_study_is_a_row_and_no_other(store, study):
     assert set(frame["study"]) == {study}
     for (_, row), recipe in zip(frame.iterrows(), studies()[study], strict=True):
         assert (row["model"], row["bits"], row["seed"]) == (recipe.model, recipe.bits, recipe.seed)
-        assert row["rise_nats"] == pytest.approx(rise_nats(recipe))
-        assert row["loss_nats"] == pytest.approx(0.6 + rise_nats(recipe))
+        assert row["loss_increase_nats"] == pytest.approx(loss_increase_nats(recipe))
+        assert row["loss_nats"] == pytest.approx(0.6 + loss_increase_nats(recipe))
         assert row["perplexity"] == pytest.approx(math.exp(row["loss_nats"]))
         assert row["score"] == (0.9 if "stories" in recipe.model else 1.5)
         assert math.isnan(row["two_hop"]) == math.isnan(row["one_hop"]) == ("text" in recipe.model)
@@ -41,8 +41,8 @@ def test_every_run_of_a_study_is_a_row_and_no_other(store, study):
 
 def test_rises_by_part_are_paired_with_the_float_models_parts(store):
     row = evidence.runs(store, "layers").iloc[0]
-    assert row["rise_low_nats"] == pytest.approx(row["rise_nats"] - 0.2 + 0.05)
-    assert row["rise_high_nats"] == pytest.approx(row["rise_nats"] + 0.2 - 0.05)
+    assert row["loss_increase_low_nats"] == pytest.approx(row["loss_increase_nats"] - 0.2 + 0.05)
+    assert row["loss_increase_high_nats"] == pytest.approx(row["loss_increase_nats"] + 0.2 - 0.05)
 
 
 def test_what_is_not_planted_has_a_factor_of_one(store):
@@ -77,25 +77,25 @@ def test_the_cache_is_beside_the_one_in_float_at_the_same_length(store):
     frame = evidence.kv_by_context(store)
     assert len(frame) == len(DEEP + WIDE) * len(contexts(DEEP[0])) * 3
     row = frame[(frame["model"] == DEEP[0]) & (frame["kv_bits"] == 8) & (frame["context"] == 32)].iloc[0]
-    assert (row["bytes"], row["rise_nats"]) == (8000, pytest.approx(0.75 / 32))
-    assert (frame.loc[frame["kv_bits"] == FLOAT, "rise_nats"] == 0).all()
+    assert (row["bytes"], row["loss_increase_nats"]) == (8000, pytest.approx(0.75 / 32))
+    assert (frame.loc[frame["kv_bits"] == FLOAT, "loss_increase_nats"] == 0).all()
 
 
 def test_mixed_and_sensitivity_are_those_of_both_deep_models(store):
     frame = evidence.mixed(store)
     assert list(frame["kind"]) == ["uniform", "mixed"] * 2 and list(frame["model"]) == [DEEP[0]] * 2 + [DEEP[1]] * 2
-    assert frame["rise_nats"].tolist() == pytest.approx([0.1, 0.09] * 2)
+    assert frame["loss_increase_nats"].tolist() == pytest.approx([0.1, 0.09] * 2)
     assert frame["matrices"].iloc[0] == {2.0: 1, 4.0: 1}
     each = evidence.sensitivity(store)
     assert list(each["part"]) == ["embedding", "attention", "ffn"] * 2
-    assert set(each.columns) == {"model", "matrix", "part", "bits", "rise_nats", "bytes"}
+    assert set(each.columns) == {"model", "matrix", "part", "bits", "loss_increase_nats", "bytes"}
 
 
 def test_small_models_have_a_row_for_every_seed_and_rounding(store):
     frame = evidence.fragility(store)
     assert len(frame) == 3 * 3 * 4 * 2
     row = frame[(frame["depth"] == 8) & (frame["bits"] == 2) & (frame["group_size"] == CHANNEL)].iloc[0]
-    assert (row["lr"], row["dim"], row["rise_nats"]) == (4e-3, 12, pytest.approx(0.04))
+    assert (row["lr"], row["dim"], row["loss_increase_nats"]) == (4e-3, 12, pytest.approx(0.04))
 
 
 def test_deep_stands_beside_wide_where_both_were_measured(store):
@@ -114,7 +114,7 @@ def test_every_reported_training_is_a_row_of_its_arm(both):
     assert sorted(of_one.loc[of_one["arm"] == "qat", "bits"].unique()) == sorted(sweep_qat.BITS)
     assert (of_one["steps"] == sweep_qat.STEPS).all()
     row = of_one[(of_one["arm"] == "qat") & (of_one["bits"] == 2)].iloc[0]
-    assert (row["float_nats"], row["rise_nats"]) == (0.6, pytest.approx(0.24))
+    assert (row["float_nats"], row["loss_increase_nats"]) == (0.6, pytest.approx(0.24))
 
 
 @pytest.mark.parametrize("model", DEEP)

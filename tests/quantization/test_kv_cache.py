@@ -199,13 +199,13 @@ def test_eight_bits_are_free_and_two_want_the_newest_keys_in_float(text):
     plain = loss_by_position(text.model, text.task, batches=1)
     assert plain.shape == (128,)
 
-    def rise(**options) -> float:
+    def loss_increase(**options) -> float:
         return (loss_by_position(WithCache(text.model, **options), text.task, batches=1) - plain)[64:].mean().item()
 
-    assert abs(rise(bits=8)) < 0.003
-    assert rise(bits=4) < 0.05
+    assert abs(loss_increase(bits=8)) < 0.003
+    assert loss_increase(bits=4) < 0.05
     by_position, delayed, by_channel, kivi = (
-        rise(bits=2, **options)
+        loss_increase(bits=2, **options)
         for options in ({}, {"keys": "delayed"}, {"keys": "channel"}, {"keys": "channel", "symmetric": False})
     )
     assert by_position > 0.4 and by_channel < by_position / 2 and kivi < by_channel

@@ -48,8 +48,10 @@ def test_a_row_covers_every_context_that_the_model_was_trained_on(rows):
 
 def test_fewer_bits_cost_more(rows):
     by_bits = {recipe.kv_bits: [made["loss_nats"] for made in row["contexts"]] for recipe, row in rows.items()}
-    rises = {bits: [a - b for a, b in zip(losses, by_bits[FLOAT], strict=True)] for bits, losses in by_bits.items()}
-    assert max(map(abs, rises[8])) < 0.01 < min(rises[2])
+    loss_increases = {
+        bits: [a - b for a, b in zip(losses, by_bits[FLOAT], strict=True)] for bits, losses in by_bits.items()
+    }
+    assert max(map(abs, loss_increases[8])) < 0.01 < min(loss_increases[2])
 
 
 def test_a_row_comes_out_the_same_again(rows):

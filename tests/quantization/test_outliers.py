@@ -11,7 +11,7 @@ from mobilellm_lab.quantization import (
     Grid,
     calibrate,
     calibration_data,
-    plant,
+    inject_outliers,
     quantize,
     quantize_activations,
     rotate,
@@ -37,15 +37,15 @@ def tokens() -> torch.Tensor:
 def test_planting_changes_no_logit_and_not_the_model(kind, shape):
     model = Transformer(ModelConfig(**SHAPE | shape))
     before = fingerprint(model)
-    planted = plant(model, kind=kind, channels=2, factor=64)
+    planted = inject_outliers(model, kind=kind, channels=2, factor=64)
     assert torch.equal(planted(tokens()), model(tokens()))  # a power of two: not even the last bit
     assert fingerprint(model) == before != fingerprint(planted)
-    assert fingerprint(plant(model, kind=kind, channels=2, factor=64)) == fingerprint(planted)
-    assert fingerprint(plant(model, kind=kind, channels=2, factor=64, seed=1)) != fingerprint(planted)
+    assert fingerprint(inject_outliers(model, kind=kind, channels=2, factor=64)) == fingerprint(planted)
+    assert fingerprint(inject_outliers(model, kind=kind, channels=2, factor=64, seed=1)) != fingerprint(planted)
 
 
 def test_one_scale_for_the_matrix_breaks_and_one_per_row_survives(stories):
-    planted = plant(stories.model, kind="weights", factor=64)
+    planted = inject_outliers(stories.model, kind="weights", factor=64)
 
     def loss(model, group_size: int) -> float:
         return stories.task.evaluate(quantize(model, Grid(group_size=group_size)).model, batches=1).loss_nats
@@ -55,23 +55,23 @@ def test_one_scale_for_the_matrix_breaks_and_one_per_row_survives(stories):
 
 
 def test_one_range_for_all_activations_breaks_and_a_rotation_cures(stories):
-    planted = plant(stories.model, kind="activations", factor=64)
+    planted = inject_outliers(stories.model, kind="activations", factor=64)
 
-    def rise(model, *, hadamard: bool = False) -> float:
+    def loss_increase(model, *, hadamard: bool = False) -> float:
         seen = calibrate(model, calibration_data(stories.task))
         before = stories.task.evaluate(model, batches=1).loss_nats
         with quantize_activations(model, 8, how="static", calibration=seen, hadamard=hadamard):
             return stories.task.evaluate(model, batches=1).loss_nats - before
 
-    broken = rise(planted)
-    assert broken > 5 * max(rise(stories.model), 0.004)
-    assert rise(rotate(planted), hadamard=True) < 0.3 * broken
-    assert rise(planted, hadamard=True) < 0.3 * broken  # the rotation that is done as the model runs, alone
-    assert rise(rotate(planted)) > 0.7 * broken  # those ahead of time do not reach what enters `down`
+    broken = loss_increase(planted)
+    assert broken > 5 * max(loss_increase(stories.model), 0.004)
+    assert loss_increase(rotate(planted), hadamard=True) < 0.3 * broken
+    assert loss_increase(planted, hadamard=True) < 0.3 * broken  # the rotation that is done as the model runs, alone
+    assert loss_increase(rotate(planted)) > 0.7 * broken  # those ahead of time do not reach what enters `down`
 
 
 def test_what_flows_is_larger_by_the_factor_in_these_channels_only(stories):
-    planted = plant(stories.model, kind="activations", channels=3, factor=32)
+    planted = inject_outliers(stories.model, kind="activations", channels=3, factor=32)
     before, after = (
         calibrate(model, calibration_data(stories.task, sequences=2)).inputs for model in (stories.model, planted)
     )
@@ -83,7 +83,10 @@ def test_what_flows_is_larger_by_the_factor_in_these_channels_only(stories):
 
 
 def test_planted_rows_differ_by_the_square_of_the_factor(stories):
-    planted, head_dim = plant(stories.model, kind="weights", channels=2, factor=8), stories.model.config.head_dim
+    planted, head_dim = (
+        inject_outliers(stories.model, kind="weights", channels=2, factor=8),
+        stories.model.config.head_dim,
+    )
     for before, after in zip(stories.model.blocks, planted.blocks, strict=True):
         ratio = (after.attention.qkv.weight / before.attention.qkv.weight).mean(1).unflatten(0, (-1, head_dim))
         n_heads, n_kv_heads = stories.model.config.n_heads, stories.model.config.n_kv_heads
@@ -102,4 +105,4 @@ def test_what_cannot_be_is_refused_by_name(stories):
         ({"channels": 10_000, "kind": "activations"}, "channels=10000"),
     ):
         with pytest.raises(ValueError, match=words):
-            plant(stories.model, **options)
+            inject_outliers(stories.model, **options)

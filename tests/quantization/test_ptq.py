@@ -72,8 +72,8 @@ def test_error_compensation_and_activation_awareness_beat_nearest_at_three_bits(
     for seed in range(3):
         seen = calibrate(found.model, calibration_data(found.task, seed=seed))
         for method in CALIBRATED:
-            rise = loss(found, quantize(found.model, grid, method=method, calibration=seen).model) - start
-            assert rise < 0.75 * nearest, (method, seed)
+            loss_increase = loss(found, quantize(found.model, grid, method=method, calibration=seen).model) - start
+            assert loss_increase < 0.75 * nearest, (method, seed)
 
 
 @pytest.mark.parametrize(("name", "group_size"), [("text-deep", CHANNEL), ("text-deep", 32), ("stories-deep", CHANNEL)])
@@ -119,9 +119,11 @@ def test_step_by_step_yields_every_matrix_and_ends_in_the_same(text):
 
 def test_fewer_bits_lose_more_and_eight_lose_nothing(text):
     found, _ = text
-    rises = [loss(found, quantize(found.model, Grid(bits=b)).model) - loss(found, found.model) for b in (8, 4, 3, 2)]
-    assert rises == sorted(rises)
-    assert abs(rises[0]) < 0.005 and rises[-1] > 1
+    loss_increases = [
+        loss(found, quantize(found.model, Grid(bits=b)).model) - loss(found, found.model) for b in (8, 4, 3, 2)
+    ]
+    assert loss_increases == sorted(loss_increases)
+    assert abs(loss_increases[0]) < 0.005 and loss_increases[-1] > 1
 
 
 def test_what_cannot_be_quantized_is_refused_by_name(text):

@@ -25,7 +25,7 @@ PLANS = {  # sweep: the recipes of its rows, given its store
     "constraints": lambda store: constraints.points(),
     "constraints_machine": lambda store: constraints.probe_plans(),
     "metrics": lambda store: metrics.recipes(),
-    "metrics_lies": lambda store: metrics.lie_trials(),
+    "metrics_lies": lambda store: metrics.pitfall_trials(),
     "quantization": lambda store: [*plan(), *_runs(fragility.arms(), store)],
     "quantization_qat": lambda store: _runs(sweep_qat.arms(), store),
     "quantization_speed": lambda store: quantization.speed_recipes(),

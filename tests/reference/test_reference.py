@@ -7,7 +7,8 @@ from functools import cache
 import pytest
 
 from mobilellm_lab import footprint
-from mobilellm_lab.deep_narrow import DEFAULTS, SEEDS, Recipe, arms, costs, missing, training
+from mobilellm_lab.arms import SEEDS, missing
+from mobilellm_lab.deep_narrow import DEFAULTS, Recipe, arms, costs, training
 from mobilellm_lab.deep_narrow.evidence import reported
 from mobilellm_lab.deep_narrow.sweep import EVALUATIONS
 from mobilellm_lab.reference import FOLDER, SWEEPS, open_sweep

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from mobilellm_lab.deep_narrow import SEEDS, VALIDATION_SEED
+from mobilellm_lab.arms import SEEDS, VALIDATION_SEED
 from mobilellm_lab.tasks.randomness import hash_u32, integers, split_seed
 
 SPLITS = ("train", "validation", "test")

@@ -1,9 +1,9 @@
-"""Habits of measuring, held against stored duels and lies: the rule behind each verdict"""
+"""Habits of measuring, held against stored duels and pitfalls: the rule behind each verdict"""
 
 import pandas as pd
 
 from mobilellm_lab.charts.report import digits
-from mobilellm_lab.metrics.claims.stored import duels, lies
+from mobilellm_lab.metrics.claims.stored import duels, pitfalls
 from mobilellm_lab.reference import origin
 from mobilellm_lab.sweeps import Store
 from mobilellm_lab.teaching.claim import Evidence
@@ -74,7 +74,7 @@ def first_call(store: Store) -> Evidence:
 
     Holds if it is in all repeats, does not hold if in none.
     """
-    found = lies(store, "no_warmup")
+    found = pitfalls(store, "no_warmup")
     return Evidence(
         verdict=graded(found["wrong"] <= 1.1 * found["right"]),
         numbers={"first": _span(found["wrong"]), "later": _span(found["right"]), "factor": _span(found["factor"])},
@@ -86,7 +86,7 @@ def layer_alone(store: Store) -> Evidence:
 
     Holds if it does in all repeats, does not hold if in none.
     """
-    found = lies(store, "cold_cache")
+    found = pitfalls(store, "cold_cache")
     return Evidence(
         verdict=graded(found["wrong"] >= 0.9 * found["right"]),
         numbers={"alone": _span(found["wrong"]), "in_turn": _span(found["right"])},
@@ -98,7 +98,7 @@ def mean_latency(store: Store) -> Evidence:
 
     Decoding beside a busy process. Holds if it is in all repeats, does not hold if in none.
     """
-    found = lies(store, "hidden_tail")
+    found = pitfalls(store, "hidden_tail")
     return Evidence(
         verdict=graded(found["right"] <= 2 * found["wrong"]),
         numbers={"mean": _span(found["wrong"]), "tail": _span(found["right"])},
@@ -110,7 +110,7 @@ def more_threads(store: Store) -> Evidence:
 
     Holds if it does in all repeats, does not hold if in none.
     """
-    found = lies(store, "wrong_threads")
+    found = pitfalls(store, "wrong_threads")
     return Evidence(
         verdict=graded(found["wrong"] < found["right"]),
         numbers={
@@ -127,7 +127,7 @@ def lower_perplexity(store: Store) -> Evidence:
 
     Both as multiples of the byte model's. Holds if it is in all repeats, does not hold if in none.
     """
-    found = lies(store, "tokenizers")
+    found = pitfalls(store, "tokenizers")
     return Evidence(
         verdict=graded(found["wrong"] <= found["right"]),
         numbers={"perplexity": _span(found["wrong"]), "bits": _span(found["right"])},
@@ -140,7 +140,7 @@ def one_evaluation(store: Store) -> Evidence:
     Close is the distance of the best from the worst, in points. Holds if they are in all repeats, does not hold if in
     none.
     """
-    found = lies(store, "no_interval")
+    found = pitfalls(store, "no_interval")
     return Evidence(
         verdict=graded(found["wrong"] <= found["right"]),
         numbers={"few": _span(found["wrong"]), "many": _span(found["right"])},

@@ -3,7 +3,7 @@
 from mobilellm_lab.metrics.claims import habits, measures
 from mobilellm_lab.teaching.claim import Claim, Claims, Verdict
 
-DUELS, LIES = "mobilellm-lab sweep metrics", "mobilellm-lab sweep metrics_lies"
+DUELS, PITFALLS = "mobilellm-lab sweep metrics", "mobilellm-lab sweep metrics_lies"
 HERE = "mobilellm_lab.metrics.claims"
 
 ARTICLE = (
@@ -128,7 +128,7 @@ COMMON = (
         flips="where start-up is the question: an app that answers once and closes has the first call only.",
         evidence=habits.first_call,
         data=("metrics_lies",),
-        command=LIES,
+        command=PITFALLS,
     ),
     Claim(
         name="layer-times-layers",
@@ -140,7 +140,7 @@ COMMON = (
         flips="for a model that fits into the cache as a whole.",
         evidence=habits.layer_alone,
         data=("metrics_lies",),
-        command=LIES,
+        command=PITFALLS,
     ),
     Claim(
         name="mean-latency",
@@ -153,7 +153,7 @@ COMMON = (
         "case it is.",
         evidence=habits.mean_latency,
         data=("metrics_lies",),
-        command=LIES,
+        command=PITFALLS,
     ),
     Claim(
         name="more-threads",
@@ -167,7 +167,7 @@ COMMON = (
         "and write down which it was.",
         evidence=habits.more_threads,
         data=("metrics_lies",),
-        command=LIES,
+        command=PITFALLS,
     ),
     Claim(
         name="repeats-are-enough",
@@ -207,7 +207,7 @@ COMMON = (
         flips="with the same tokenizer on the same text: then both give the same order.",
         evidence=habits.lower_perplexity,
         data=("metrics_lies",),
-        command=LIES,
+        command=PITFALLS,
     ),
     Claim(
         name="one-evaluation",
@@ -219,7 +219,7 @@ COMMON = (
         flips="where the difference is many times the width of the interval, which only the interval can tell.",
         evidence=habits.one_evaluation,
         data=("metrics_lies",),
-        command=LIES,
+        command=PITFALLS,
     ),
     Claim(
         name="setup-does-not-matter",

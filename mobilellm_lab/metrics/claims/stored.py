@@ -1,4 +1,4 @@
-"""Chapter 7's stored rows as its claims ask for them: how often a rule is right, and each lie beside the truth"""
+"""Chapter 7's stored rows as its claims ask for them: how often a rule is right, and each pitfall beside the truth"""
 
 import pandas as pd
 
@@ -27,13 +27,13 @@ def duels(store: Store, **where: object) -> pd.DataFrame:
     return found.assign(misleading=found["false alarm"] + found["wrong winner"])
 
 
-def lies(store: Store, name: str) -> pd.DataFrame:
-    """The repeats of one lie of sweep `metrics_lies`: columns wrong, right, factor.
+def pitfalls(store: Store, name: str) -> pd.DataFrame:
+    """The repeats of one pitfall of sweep `metrics_lies`: columns wrong, right, factor.
 
     Raises:
         ValueError: there is no such row; names the command that makes it.
     """
     rows = [row for row in store.rows.values() if row["recipe"]["name"] == name]
     if not rows:
-        raise ValueError(f"no stored lie called {name!r}: make it with `mobilellm-lab sweep metrics_lies`")
+        raise ValueError(f"no stored pitfall called {name!r}: make it with `mobilellm-lab sweep metrics_lies`")
     return pd.DataFrame([{column: row[column] for column in ("wrong", "right", "factor")} for row in rows])

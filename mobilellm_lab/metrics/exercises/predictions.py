@@ -1,6 +1,6 @@
 """Chapter 7's predictions: how often one shot misses the winner (`SHOT`), what a second thread costs (`THREADS`)."""
 
-from mobilellm_lab.metrics.claims.stored import duels, lies
+from mobilellm_lab.metrics.claims.stored import duels, pitfalls
 from mobilellm_lab.reference import open_sweep, origin
 from mobilellm_lab.teaching.prediction import Measured, Prediction
 
@@ -24,7 +24,7 @@ def shot() -> Measured:
 def threads() -> Measured:
     """How many times longer a token takes with a thread for every core than with one, beside a busy neighbour."""
     store = open_sweep("metrics_lies")
-    factors = lies(store, "wrong_threads")["factor"]
+    factors = pitfalls(store, "wrong_threads")["factor"]
     return Measured(
         median=float(factors.median()),
         low=float(factors.min()),

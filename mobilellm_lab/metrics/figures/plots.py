@@ -164,7 +164,7 @@ def pareto_front(
     return figure
 
 
-def lies(rows: pd.DataFrame) -> Figure:
+def pitfalls(rows: pd.DataFrame) -> Figure:
     """One way to mismeasure per row: what was reported and what is true, both as multiples of the median truth.
 
     Columns: title, wrong, right, unit; a row per repeat. The words beside a row are the two medians.

@@ -19,8 +19,8 @@ DUELS = {
     "low": "right, lowest",
     "high": "right, highest",
 }
-LIES = {
-    "lie": "what was done",
+PITFALLS = {
+    "pitfall": "what was done",
     "repeat": "repeat",
     "wrong": "wrong",
     "right": "right",
@@ -49,11 +49,11 @@ def duels(store: Store) -> pd.DataFrame:
     return frame.astype({"rule": str})
 
 
-def lies(store: Store) -> pd.DataFrame:
-    """A row per trial: lie (its name), repeat, title, wrong, right, unit, factor, says_wrong, says_right, cure."""
+def pitfalls(store: Store) -> pd.DataFrame:
+    """A row per trial: pitfall (its name), repeat, title, wrong, right, unit, factor, says_wrong, says_right, cure."""
     columns = ("title", "wrong", "right", "unit", "factor", "says_wrong", "says_right", "cure")
     return pd.DataFrame(
-        {"lie": row["recipe"]["name"], "repeat": row["recipe"]["repeat"]} | {name: row[name] for name in columns}
+        {"pitfall": row["recipe"]["name"], "repeat": row["recipe"]["repeat"]} | {name: row[name] for name in columns}
         for row in store.rows.values()
     )
 
@@ -82,17 +82,17 @@ def duel_replay(store: Store) -> Replay:
     )
 
 
-def lies_replay(store: Store) -> Replay:
+def pitfalls_replay(store: Store) -> Replay:
     """What each way to mismeasure reports, beside the right number, for every repeat."""
-    rows = lies(store)
-    titles = rows.drop_duplicates("lie").set_index("lie")["title"]
+    rows = pitfalls(store)
+    titles = rows.drop_duplicates("pitfall").set_index("pitfall")["title"]
     names = tuple(titles.index)
-    slider = Slider(column="lie", label="Lie", values=names, words=tuple(titles), start=names[0])
+    slider = Slider(column="pitfall", label="Pitfall", values=names, words=tuple(titles), start=names[0])
     return Replay(
         (_told(rows, slider), _factors(rows, slider)),
         (slider,),
         rows=rows,
-        columns=LIES,
+        columns=PITFALLS,
         origin=str(origin(store)),
         title="How measurements lie: what was reported, and what is true",
         alt=(
@@ -101,7 +101,7 @@ def lies_replay(store: Store) -> Replay:
             "demonstrations, the chosen one marked. The sentence below and the table say the same in numbers."
         ),
         key="Orange squares: what was reported. Blue circles: the right number. On the right, orange: the chosen one.",
-        readout=partial(_lie_said, rows),
+        readout=partial(_pitfall_said, rows),
     )
 
 
@@ -132,8 +132,8 @@ def _duel_said(rows: pd.DataFrame, series: int, *, slowdown: int, repeats: int, 
     )
 
 
-def _lie_said(rows: pd.DataFrame, *, lie: str) -> str:
-    group = rows[rows["lie"] == lie].sort_values("factor")
+def _pitfall_said(rows: pd.DataFrame, *, pitfall: str) -> str:
+    group = rows[rows["pitfall"] == pitfall].sort_values("factor")
     row = group.iloc[len(group) // 2]  # the repeat in the middle
     title, low, high = row["title"].capitalize(), group["factor"].min(), group["factor"].max()
     return (
@@ -187,7 +187,7 @@ def _power(rows: pd.DataFrame, sliders: tuple[Slider, ...]) -> alt.LayerChart:
 
 
 def _told(rows: pd.DataFrame, slider: Slider) -> alt.LayerChart:
-    base = alt.Chart(rows[["lie", "wrong", "right"]]).transform_filter(slider.chosen)
+    base = alt.Chart(rows[["pitfall", "wrong", "right"]]).transform_filter(slider.chosen)
     base = base.transform_fold(["wrong", "right"], as_=["which", "value"])
     x = alt.X("value:Q", scale=alt.Scale(zero=True, padding=12), axis=alt.Axis(title=None, tickCount=5, grid=False))
     words = alt.Axis(title=None, ticks=False, minExtent=50)
@@ -203,7 +203,7 @@ def _told(rows: pd.DataFrame, slider: Slider) -> alt.LayerChart:
 
 
 def _factors(rows: pd.DataFrame, slider: Slider) -> alt.LayerChart:
-    base = alt.Chart(rows[["lie", "title", "factor"]])
+    base = alt.Chart(rows[["pitfall", "title", "factor"]])
     decades = alt.Axis(title=None, grid=False, values=[0.1, 1, 10, 100], format="~g")
     x = alt.X("factor:Q", scale=alt.Scale(type="log", padding=12), axis=decades)
     y = alt.Y("title:N", sort=list(slider.words), axis=None)  # the titles stand above their dots, whatever the font

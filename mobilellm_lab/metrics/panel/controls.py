@@ -8,7 +8,7 @@ import ipywidgets as W
 import torch
 
 from mobilellm_lab.live.panel import Live, Values, static_if_headless
-from mobilellm_lab.metrics.duel import RULES, Recipe, Result, Run
+from mobilellm_lab.metrics.duel import RULES, DuelRecipe, DuelResult, DuelRun
 from mobilellm_lab.metrics.figures.live import duel_svg
 from mobilellm_lab.metrics.panel.jobs import DUELS, Duel, Duels, Reference, Session, truth
 from mobilellm_lab.reference import open_sweep
@@ -27,9 +27,9 @@ GROUPS = {"The truth": ("slowdown_percent",), "How it is measured": ("repeats", 
 
 
 class Metrics(Live):
-    """The panel; `history` holds the `Result` of every duel of this session, `recipe` what the controls stand for."""
+    """The panel; `history` holds each duel's `DuelResult`, `recipe` what the controls stand for."""
 
-    def __init__(self, base: Recipe, reference: Reference, replay: Callable[[], object] | None = None):
+    def __init__(self, base: DuelRecipe, reference: Reference, replay: Callable[[], object] | None = None):
         self.base, self.session = base, Session(reference)
         super().__init__(
             _controls(base),
@@ -43,15 +43,15 @@ class Metrics(Live):
         self.buttons[f"Run {DUELS} times"].tooltip = "how often is the verdict wrong?"
 
     @property
-    def history(self) -> list[Result]:
+    def history(self) -> list[DuelResult]:
         return self.session.history
 
     @property
-    def recipe(self) -> Recipe:
+    def recipe(self) -> DuelRecipe:
         """What the controls stand for now."""
         return self._recipe(self.values)
 
-    def _recipe(self, values: Values) -> Recipe:
+    def _recipe(self, values: Values) -> DuelRecipe:
         return replace(self.base, **values)
 
     def _preview(self, values: Values) -> str:
@@ -73,7 +73,7 @@ class Metrics(Live):
 
 
 def metrics_panel(*, reference: Reference | None = None, **defaults) -> Metrics:
-    """The live panel of chapter 7; `defaults` are fields of `metrics.duel.Recipe` at which the controls start.
+    """The live panel of chapter 7; `defaults` are fields of `metrics.DuelRecipe` at which the controls start.
 
     Args:
         reference: says in a sentence how often a recipe's setting was right elsewhere; None asks the repository's own
@@ -87,10 +87,10 @@ def metrics_panel(*, reference: Reference | None = None, **defaults) -> Metrics:
         store = open_sweep("metrics")
         reference, replay = partial(stored, store), partial(_replay, store)
     with static_if_headless():
-        return Metrics(Recipe(**defaults), reference, replay)
+        return Metrics(DuelRecipe(**defaults), reference, replay)
 
 
-def stored(store: Store, recipe: Recipe) -> str:
+def stored(store: Store, recipe: DuelRecipe) -> str:
     """How often the stored sweep was right in a recipe's setting; "" where it was not measured."""
     wanted = {name: getattr(recipe, name) for name in ("slowdown_percent", "repeats", "neighbour", "rule")}
     for row in store.rows.values():
@@ -108,7 +108,7 @@ def _replay(store: Store) -> object:
     return duel_replay(store)
 
 
-def _controls(base: Recipe) -> dict[str, W.Widget]:
+def _controls(base: DuelRecipe) -> dict[str, W.Widget]:
     look = {"style": {"description_width": "6.2rem"}, "layout": {"width": "auto"}}
 
     def slider(description: str, values: tuple[int, ...], words: str, value: int, tooltip: str) -> W.SelectionSlider:
@@ -139,5 +139,5 @@ def _controls(base: Recipe) -> dict[str, W.Widget]:
 def _warm_up() -> None:
     """One pair: the first one imports and allocates, which the reader's first run should not pay for."""
     torch.set_num_threads(1)
-    for _ in Run(Recipe(repeats=1, warmup=0)):
+    for _ in DuelRun(DuelRecipe(repeats=1, warmup=0)):
         pass

@@ -5,14 +5,16 @@ from dataclasses import replace
 
 from mobilellm_lab.charts import report
 from mobilellm_lab.measuring import Comparison, compare_samples
-from mobilellm_lab.metrics.duel import CONFIDENCE, OUTCOMES, Recipe, Result, Run
+from mobilellm_lab.metrics.duel import CONFIDENCE, OUTCOMES, DuelRecipe, DuelResult, DuelRun
 from mobilellm_lab.metrics.figures.live import duel_svg, duels_svg
 
 DUELS = 10  # what the second button fights
 RESAMPLES = 500  # of the interval that is drawn after every pair; the verdict itself takes more
 COLUMNS = "duel, b / a, interval, verdict, outcome".split(", ")
 
-Reference = Callable[[Recipe], str]  # what the stored sweep says of a recipe's setting, "" where it was not measured
+Reference = Callable[
+    [DuelRecipe], str
+]  # what the stored sweep says of a recipe's setting, "" where it was not measured
 
 
 class Session:
@@ -20,9 +22,9 @@ class Session:
 
     def __init__(self, reference: Reference):
         self.reference = reference
-        self.history: list[Result] = []
+        self.history: list[DuelResult] = []
 
-    def summary(self, recipe: Recipe) -> str:
+    def summary(self, recipe: DuelRecipe) -> str:
         """HTML: how often this setting was right, here and in the stored sweep, and every duel, the newest first.
 
         A duel that was stopped stands in the table, but not in the count: it is no duel of as many pairs.
@@ -47,15 +49,15 @@ class Session:
 
 
 class Duel:
-    """One duel, pair by pair: the job behind Run."""
+    """One duel, pair by pair: the job behind DuelRun."""
 
-    def __init__(self, session: Session, recipe: Recipe):
-        self.session, self.recipe, self.run = session, recipe, Run(recipe)
+    def __init__(self, session: Session, recipe: DuelRecipe):
+        self.session, self.recipe, self.run = session, recipe, DuelRun(recipe)
         self.ratios: list[float] = []
         self.funnel: list[tuple[int, float, float, float]] = []
         self.verdicts: list[str] = []
         self.comparison: Comparison | None = None  # of the pairs so far
-        self.outcome: Result | None = None
+        self.outcome: DuelResult | None = None
 
     def __iter__(self) -> Iterator[float]:
         pairs = iter(self.run)
@@ -70,7 +72,7 @@ class Duel:
         finally:
             pairs.close()  # and with it the neighbour
 
-    def result(self) -> Result:
+    def result(self) -> DuelResult:
         self.outcome = self.run.result()
         self.comparison = self.outcome.comparison
         self.session.history.append(self.outcome)
@@ -103,14 +105,14 @@ class Duel:
 class Duels:
     """The same duel ten times over, each in an order of its own: the job behind the second button."""
 
-    def __init__(self, session: Session, recipe: Recipe):
+    def __init__(self, session: Session, recipe: DuelRecipe):
         self.session, self.recipe = session, recipe
         self.recipes = [replace(recipe, seed=recipe.seed + number) for number in range(DUELS)]
-        self.results: list[Result] = []
+        self.results: list[DuelResult] = []
 
     def __iter__(self) -> Iterator[float]:
         for number, recipe in enumerate(self.recipes):
-            run = Run(recipe)
+            run = DuelRun(recipe)
             pairs = iter(run)
             try:
                 for pair in pairs:
@@ -120,7 +122,7 @@ class Duels:
             self.results.append(run.result())
             self.session.history.append(self.results[-1])
 
-    def result(self) -> list[Result]:
+    def result(self) -> list[DuelResult]:
         return self.results
 
     def status(self) -> str:
@@ -146,16 +148,16 @@ class Duels:
         return sum(result.outcome == "right" for result in self.results)
 
 
-def truth(recipe: Recipe) -> float:
+def truth(recipe: DuelRecipe) -> float:
     """How many times more work b does than a."""
     return 1 + recipe.slowdown_percent / 100
 
 
-def label(recipe: Recipe, *, taken: int) -> str:
+def label(recipe: DuelRecipe, *, taken: int) -> str:
     """A recipe in a few words, with the pairs that were taken of those it asks for."""
     pairs = f"{taken} of {recipe.repeats} pairs" if taken < recipe.repeats else f"{taken} pair{'s' * (taken > 1)}"
     words = [f"b {recipe.slowdown_percent} % slower", pairs, recipe.rule]
-    words += [f"warm-up {recipe.warmup}"] * (recipe.warmup != Recipe().warmup)
+    words += [f"warm-up {recipe.warmup}"] * (recipe.warmup != DuelRecipe().warmup)
     words += ["busy neighbour"] * recipe.neighbour
     return ", ".join(words)
 

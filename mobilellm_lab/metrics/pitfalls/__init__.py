@@ -1,13 +1,13 @@
-"""How measurements lie, each by a live demonstration that returns the wrong and the right number."""
+"""Pitfalls of measuring, each a live demonstration that returns the wrong and the right number."""
 
 from collections.abc import Callable
 
 from mobilellm_lab.metrics.pitfalls.machine import busy_neighbour, wrong_threads
-from mobilellm_lab.metrics.pitfalls.pitfall import Lie
+from mobilellm_lab.metrics.pitfalls.pitfall import Pitfall
 from mobilellm_lab.metrics.pitfalls.quality import no_interval, tokenizers
 from mobilellm_lab.metrics.pitfalls.timing import cold_cache, hidden_tail, no_warmup, one_shot
 
-LIES: dict[str, Callable[..., Lie]] = {
+PITFALLS: dict[str, Callable[..., Pitfall]] = {
     "no_warmup": no_warmup,
     "one_shot": one_shot,
     "busy_neighbour": busy_neighbour,

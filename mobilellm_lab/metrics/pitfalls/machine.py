@@ -7,7 +7,7 @@ import torch
 
 from mobilellm_lab.measuring.generation import generation
 from mobilellm_lab.measuring.neighbour import Neighbour
-from mobilellm_lab.metrics.pitfalls.pitfall import Lie
+from mobilellm_lab.metrics.pitfalls.pitfall import Pitfall
 from mobilellm_lab.metrics.pitfalls.timing import small_model
 from mobilellm_lab.model import Transformer, generate
 
@@ -15,14 +15,14 @@ PATIENCE_S = 2.0  # a fight over cores may last; it is watched for so long
 TOKENS = 48  # in one run
 
 
-def busy_neighbour(*, seed: int = 0) -> Lie:
+def busy_neighbour(*, seed: int = 0) -> Pitfall:
     """Decoding while another process keeps the cores busy, and alone."""
     model, options = small_model(seed), {"prompt_tokens": 16, "new_tokens": TOKENS, "repeats": 7, "min_time_s": 0.5}
     with Neighbour():
         beside = generation(model, **options)
     alone = generation(model, **options)
     wrong, right = beside.decode_per_s.median_per_s, alone.decode_per_s.median_per_s
-    return Lie(
+    return Pitfall(
         name="busy_neighbour",
         title="a busy neighbour",
         wrong=wrong,
@@ -38,7 +38,7 @@ def busy_neighbour(*, seed: int = 0) -> Lie:
     )
 
 
-def wrong_threads(*, seed: int = 0) -> Lie:
+def wrong_threads(*, seed: int = 0) -> Pitfall:
     """A thread for every core while another process wants them too, and one thread beside the same process.
 
     Threads of one product wait for each other in a spinning loop: one that lost its core keeps all of them waiting.
@@ -54,7 +54,7 @@ def wrong_threads(*, seed: int = 0) -> Lie:
         finally:
             torch.set_num_threads(threads_before)
     wrong, right = (sum(samples) / len(samples) for samples in (with_many, with_one))
-    return Lie(
+    return Pitfall(
         name="wrong_threads",
         title="too many threads",
         wrong=wrong,

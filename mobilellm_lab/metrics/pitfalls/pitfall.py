@@ -1,14 +1,14 @@
-"""One way in which a measurement lies: the wrong number, the right one, and the cure."""
+"""A pitfall of measuring: the wrong number, the right one, and the cure."""
 
 import math
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lie:
+class Pitfall:
     """Two numbers for one question, both measured just now."""
 
-    name: str  # the key in LIES
+    name: str  # the key in PITFALLS
     title: str  # what was done wrong
     wrong: float  # the number that is usually printed
     right: float  # what it should have been

@@ -5,7 +5,7 @@ import torch
 from mobilellm_lab import zoo
 from mobilellm_lab.measuring.interval import accuracy_interval
 from mobilellm_lab.measuring.scores import Scores, score
-from mobilellm_lab.metrics.pitfalls.pitfall import Lie
+from mobilellm_lab.metrics.pitfalls.pitfall import Pitfall
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.tasks import Task, make
 from mobilellm_lab.training import TrainConfig, train
@@ -14,14 +14,14 @@ TEXT_STEPS, SHELLS_STEPS = 60, 200  # enough to be better than chance; seconds o
 FEW, MANY, DRAWS = 40, 1000, 10  # questions of a small and of a large evaluation, and how often each is held
 
 
-def tokenizers(*, seed: int = 0) -> Lie:
+def tokenizers(*, seed: int = 0) -> Pitfall:
     """A model of bytes and a model of larger tokens on the same text: by perplexity, and by bits per byte."""
     by_bytes, by_bpe = (_on_text(tokenizer, seed) for tokenizer in ("bytes", "bpe"))
     perplexities = [scores.perplexity() for scores in (by_bytes, by_bpe)]
     bits = [scores.bits_per_byte() for scores in (by_bytes, by_bpe)]
     wrong, right = (values[1].value / values[0].value for values in (perplexities, bits))
     winner = "no" if bits[1].high >= bits[0].low and bits[0].high >= bits[1].low else "the other" if right < 1 else "a"
-    return Lie(
+    return Pitfall(
         name="tokenizers",
         title="perplexities of different tokenizers",
         wrong=wrong,
@@ -45,7 +45,7 @@ def tokenizers(*, seed: int = 0) -> Lie:
     )
 
 
-def no_interval(*, seed: int = 0) -> Lie:
+def no_interval(*, seed: int = 0) -> Pitfall:
     """One model, asked 40 questions by each of ten people, and 1000 questions by each of ten others."""
     task = make("shells", seq_len=4)
     model = Transformer(zoo.solve(30_000, 2, vocab_size=task.vocab_size, max_seq_len=task.seq_len), seed=seed)
@@ -56,7 +56,7 @@ def no_interval(*, seed: int = 0) -> Lie:
     wrong, right = (100 * (shares.max() - shares.min()).item() for shares in (few, many))
     whole = accuracy_interval(int(answers.sum()), len(answers))
     one = accuracy_interval(int(answers[:FEW].sum()), FEW)
-    return Lie(
+    return Pitfall(
         name="no_interval",
         title="an accuracy without its interval",
         wrong=wrong,

@@ -13,8 +13,8 @@ from mobilellm_lab import zoo
 from mobilellm_lab.measuring.generation import generation
 from mobilellm_lab.measuring.latency import latency
 from mobilellm_lab.measuring.neighbour import Neighbour
-from mobilellm_lab.metrics.duel import Recipe, Run
-from mobilellm_lab.metrics.pitfalls.pitfall import Lie
+from mobilellm_lab.metrics.duel import DuelRecipe, DuelRun
+from mobilellm_lab.metrics.pitfalls.pitfall import Pitfall
 from mobilellm_lab.model import Transformer, generate
 
 CALLS, PROMPT = 20, 64  # answers asked of a fresh process, and tokens of the question
@@ -40,14 +40,14 @@ def first_calls(seed: int) -> None:
     print(json.dumps(durations))
 
 
-def no_warmup(*, seed: int = 0) -> Lie:
+def no_warmup(*, seed: int = 0) -> Pitfall:
     """Time to the first token of the first answer in a fresh process, and the median once it has warmed up."""
     code = f"from mobilellm_lab.metrics.pitfalls.timing import first_calls; first_calls({seed})"
     found = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     output = subprocess.run([sys.executable, "-c", code], env=found, capture_output=True, text=True, check=True).stdout
     durations = json.loads(output.splitlines()[-1])
     first, warm = durations[0], float(np.median(durations[CALLS // 2 :]))
-    return Lie(
+    return Pitfall(
         name="no_warmup",
         title="no warm-up",
         wrong=first,
@@ -60,9 +60,9 @@ def no_warmup(*, seed: int = 0) -> Lie:
     )
 
 
-def one_shot(*, seed: int = 0) -> Lie:
+def one_shot(*, seed: int = 0) -> Pitfall:
     """How far apart two runs of the same work are in a single pair, and in the median of forty."""
-    run = Run(Recipe(slowdown_percent=0, repeats=40, seed=seed))
+    run = DuelRun(DuelRecipe(slowdown_percent=0, repeats=40, seed=seed))
     for _ in run:
         pass
     result = run.result()
@@ -70,7 +70,7 @@ def one_shot(*, seed: int = 0) -> Lie:
     single = float(np.percentile([100 * abs(ratio - 1) for ratio in ratios], 90))
     comparison = result.comparison
     half = 50 * (comparison.ratio_high - comparison.ratio_low)
-    return Lie(
+    return Pitfall(
         name="one_shot",
         title="one shot",
         wrong=single,
@@ -83,7 +83,7 @@ def one_shot(*, seed: int = 0) -> Lie:
     )
 
 
-def cold_cache(*, seed: int = 0) -> Lie:
+def cold_cache(*, seed: int = 0) -> Pitfall:
     """One layer in a loop, and the same layer as a model meets it: after all the others."""
     generator = torch.Generator().manual_seed(seed)
     layers = [torch.randn(SIDE, SIDE, generator=generator) for _ in range(LAYERS)]
@@ -99,7 +99,7 @@ def cold_cache(*, seed: int = 0) -> Lie:
 
     hot, cold = (latency(fn, warmup=1, repeats=20, min_time_s=0.1) for fn in (alone, in_turn))
     wrong, right = (1000 * measured.median_ms / LAYERS for measured in (hot, cold))
-    return Lie(
+    return Pitfall(
         name="cold_cache",
         title="a layer timed by itself",
         wrong=wrong,
@@ -115,12 +115,12 @@ def cold_cache(*, seed: int = 0) -> Lie:
     )
 
 
-def hidden_tail(*, seed: int = 0) -> Lie:
+def hidden_tail(*, seed: int = 0) -> Pitfall:
     """The mean time per token on a machine that does something else too, and the time of the slowest in a hundred."""
     with Neighbour():
         timed = generation(small_model(seed), prompt_tokens=16, new_tokens=64, repeats=5, min_time_s=1.0)
     mean, p99 = timed.tpot.mean_ms, timed.tpot.p99_ms
-    return Lie(
+    return Pitfall(
         name="hidden_tail",
         title="an average that hides a tail",
         wrong=mean,

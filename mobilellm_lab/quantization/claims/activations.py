@@ -32,8 +32,8 @@ def four_bits_of_cache(store: Store) -> Evidence:
     return Evidence(
         verdict=graded(answers),
         numbers=numbers
-        | {"position": f"{position['rise_nats']:.3f}", "channel": f"{channel['rise_nats']:.3f}"}
-        | {"delayed": f"{delayed['rise_nats']:.3f}"}
+        | {"position": f"{position['loss_increase_nats']:.3f}", "channel": f"{channel['loss_increase_nats']:.3f}"}
+        | {"delayed": f"{delayed['loss_increase_nats']:.3f}"}
         | {"more": f"{channel['bytes'] / position['bytes']:.1f}", "context": str(position["context"])},
     )
 
@@ -45,7 +45,7 @@ def _cache(store: Store, *, bits: int, times: int) -> tuple[list[bool], dict[str
     for model in REFERENCE:
         run, here = one(runs, model=model), kept[(kept["model"] == model) & (kept["keys"] == "position")]
         few, full = (one(here, kv_bits=b, context=here["context"].max())["bytes"] for b in (bits, 32))
-        answers.append(bool(times * few <= full and run["rise_high_nats"] <= LITTLE))
+        answers.append(bool(times * few <= full and run["loss_increase_high_nats"] <= LITTLE))
         ratios.append(full / few)
         numbers[model.replace("-", "_")] = in_parts(run)
     return answers, numbers | {"times": f"{min(ratios):.1f}"}

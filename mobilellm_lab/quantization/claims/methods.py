@@ -32,12 +32,17 @@ def _against_nearest(store: Store, method: str) -> Evidence:
     for name, model in NAMED.items():
         for group_size in (TENSOR, CHANNEL, 32, 16):
             better = seeds(runs, model=model, method=method, group_size=group_size)
-            nearest = {how: one(runs, model=model, method=how, group_size=group_size)["rise_nats"] for how in wins}
+            nearest = {
+                how: one(runs, model=model, method=how, group_size=group_size)["loss_increase_nats"] for how in wins
+            }
             wins["rtn"].append(bool(better.max() < nearest["rtn"]))
             wins["mse"].append(wins["rtn"][-1] and bool(better.max() < nearest["mse"]))
             if group_size in (CHANNEL, 32):
                 place = f"{name}_{'rows' if group_size == CHANNEL else 'groups'}"
-                numbers |= {place: span(better), **{f"{place}_{how}": f"{rise:.3f}" for how, rise in nearest.items()}}
+                numbers |= {
+                    place: span(better),
+                    **{f"{place}_{how}": f"{loss_increase:.3f}" for how, loss_increase in nearest.items()},
+                }
     counts = {f"wins_{how}": str(sum(won)) for how, won in wins.items()}
     return Evidence(
         verdict=graded([*wins["rtn"], *wins["mse"]]), numbers=numbers | counts | {"cases": str(len(wins["rtn"]))}
@@ -47,13 +52,13 @@ def _against_nearest(store: Store, method: str) -> Evidence:
 def mixed_is_better(store: Store) -> Evidence:
     """Per model, at the bytes of 3 and of 4 bits everywhere: is the loss lower with bits of its own for each matrix?
 
-    Lower is the rise's highest of four parts of the test below the other's lowest. Bits are assigned by what each
+    Lower means the highest of four parts of the test below the other's lowest. Bits are assigned by what each
     matrix alone costs on validation data. Holds if in every case, does not hold if in none.
     """
     frame, wins, numbers = evidence.mixed(store), [], {}
     for name, model in NAMED.items():
         for budget in (3, 4):
             own, same = (one(frame, model=model, kind=kind, budget_bits=budget) for kind in ("mixed", "uniform"))
-            wins.append(own["rise_high_nats"] < same["rise_low_nats"])
+            wins.append(own["loss_increase_high_nats"] < same["loss_increase_low_nats"])
             numbers |= {f"{name}_mixed_{budget}": in_parts(own), f"{name}_uniform_{budget}": in_parts(same)}
     return Evidence(verdict=graded(wins), numbers=numbers)

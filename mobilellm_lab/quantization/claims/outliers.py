@@ -24,12 +24,14 @@ def rows_survive(store: Store) -> Evidence:
     answers, numbers = [], {}
     for name, model in NAMED.items():
         of = {group_size: runs[(runs["model"] == model) & (runs["group_size"] == group_size)] for group_size in GRIDS}
-        before = {g: float(frame[frame["planted"] == "none"]["rise_nats"].median()) for g, frame in of.items()}
-        rises = {(g, f): frame[frame["factor"] == f]["rise_nats"] for g, frame in of.items() for f in FACTORS}
+        before = {g: float(frame[frame["planted"] == "none"]["loss_increase_nats"].median()) for g, frame in of.items()}
+        loss_increases = {
+            (g, f): frame[frame["factor"] == f]["loss_increase_nats"] for g, frame in of.items() for f in FACTORS
+        }
         for factor in FACTORS:
-            matrix, rows = (rises[group_size, factor] for group_size in GRIDS)
+            matrix, rows = (loss_increases[group_size, factor] for group_size in GRIDS)
             answers.append(apart(matrix, rows) and bool(rows.max() - before[CHANNEL] <= LITTLE))
-        numbers |= {f"{name}_{what}": span(rises[g, FACTORS[0]]) for g, what in GRIDS.items()}
+        numbers |= {f"{name}_{what}": span(loss_increases[g, FACTORS[0]]) for g, what in GRIDS.items()}
         numbers |= {f"{name}_{what}_before": f"{before[g]:.3f}" for g, what in GRIDS.items()}
     return Evidence(verdict=graded(answers), numbers=numbers | {"factor": str(FACTORS[0])})
 
@@ -45,13 +47,13 @@ def rotation_cures(store: Store) -> Evidence:
     wins, numbers = {}, {}
     for (name, model), kind, factor in product(NAMED.items(), ("dynamic", "static"), (1, *FACTORS)):
         here = flowing[(flowing["model"] == model) & (flowing["activation"] == kind) & (flowing["factor"] == factor)]
-        plain, turned = (here[here["rotate"] == rotate]["rise_nats"] for rotate in (False, True))
+        plain, turned = (here[here["rotate"] == rotate]["loss_increase_nats"] for rotate in (False, True))
         wins[name, kind, factor] = apart(plain, turned) and bool(plain.median() - turned.median() > LITTLE)
         if factor == FACTORS[-1]:
             numbers |= {f"{name}_{kind}": span(plain), f"{name}_{kind}_rotated": span(turned)}
     planted = {case: won for case, won in wins.items() if case[2] > 1}
     rows = {
-        rotate: one(weights, model=NAMED["text"], group_size=CHANNEL, rotate=rotate)["rise_nats"]
+        rotate: one(weights, model=NAMED["text"], group_size=CHANNEL, rotate=rotate)["loss_increase_nats"]
         for rotate in (False, True)
     }
     return Evidence(

@@ -83,7 +83,7 @@ def may_cost_accuracy(store: Store) -> Evidence:
     """
     found = {bits: rounded(store, bits) for bits in (8, 6, 4, 3, 2)}
     return Evidence(
-        verdict=graded(run["rise_low_nats"] > LITTLE for models in found.values() for run in models.values()),
+        verdict=graded(run["loss_increase_low_nats"] > LITTLE for models in found.values() for run in models.values()),
         numbers={
             f"{name}_{bits}": in_parts(found[bits][model]) for name, model in NAMED.items() for bits in (8, 4, 3, 2)
         },
@@ -101,15 +101,15 @@ def calibration_is_essential(store: Store) -> Evidence:
     plain = activations[(activations["bits"] == 32) & (activations["activation_bits"] == 8)]
     answers, numbers = [], {}
     for name, model in NAMED.items():
-        nearest = min(one(grid, model=model, method=how)["rise_nats"] for how in ("rtn", "mse"))
+        nearest = min(one(grid, model=model, method=how)["loss_increase_nats"] for how in ("rtn", "mse"))
         dynamic = one(plain, model=model, activation="dynamic")
         looked = {how: seeds(grid, model=model, method=how) for how in ("gptq", "awq")}
         static = seeds(plain, model=model, activation="static", ranges="minmax")
-        answers += [nearest - rises.median() > LITTLE for rises in looked.values()]
-        answers.append(dynamic["rise_nats"] - static.median() > LITTLE)
+        answers += [nearest - loss_increases.median() > LITTLE for loss_increases in looked.values()]
+        answers.append(dynamic["loss_increase_nats"] - static.median() > LITTLE)
         numbers |= {f"{name}_weights": in_parts(rounded(store, 8)[model]), f"{name}_dynamic": in_parts(dynamic)}
         numbers |= {f"{name}_static": span(static), f"{name}_nearest": f"{nearest:.3f}"}
-        numbers |= {f"{name}_{how}": span(rises) for how, rises in looked.items()}
+        numbers |= {f"{name}_{how}": span(loss_increases) for how, loss_increases in looked.items()}
     return Evidence(verdict=graded(answers), numbers=numbers)
 
 

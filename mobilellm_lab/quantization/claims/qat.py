@@ -11,7 +11,7 @@ from mobilellm_lab.teaching.claim import Evidence
 from mobilellm_lab.teaching.rules import apart, graded
 
 BATCH_SIZE = QATRecipe().batch_size  # sequences of an update
-DOUBLED = math.log(2)  # a rise of the loss that doubles the perplexity: the model has collapsed
+DOUBLED = math.log(2)  # a loss increase that doubles the perplexity: the model has collapsed
 LOW = (2, 1.58, 1)  # bits at which rounding is in trouble
 ROUNDED = ("float then rtn", "float then gptq")  # trained on in float, then rounded
 
@@ -27,7 +27,7 @@ def trained_is_better(store: Store) -> Evidence:
         for bits in TRAINED_BITS:
             arms = {arm: seeds(runs, model=model, arm=arm, bits=bits) for arm in ("qat", *ROUNDED)}
             wins[model, bits] = all(apart(arms[arm], arms["qat"]) for arm in ROUNDED)
-            best = min((arms[arm] for arm in ROUNDED), key=lambda rises: rises.median())
+            best = min((arms[arm] for arm in ROUNDED), key=lambda loss_increases: loss_increases.median())
             if bits in (8, 4, 3, 2):
                 numbers |= {f"{name}_qat_{bits}": span(arms["qat"]), f"{name}_float_{bits}": span(best)}
     return Evidence(
@@ -110,6 +110,6 @@ def collapses(store: Store) -> Evidence:
     runs = evidence.runs(store, "low")
     ternary = {model: one(runs, model=model, method="rtn", bits=1.58) for model in NAMED.values()}
     return Evidence(
-        verdict=graded(run["rise_low_nats"] > DOUBLED for run in ternary.values()),
-        numbers={name: f"{math.exp(ternary[model]['rise_nats']):.1f}" for name, model in NAMED.items()},
+        verdict=graded(run["loss_increase_low_nats"] > DOUBLED for run in ternary.values()),
+        numbers={name: f"{math.exp(ternary[model]['loss_increase_nats']):.1f}" for name, model in NAMED.items()},
     )

@@ -7,10 +7,10 @@ from mobilellm_lab.reference import MODELS
 from mobilellm_lab.sweeps import Store
 
 NAMED = {"stories": "stories-deep", "text": "text-deep"}  # as the sentences call what every study measures
-LITTLE = 0.01  # nats, 1 % of perplexity: a rise of the loss that is no more goes unnoticed
+LITTLE = 0.01  # nats, 1 % of perplexity: a loss increase that is no more goes unnoticed
 
 
-def seeds(frame: pd.DataFrame, column: str = "rise_nats", **where: object) -> pd.Series:
+def seeds(frame: pd.DataFrame, column: str = "loss_increase_nats", **where: object) -> pd.Series:
     """`column` over the seeds of one arm of `frame`; a single value where it has no seeds.
 
     Raises:
@@ -39,8 +39,8 @@ def one(frame: pd.DataFrame, **where: object) -> pd.Series:
 
 
 def in_parts(run: pd.Series) -> str:
-    """The rise of one run in nats, and in brackets the lowest and the highest of four parts of the test."""
-    return _bracketed(run["rise_nats"], run["rise_low_nats"], run["rise_high_nats"])
+    """The loss increase of one run in nats, and in brackets the lowest and the highest of four parts of the test."""
+    return _bracketed(run["loss_increase_nats"], run["loss_increase_low_nats"], run["loss_increase_high_nats"])
 
 
 def span(values: pd.Series) -> str:

@@ -6,7 +6,7 @@ from mobilellm_lab.teaching.exercise import Exercise, Wrong
 
 STILL = 1e-9  # nats; a sum that is off by less is the same
 
-# (matrix, bits, rise of the loss in nats, bytes) and budgets in bytes. In the first table the largest matrix is the
+# (matrix, bits, loss increase in nats, bytes) and budgets in bytes. In the first table the largest matrix is the
 # least sensitive; in the second the steps by the best ratio end in a dead end; in the third more bits do harm.
 _TABLES = (
     (
@@ -49,12 +49,12 @@ _TABLES = (
 
 
 def _assigned_stub(rows, budget):
-    """Bits of each matrix: {matrix: bits}; rows: matrix, bits, rise, bytes."""
+    """Bits of each matrix: {matrix: bits}; rows: matrix, bits, loss increase, bytes."""
     return ...  # your code
 
 
 def _assigned_solution(rows, budget):
-    """Bits of each matrix: {matrix: bits}; rows: matrix, bits, rise, bytes."""
+    """Bits of each matrix: {matrix: bits}; rows: matrix, bits, loss increase, bytes."""
     combinations = [[]]  # of rows, one for each matrix
     for matrix in {row[0]: None for row in rows}:
         of_it = [row for row in rows if row[0] == matrix]
@@ -65,13 +65,13 @@ def _assigned_solution(rows, budget):
 
 
 def _assigned_alternative(rows, budget):
-    """Bits of each matrix: {matrix: bits}; rows: matrix, bits, rise, bytes."""
-    best = {0: (0.0, {})}  # bytes used so far -> (rise, bits)
+    """Bits of each matrix: {matrix: bits}; rows: matrix, bits, loss increase, bytes."""
+    best = {0: (0.0, {})}  # bytes used so far -> (loss increase, bits)
     for matrix in dict.fromkeys(row[0] for row in rows):
         longer = {}
-        for used, (rise, bits) in best.items():
+        for used, (loss_increase, bits) in best.items():
             for _, b, more, size in (row for row in rows if row[0] == matrix):
-                candidate = (rise + more, bits | {matrix: b})
+                candidate = (loss_increase + more, bits | {matrix: b})
                 if used + size <= budget:
                     old = longer.get(used + size, candidate)
                     longer[used + size] = min(old, candidate, key=lambda c: c[0])
@@ -80,17 +80,17 @@ def _assigned_alternative(rows, budget):
 
 
 def _choices(rows: Sequence[tuple]) -> dict[str, dict[int, tuple[float, int]]]:
-    """Matrix -> bits -> (rise, bytes)."""
+    """Matrix -> bits -> (loss increase, bytes)."""
     found: dict[str, dict[int, tuple[float, int]]] = {}
-    for matrix, bits, rise, size in rows:
-        found.setdefault(matrix, {})[bits] = (rise, size)
+    for matrix, bits, loss_increase, size in rows:
+        found.setdefault(matrix, {})[bits] = (loss_increase, size)
     return found
 
 
 def _cost(rows: Sequence[tuple], bits: dict[str, int]) -> tuple[float, int]:
-    """(rise, bytes) of an assignment."""
+    """(loss increase, bytes) of an assignment."""
     picked = [_choices(rows)[matrix][b] for matrix, b in bits.items()]
-    return sum(rise for rise, _ in picked), sum(size for _, size in picked)
+    return sum(loss_increase for loss_increase, _ in picked), sum(size for _, size in picked)
 
 
 def _uniform(rows: Sequence[tuple], budget: int) -> dict[str, int]:
@@ -107,13 +107,13 @@ def _upgrade(worth: Callable[[float, int], float]) -> Callable:
         choices = _choices(rows)
         bits = {matrix: min(each) for matrix, each in choices.items()}
         while True:
-            rise, used = _cost(rows, bits)
+            loss_increase, used = _cost(rows, bits)
             steps = [bits | {matrix: b} for matrix, each in choices.items() for b in each if b > bits[matrix]]
             gains = [
-                (worth(rise - r, size - used), step)
+                (worth(loss_increase - r, size - used), step)
                 for step in steps
                 for r, size in [_cost(rows, step)]
-                if size <= budget and r < rise
+                if size <= budget and r < loss_increase
             ]
             if not gains:
                 return bits
@@ -173,25 +173,25 @@ def _inspect_assign(answer: Callable) -> str:
     right = [_cost(rows, _assigned_solution(rows, budget))[0] for rows, budget in cases]
     costs = [_cost(rows, bits) for (rows, _), bits in zip(cases, found, strict=True)]
     fits = [size <= budget for (_, size), (_, budget) in zip(costs, cases, strict=True)]
-    best = [rise <= least + STILL for (rise, _), least in zip(costs, right, strict=True)]
+    best = [loss_increase <= least + STILL for (loss_increase, _), least in zip(costs, right, strict=True)]
     if all(fits) and all(best):
         rows, budget = cases[1]
         mixed, uniform = right[1], _cost(rows, _uniform(rows, budget))[0]
         return (
             f"{len(cases)} budgets, and nothing that fits loses less. In the first table {budget} bytes cost "
-            f"{mixed:.3f} nats where the same bits for all cost {uniform:.3f}. The sum is a guess: each rise was "
+            f"{mixed:.3f} nats where the same bits for all cost {uniform:.3f}. The sum is a guess: each increase was "
             "measured with all other matrices in float, so the real loss has to be measured again."
         )
     for name, (slip, explanation) in _ASSIGN_SLIPS.items():
         if found == [slip(rows, budget) for rows, budget in cases]:
             raise Wrong(name, explanation)
     i = next(i for i in range(len(cases)) if not (fits[i] and best[i]))
-    (rows, budget), (rise, size) = cases[i], costs[i]
+    (rows, budget), (loss_increase, size) = cases[i], costs[i]
     if not fits[i]:
         raise Wrong("over the budget", f"With a budget of {budget} bytes yours needs {size}: {found[i]}.")
     raise Wrong(
         "not the best",
-        f"With {budget} bytes you lose {rise:.3f} nats with {found[i]}; {right[i]:.3f} nats are possible, with "
+        f"With {budget} bytes you lose {loss_increase:.3f} nats by {found[i]}; {right[i]:.3f} nats are possible, with "
         f"{_assigned_solution(rows, budget)}.",
     )
 
@@ -215,12 +215,12 @@ ASSIGN = Exercise(
     name="assign",
     title="Spend a budget of bytes",
     task="""
-Each matrix of a model was quantized alone, at several numbers of bits, and the rise of the loss was measured. `rows` is
-a list of `(matrix, bits, rise, bytes)`: a name, the bits, the rise in nats, and the bytes of the packed matrix.
+Each matrix of a model was quantized alone, at several numbers of bits, and the loss increase was measured. `rows` is
+a list of `(matrix, bits, loss increase, bytes)`: a name, the bits, nats, and the bytes of the packed matrix.
 
 Write `assigned(rows, budget)`: a dict with **the bits of every matrix, so that all bytes together are no more than
-`budget` and the sum of the rises is as small as possible**. Some assignment always fits. There are few enough matrices
-to try every combination.
+`budget` and the sum of the increases is as small as possible**. Some assignment always fits. There are few enough
+matrices to try every combination.
 """.strip(),
     answer="assigned",
     stub=_assigned_stub,

@@ -43,7 +43,7 @@ RECOVERED = Prediction(
     name="recovered",
     question="Rounded to 2 bits, in groups of 32 weights, a small story model is poor: its loss is far above that of "
     f"the float model. From there it is trained for {STEPS} steps of {QATRecipe().batch_size} sequences with rounding "
-    "in the loop, a small part of the training that it has had. **How much of the rise of the loss is won back**, in "
+    "in the loop, a small part of the training that it has had. **How much of the loss increase is won back**, in "
     "percent?",
     unit="%",
     low=0,

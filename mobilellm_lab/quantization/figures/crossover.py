@@ -52,7 +52,7 @@ def pairs_svg(ratios: Sequence[Number], funnel: Sequence[Point], *, pairs: int) 
     return picture(f"{Y_LABEL}, pair by pair", said, parts)
 
 
-def flip_svg(
+def crossover_svg(
     points: Sequence[Point], stored: Sequence[Point] = (), others: Mapping[str, Sequence[Point]] | None = None
 ) -> str:
     """An SVG of how many times as fast as float32 a backend is, over the size of the model.

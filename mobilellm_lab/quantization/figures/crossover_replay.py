@@ -6,7 +6,7 @@ import altair as alt
 import pandas as pd
 
 from mobilellm_lab.charts.replay import CHOSEN, FAINT, HEIGHT, MARKED, TEXT, Replay, Slider
-from mobilellm_lab.quantization import BACKENDS, FLIP_SIZES, flip_size
+from mobilellm_lab.quantization import BACKENDS, CROSSOVER_SIZES, crossover_size
 from mobilellm_lab.reference import origin
 from mobilellm_lab.sweeps import Store
 
@@ -47,17 +47,17 @@ def speeds(store: Store) -> pd.DataFrame:
         for row in store.rows.values()
     ]
     frame = pd.DataFrame(rows)
-    for name, order in (("backend", list(BACKENDS)), ("size", list(FLIP_SIZES))):
+    for name, order in (("backend", list(BACKENDS)), ("size", list(CROSSOVER_SIZES))):
         frame[name] = pd.Categorical(frame[name], order)  # in the order of the slider
     frame = frame.sort_values(["backend", "size"], ignore_index=True)
     return frame.astype({"backend": str, "size": str})
 
 
-def flip_replay(store: Store) -> Replay:
+def crossover_replay(store: Store) -> Replay:
     """Speed beside float32 over the size of the model, and file sizes at one size, for every backend."""
     rows = speeds(store)
     backends = tuple(name for name in BACKENDS if name in set(rows["backend"]))
-    sizes = tuple(name for name in FLIP_SIZES if name in set(rows["size"]))
+    sizes = tuple(name for name in CROSSOVER_SIZES if name in set(rows["size"]))
     sliders = (
         Slider(column="backend", label="Backend", values=backends, words=backends, start=START["backend"]),
         Slider(
@@ -68,7 +68,7 @@ def flip_replay(store: Store) -> Replay:
             start=START["size"],
         ),
     )
-    flips = {backend: flip_size(store.rows.values(), backend) for backend in backends}
+    flips = {backend: crossover_size(store.rows.values(), backend) for backend in backends}
     return Replay(
         (_speedup(rows, sliders), _files(rows, sliders)),
         sliders,

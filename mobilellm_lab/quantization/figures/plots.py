@@ -18,8 +18,8 @@ from mobilellm_lab.quantization.histogram import histogram
 from mobilellm_lab.quantization.study.evidence import ARMS, spread
 from mobilellm_lab.quantization.study.recipe import FLOAT
 
-LEAST_RISE = 1e-4  # nats; what is closer to float, or better, is drawn here
-LEAST_QUOTIENT = 1e-3  # nats; two rises as small as this are not divided by each other
+LEAST_INCREASE = 1e-4  # nats; what is closer to float, or better, is drawn here
+LEAST_QUOTIENT = 1e-3  # nats; two loss increases as small as this are not divided by each other
 ARM_WORDS = dict(
     zip(
         ARMS,
@@ -53,12 +53,12 @@ def weights_on_grid(w: Float[Tensor, "R C"], grid: Grid, *, name: str = "the mat
     return figure
 
 
-def rise_by_bits(lines: Mapping[str, pd.DataFrame]) -> Figure:
+def loss_increase_by_bits(lines: Mapping[str, pd.DataFrame]) -> Figure:
     """How much the loss rises over float by bits of a weight, logarithmic; one line with its band per entry.
 
     Each frame has the columns bits, median, min, max (see `quantization.evidence.spread`).
     """
-    figure, axes = paper.axes("bits of a weight", "rise of the loss over float (nats)")
+    figure, axes = paper.axes("bits of a weight", "loss increase over float (nats)")
     for (name, frame), color, marker in paper.styled(lines.items()):
         _band(axes, frame.sort_values("bits"), "bits", name, color, marker)
     axes.set_yscale("log")
@@ -97,20 +97,20 @@ def paretoq(frame: pd.DataFrame, *, column: str = "perplexity") -> Figure:
 
 
 def activations(frame: pd.DataFrame) -> Figure:
-    """Rise of the loss by bits of the activations: dynamic, and static by how its range was chosen; weights in float.
+    """Loss increase by bits of the activations: dynamic, and static by how its range was chosen; weights in float.
 
     `frame` is `quantization.evidence.runs(store, "activations")` of one model.
     """
     plain = frame[frame["bits"] == FLOAT]
     names = plain["activation"].where(plain["activation"] == "dynamic", "static, " + plain["ranges"])
     table = spread(plain.assign(line=names), ["line", "activation_bits"]).rename(columns={"activation_bits": "bits"})
-    figure = rise_by_bits(dict(list(table.groupby("line", sort=False))))
+    figure = loss_increase_by_bits(dict(list(table.groupby("line", sort=False))))
     figure.axes[0].set_xlabel("bits of an activation")
     return figure
 
 
 def planted(frame: pd.DataFrame, *, kind: str) -> Figure:
-    """Rise of the loss by how much larger the planted outliers are; one line per granularity, as it is and rotated.
+    """Loss increase by how much larger the planted outliers are; one line per granularity, as it is and rotated.
 
     `frame` is `quantization.evidence.runs(store, "planted")` of one model; `kind` "weights" or "activations".
     """
@@ -120,7 +120,7 @@ def planted(frame: pd.DataFrame, *, kind: str) -> Figure:
     if kind == "activations":
         scale = chosen["activation"].map({"dynamic": "a scale for a token", "static": "a scale for all tokens"})
     names = scale + chosen["rotate"].map({False: "", True: ", rotated"})
-    figure, axes = paper.axes("outliers are so many times larger", "rise of the loss over float (nats)")
+    figure, axes = paper.axes("outliers are so many times larger", "loss increase over float (nats)")
     table = spread(chosen.assign(line=names), ["line", "factor"])
     for (name, group), color, marker in paper.styled(table.groupby("line", sort=False)):
         _band(axes, group.sort_values("factor"), "factor", name, color, marker)
@@ -132,19 +132,19 @@ def planted(frame: pd.DataFrame, *, kind: str) -> Figure:
 
 
 def calibrated_on(frame: pd.DataFrame) -> Figure:
-    """Rise of the loss by what was calibrated on, a dot for each seed and a bar at their median, row by row.
+    """Loss increase by what was calibrated on, a dot for each seed and a bar at their median, row by row.
 
     `frame` is `quantization.evidence.runs(store, "data")` of one model.
     """
     static = frame["bits"] == FLOAT
     what = frame["method"].str.upper().where(~static, "static 8-bit activations")
-    figure, axes = paper.axes("rise of the loss over float (nats)", "")
+    figure, axes = paper.axes("loss increase over float (nats)", "")
     rows = frame.assign(row=what + ": " + frame["data"], what=what).sort_values("what", kind="stable")
     names = list(dict.fromkeys(rows["row"]))
     for y, name in enumerate(names):
-        rises = rows.loc[rows["row"] == name, "rise_nats"].clip(lower=LEAST_RISE)
-        axes.plot(rises, [y] * len(rises), "o", color=COLORS[0], alpha=0.6)
-        axes.plot([rises.median()] * 2, [y - 0.3, y + 0.3], color=COLORS[1], linewidth=2)
+        loss_increases = rows.loc[rows["row"] == name, "loss_increase_nats"].clip(lower=LEAST_INCREASE)
+        axes.plot(loss_increases, [y] * len(loss_increases), "o", color=COLORS[0], alpha=0.6)
+        axes.plot([loss_increases.median()] * 2, [y - 0.3, y + 0.3], color=COLORS[1], linewidth=2)
     axes.set_xscale("log")
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
@@ -157,15 +157,22 @@ def sensitivity(frame: pd.DataFrame) -> Figure:
     `frame` is `quantization.evidence.sensitivity` of one model.
     """
     order = list(dict.fromkeys(frame["matrix"]))
-    figure, axes = paper.axes("matrix, from the embedding to the last block", "rise of the loss (nats)")
+    figure, axes = paper.axes("matrix, from the embedding to the last block", "loss increase (nats)")
     for (bits, group), color, marker in paper.styled(frame.groupby("bits")):
         at = [order.index(matrix) for matrix in group["matrix"]]
         axes.plot(
-            at, group["rise_nats"].clip(lower=LEAST_RISE), marker, color=color, markersize=5, label=f"{bits:g} bits"
+            at,
+            group["loss_increase_nats"].clip(lower=LEAST_INCREASE),
+            marker,
+            color=color,
+            markersize=5,
+            label=f"{bits:g} bits",
         )
-    worst = frame.loc[frame["rise_nats"].idxmax()]
+    worst = frame.loc[frame["loss_increase_nats"].idxmax()]
     words = {"xytext": (8, 0), "textcoords": "offset points", "va": "center", "fontsize": 8}
-    axes.annotate(worst["matrix"].removesuffix(".weight"), (order.index(worst["matrix"]), worst["rise_nats"]), **words)
+    axes.annotate(
+        worst["matrix"].removesuffix(".weight"), (order.index(worst["matrix"]), worst["loss_increase_nats"]), **words
+    )
     axes.set_yscale("log")
     axes.set_xticks([])
     axes.legend(frameon=False)
@@ -173,15 +180,16 @@ def sensitivity(frame: pd.DataFrame) -> Figure:
 
 
 def mixed(frame: pd.DataFrame) -> Figure:
-    """Rise of the loss by bytes: all matrices with the same bits, or each with its own, the bytes being equal.
+    """Loss increase by bytes: all matrices with the same bits, or each with its own, the bytes being equal.
 
     `frame` is `quantization.evidence.mixed` of one model; bars span the four parts of the test sequences.
     """
-    figure, axes = paper.axes("KiB of all matrices", "rise of the loss over float (nats)")
+    figure, axes = paper.axes("KiB of all matrices", "loss increase over float (nats)")
     for (kind, group), color, marker in paper.styled(frame.groupby("kind", sort=False)):
         group = group.sort_values("bytes")
         middle, low, high = (
-            group[column].clip(lower=LEAST_RISE) for column in ("rise_nats", "rise_low_nats", "rise_high_nats")
+            group[column].clip(lower=LEAST_INCREASE)
+            for column in ("loss_increase_nats", "loss_increase_low_nats", "loss_increase_high_nats")
         )
         label = {"uniform": "the same bits everywhere", "mixed": "bits by matrix"}[kind]
         errors = [middle - low, high - middle]
@@ -192,7 +200,7 @@ def mixed(frame: pd.DataFrame) -> Figure:
 
 
 def kv(frame: pd.DataFrame) -> Figure:
-    """Rise of the loss by context, and the bytes of the cache; `frame` is `evidence.kv_by_context` of a model."""
+    """Loss increase by context, and the bytes of the cache; `frame` is `evidence.kv_by_context` of a model."""
     figure, (left, right) = plt.subplots(1, 2, figsize=paper.SIZE, layout="constrained")
     plt.close(figure)
     whole, few = frame[frame["kv_bits"] == FLOAT], frame[frame["kv_bits"] != FLOAT]
@@ -200,8 +208,8 @@ def kv(frame: pd.DataFrame) -> Figure:
     for ((bits, keys), group), color, marker in paper.styled(few.groupby(["kv_bits", "keys"], sort=False)):
         label = f"{bits} bits, keys {'delayed' if keys == 'delayed' else f'per {keys}'}"
         right.plot(group["context"], group["bytes"] / 1024, color=color, marker=marker, label=label)
-        left.plot(group["context"], group["rise_nats"], color=color, marker=marker)
-    left.set(xlabel="context (tokens)", ylabel="rise of the loss in its second half (nats)")
+        left.plot(group["context"], group["loss_increase_nats"], color=color, marker=marker)
+    left.set(xlabel="context (tokens)", ylabel="loss increase in its second half (nats)")
     right.set(xlabel="context (tokens)", ylabel="KiB of the cache")
     for axes in (left, right):
         axes.grid(alpha=0.3)
@@ -220,7 +228,7 @@ def deep_and_wide(frame: pd.DataFrame) -> Figure:
     `frame` is `quantization.evidence.deep_and_wide` of one method and group size; a line per task. Where a loss hardly
     rises, its quotient means nothing, and is left out.
     """
-    figure, axes = paper.axes("bits of a weight", "rise of deep / rise of wide")
+    figure, axes = paper.axes("bits of a weight", "loss increase of deep / of wide")
     frame = frame[frame[["deep", "wide"]].min(axis=1) >= LEAST_QUOTIENT]
     for (task, group), color, marker in paper.styled(frame.groupby("task", sort=False)):
         table = spread(group, ["bits"], "ratio")
@@ -234,11 +242,11 @@ def deep_and_wide(frame: pd.DataFrame) -> Figure:
 
 
 def fragility(frame: pd.DataFrame, *, group_size: int = 32) -> Figure:
-    """Rise of the loss by depth at equal parameters, a line for each number of bits: median and range of the seeds.
+    """Loss increase by depth at equal parameters, a line for each number of bits: median and range of the seeds.
 
     `frame` is `quantization.evidence.fragility`.
     """
-    figure, axes = paper.axes("layers (same number of parameters along a line)", "rise of the loss over float (nats)")
+    figure, axes = paper.axes("layers (same number of parameters along a line)", "loss increase over float (nats)")
     table = spread(frame[frame["group_size"] == group_size], ["bits", "depth"])
     for (bits, group), color, marker in paper.styled(table.groupby("bits")):
         _band(axes, group.sort_values("depth"), "depth", f"{bits:g} bits", color, marker)
@@ -251,7 +259,7 @@ def fragility(frame: pd.DataFrame, *, group_size: int = 32) -> Figure:
 
 def _band(axes: Axes, table: pd.DataFrame, x: str, name: str, color: str, marker: str) -> None:
     """The median as a line in a band from lowest to highest."""
-    middle, low, high = (table[column].clip(lower=LEAST_RISE) for column in ("median", "min", "max"))
+    middle, low, high = (table[column].clip(lower=LEAST_INCREASE) for column in ("median", "min", "max"))
     axes.plot(table[x], middle, color=color, marker=marker, label=name)
     axes.fill_between(table[x], low, high, color=color, alpha=0.2, linewidth=0)
 

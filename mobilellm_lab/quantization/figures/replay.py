@@ -7,7 +7,7 @@ import pandas as pd
 
 from mobilellm_lab.charts.replay import CHOSEN, FAINT, HEIGHT, MARKED, TEXT, Replay, Slider
 from mobilellm_lab.charts.report import digits
-from mobilellm_lab.quantization.figures.plots import ARM_WORDS, LEAST_RISE
+from mobilellm_lab.quantization.figures.plots import ARM_WORDS, LEAST_INCREASE
 from mobilellm_lab.quantization.grid import CHANNEL, TENSOR
 from mobilellm_lab.quantization.study.evidence import ARMS, qat, runs
 from mobilellm_lab.quantization.study.sweep import BITS, DEEP, GROUPS, SCHEMES
@@ -25,7 +25,7 @@ PTQ = {
     "bits": "bits",
     "group_size": "scales",
     "scheme": "rounded",
-    "rise": "rise, nats",
+    "loss_increase": "loss increase, nats",
     "low": "lowest",
     "high": "highest",
     "perplexity": "perplexity",
@@ -36,27 +36,27 @@ PTQ = {
 QAT = {"model": "model", "bits": "bits", "arm": "way", "loss": "loss, nats, median"} | {
     "low": "lowest",
     "high": "highest",
-    "rise": "rise, nats",
+    "loss_increase": "loss increase, nats",
     "float_nats": "float, nats",
 }
 
 
 def rounded(store: Store) -> pd.DataFrame:
-    """A row per setting: model, bits, group_size, scheme, and the median of rise, perplexity, score and KiB.
+    """A row per setting: model, bits, group_size, scheme, and the median of loss increase, perplexity, score and KiB.
 
-    `low` and `high` are the lowest and the highest rise: over three seeds where the method looks at data, else over
-    four parts of the test sequences.
+    `low` and `high` are the lowest and highest loss increase: over three seeds where the method looks at data,
+    else over four parts of the test sequences.
     """
     frame = runs(store, "grid")
     frame["scheme"] = [SCHEME_WORDS[pair] for pair in zip(frame["method"], frame["symmetric"], strict=True)]
     groups = frame.groupby(["model", "bits", "group_size", "scheme"], sort=False)
     table = groups.agg(
-        rise=("rise_nats", "median"),
-        low=("rise_nats", "min"),
-        high=("rise_nats", "max"),
-        seeds=("rise_nats", "count"),
-        part_low=("rise_low_nats", "min"),
-        part_high=("rise_high_nats", "max"),
+        loss_increase=("loss_increase_nats", "median"),
+        low=("loss_increase_nats", "min"),
+        high=("loss_increase_nats", "max"),
+        seeds=("loss_increase_nats", "count"),
+        part_low=("loss_increase_low_nats", "min"),
+        part_high=("loss_increase_high_nats", "max"),
         perplexity=("perplexity", "median"),
         score=("score", "median"),
         n_bytes=("on_disk_bytes", "median"),
@@ -97,13 +97,13 @@ def ptq_replay(store: Store) -> Replay:
         origin=str(origin(store)),
         title="Rounding a trained model: how few bits will do?",
         alt=(
-            "Two charts, both with the rise of the loss over the float model on a logarithmic axis. Against bits of a "
+            "Two charts, both with the loss increase over the float model on a logarithmic axis. Against bits of a "
             "weight: the chosen way to round with its spread, the other ways faint. Against kibibytes on disk: all "
             "settings of the chosen model faint, the chosen one marked. The sentence below and the table say the "
             "same in numbers."
         ),
         key="Blue: the chosen way at the chosen scales, its band from lowest to highest. Orange: the chosen setting. "
-        f"Grey: the others. A rise below {LEAST_RISE:g} nats is drawn there.",
+        f"Grey: the others. A loss increase below {LEAST_INCREASE:g} nats is drawn there.",
         readout=partial(_ptq_said, rows),
     )
 
@@ -115,7 +115,7 @@ def _ptq_said(rows: pd.DataFrame, *, model: str, bits: int, group_size: int, sch
     answers = f"two-hop answers {row['score']:.3f}" if "stories" in model else f"{row['score']:.3f} bits per byte"
     return (
         f"{model}, {bits} bits, {GROUP_WORDS.get(group_size, f'groups of {group_size}')}, {scheme}: the loss is "
-        f"{row['rise']:+.4f} nats beside float ({row['low']:+.4f} to {row['high']:+.4f}, {over}), perplexity "
+        f"{row['loss_increase']:+.4f} nats beside float ({row['low']:+.4f} to {row['high']:+.4f}, {over}), perplexity "
         f"{digits(row['perplexity'])}, {answers}; {digits(row['kib'])} KiB on disk, {row['smaller']:.1f} times smaller."
     )
 
@@ -128,8 +128,8 @@ def trained(store: Store, qat_store: Store) -> pd.DataFrame:
     frame = frame[frame["arm"].isin(ARMS) & frame["model"].isin(DEEP) & frame["bits"].isin(TRAINED_BITS)]
     groups = frame.groupby(["model", "bits", "arm"], sort=False)
     table = groups["loss_nats"].agg(loss="median", low="min", high="max", seeds="count")
-    table = table.join(groups["rise_nats"].median().rename("rise")).reset_index()
-    return table.assign(float_nats=table["loss"] - table["rise"], arm=table["arm"].map(ARM_WORDS))
+    table = table.join(groups["loss_increase_nats"].median().rename("loss_increase")).reset_index()
+    return table.assign(float_nats=table["loss"] - table["loss_increase"], arm=table["arm"].map(ARM_WORDS))
 
 
 def qat_replay(store: Store, qat_store: Store) -> Replay:
@@ -169,7 +169,7 @@ def _qat_said(rows: pd.DataFrame, *, model: str, bits: int | float, arm: str) ->
     spread = f" ({row['low']:.3f} to {row['high']:.3f}, {row['seeds']:.0f} seeds)" if row["seeds"] > 1 else ""
     return (
         f"{model}, {bits:g} bit{'s' * (bits != 1)} in groups of 32, {arm}: loss {row['loss']:.3f} nats{spread}, "
-        f"{row['rise']:+.3f} beside the float model's {row['float_nats']:.3f}."
+        f"{row['loss_increase']:+.3f} beside the float model's {row['float_nats']:.3f}."
     )
 
 
@@ -179,16 +179,18 @@ def _bits_axis(bits: tuple) -> alt.X:
     return alt.X("bits:Q", scale=scale, axis=axis)
 
 
-def _rise(column: str, top: float) -> alt.Y:
-    decades = [LEAST_RISE * 10**power for power in range(6) if LEAST_RISE * 10**power <= top]
+def _loss_increase(column: str, top: float) -> alt.Y:
+    decades = [LEAST_INCREASE * 10**power for power in range(6) if LEAST_INCREASE * 10**power <= top]
     axis = alt.Axis(title=None, values=decades, format="~g")
-    return alt.Y(f"{column}:Q", scale=alt.Scale(type="log", domain=[LEAST_RISE, top], clamp=True), axis=axis)
+    return alt.Y(f"{column}:Q", scale=alt.Scale(type="log", domain=[LEAST_INCREASE, top], clamp=True), axis=axis)
 
 
 def _clipped(rows: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """What the charts need; a rise that a logarithm cannot show lies at the edge."""
-    chosen = rows[[*columns, "rise", "low", "high"]]
-    return chosen.assign(**{name: chosen[name].clip(lower=LEAST_RISE).round(6) for name in ("rise", "low", "high")})
+    """What the charts need; a loss increase that a logarithm cannot show lies at the edge."""
+    chosen = rows[[*columns, "loss_increase", "low", "high"]]
+    return chosen.assign(
+        **{name: chosen[name].clip(lower=LEAST_INCREASE).round(6) for name in ("loss_increase", "low", "high")}
+    )
 
 
 def _line(mine: alt.Chart, bits: Slider, x: alt.X, y: alt.Y) -> list[alt.Chart]:
@@ -204,15 +206,15 @@ def _by_bits(rows: pd.DataFrame, sliders: tuple[Slider, ...]) -> alt.LayerChart:
     model, bits, group_size, scheme = sliders
     base = alt.Chart(_clipped(rows, ["model", "bits", "group_size", "scheme"]))
     base = base.transform_filter(f"{model.chosen} && {group_size.chosen}")
-    mine, x, y = base.transform_filter(scheme.chosen), _bits_axis(BITS), partial(_rise, top=rows["high"].max())
+    mine, x, y = base.transform_filter(scheme.chosen), _bits_axis(BITS), partial(_loss_increase, top=rows["high"].max())
     layers = [
         base.transform_filter(f"!({scheme.chosen})")
         .mark_line(color=FAINT, opacity=0.6, strokeWidth=1.2)
-        .encode(x=x, y=y("rise"), detail="scheme:N"),
+        .encode(x=x, y=y("loss_increase"), detail="scheme:N"),
         mine.mark_area(color=CHOSEN, opacity=0.2).encode(x=x, y=y("low"), y2="high:Q"),
-        *_line(mine, bits, x, y("rise")),
+        *_line(mine, bits, x, y("loss_increase")),
     ]
-    return alt.layer(*layers).properties(height=HEIGHT, title="rise of the loss over float, nats")
+    return alt.layer(*layers).properties(height=HEIGHT, title="loss increase over float, nats")
 
 
 def _by_bytes(rows: pd.DataFrame, sliders: tuple[Slider, ...]) -> alt.LayerChart:
@@ -223,7 +225,7 @@ def _by_bytes(rows: pd.DataFrame, sliders: tuple[Slider, ...]) -> alt.LayerChart
     scale = alt.Scale(type="log", base=2, domain=[sizes.min(), sizes.max()], nice=False, padding=10)
     ticks = [2**power for power in range(5, 16) if sizes.min() <= 2**power <= sizes.max()]
     x = alt.X("kib:Q", scale=scale, axis=alt.Axis(title="KiB on disk", grid=False, values=ticks, format="d"))
-    y = _rise("rise", rows["high"].max())
+    y = _loss_increase("loss_increase", rows["high"].max())
     mine = base.transform_filter(f"{group_size.chosen} && {scheme.chosen}")
     layers = [
         base.mark_circle(color=FAINT, size=22, opacity=0.5).encode(x=x, y=y),

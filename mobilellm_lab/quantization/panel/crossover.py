@@ -10,7 +10,14 @@ import torch
 from mobilellm_lab import footprint
 from mobilellm_lab.charts.report import digits
 from mobilellm_lab.live.panel import Live, Values, static_if_headless
-from mobilellm_lab.quantization import BACKENDS, FLIP_LIVE_SIZES, FlipRecipe, FlipResult, FlipRun, find_backend
+from mobilellm_lab.quantization import (
+    BACKENDS,
+    CROSSOVER_LIVE_SIZES,
+    CrossoverRecipe,
+    CrossoverResult,
+    CrossoverRun,
+    find_backend,
+)
 from mobilellm_lab.quantization.panel.crossover_jobs import Beside, Ladder, Session
 from mobilellm_lab.reference import open_sweep
 from mobilellm_lab.sweeps import Store
@@ -20,10 +27,10 @@ GROUPS = {"What runs": ("size", "backend"), "How it is measured": ("repeats",)}
 ALL = "Run all sizes"
 
 
-class Flip(Live):
-    """The panel; `history` holds the `FlipResult` of every run of this session, `recipe` what the controls say."""
+class Crossover(Live):
+    """The panel; `history` holds the `CrossoverResult` of every run of this session, `recipe` what the controls say."""
 
-    def __init__(self, base: FlipRecipe, rows: list[dict], replay: Callable[[], object] | None = None):
+    def __init__(self, base: CrossoverRecipe, rows: list[dict], replay: Callable[[], object] | None = None):
         self.base, self.session = base, Session(rows=rows)
         super().__init__(
             _controls(base),
@@ -34,18 +41,18 @@ class Flip(Live):
             warm_up=_warm_up,
             replay=replay,
         )
-        self.buttons[ALL].tooltip = f"this backend at {', '.join(FLIP_LIVE_SIZES)}: where does it flip?"
+        self.buttons[ALL].tooltip = f"this backend at {', '.join(CROSSOVER_LIVE_SIZES)}: where does it flip?"
 
     @property
-    def history(self) -> list[FlipResult]:
+    def history(self) -> list[CrossoverResult]:
         return self.session.history
 
     @property
-    def recipe(self) -> FlipRecipe:
+    def recipe(self) -> CrossoverRecipe:
         """What the controls stand for now."""
         return self._recipe(self.values)
 
-    def _recipe(self, values: Values) -> FlipRecipe:
+    def _recipe(self, values: Values) -> CrossoverRecipe:
         return replace(self.base, **values)
 
     def _preview(self, values: Values) -> str:
@@ -67,8 +74,8 @@ class Flip(Live):
         return Ladder(self.session, self._recipe(values))
 
 
-def flip_panel(*, store: Store | None = None, **defaults) -> Flip:
-    """The live panel of where low bits become faster; `defaults` are fields of `FlipRecipe` where the controls start.
+def crossover_panel(*, store: Store | None = None, **defaults) -> Crossover:
+    """The live panel of the crossover; `defaults` are fields of `CrossoverRecipe` where the controls start.
 
     Args:
         store: rows to draw behind; None takes the repository's own, and a page shows their replay in place of the
@@ -82,16 +89,16 @@ def flip_panel(*, store: Store | None = None, **defaults) -> Flip:
         store = open_sweep("quantization_speed")
         replay = partial(_replay, store)
     with static_if_headless():
-        return Flip(FlipRecipe(**defaults), list(store.rows.values()), replay)
+        return Crossover(CrossoverRecipe(**defaults), list(store.rows.values()), replay)
 
 
 def _replay(store: Store) -> object:
-    from mobilellm_lab.quantization.figures.crossover_replay import flip_replay
+    from mobilellm_lab.quantization.figures.crossover_replay import crossover_replay
 
-    return flip_replay(store)
+    return crossover_replay(store)
 
 
-def _controls(base: FlipRecipe) -> dict[str, W.Widget]:
+def _controls(base: CrossoverRecipe) -> dict[str, W.Widget]:
     look = {"style": {"description_width": "5rem"}, "layout": {"width": "auto"}}
 
     def slider(description: str, values: tuple, words: str, value: object, tooltip: str) -> W.SelectionSlider:
@@ -99,7 +106,9 @@ def _controls(base: FlipRecipe) -> dict[str, W.Widget]:
         return W.SelectionSlider(description=description, options=options, value=value, tooltip=tooltip, **look)
 
     return {
-        "size": slider("model", FLIP_LIVE_SIZES, "{}", base.size, "parameters; random weights, speed does not mind"),
+        "size": slider(
+            "model", CROSSOVER_LIVE_SIZES, "{}", base.size, "parameters; random weights, speed does not mind"
+        ),
         "backend": W.Dropdown(
             description="backend",
             options=[(name, name) for name in BACKENDS],
@@ -116,5 +125,5 @@ def _warm_up() -> None:
     torch.set_num_threads(1)
     for backend in BACKENDS.values():
         if not backend.lacks():
-            for _ in FlipRun(FlipRecipe(backend=backend.name, size=FLIP_LIVE_SIZES[0], repeats=6)):
+            for _ in CrossoverRun(CrossoverRecipe(backend=backend.name, size=CROSSOVER_LIVE_SIZES[0], repeats=6)):
                 pass

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from mobilellm_lab import footprint
 from mobilellm_lab.charts import report
 from mobilellm_lab.charts.report import digits
-from mobilellm_lab.quantization import FLIP_LIVE_SIZES, FlipRecipe, FlipResult, FlipRun
-from mobilellm_lab.quantization.figures.crossover import Point, flip_svg, pairs_svg
+from mobilellm_lab.quantization import CROSSOVER_LIVE_SIZES, CrossoverRecipe, CrossoverResult, CrossoverRun
+from mobilellm_lab.quantization.figures.crossover import Point, crossover_svg, pairs_svg
 
 COLUMNS = "run, × float32, interval, verdict, tokens/s, float32, MB, float32, matrices".split(", ")
 
@@ -17,7 +17,7 @@ class Session:
     """What was measured since the panel was made, and the stored rows that it is compared with."""
 
     rows: list[dict] = field(default_factory=list)  # of the stored sweep
-    history: list[FlipResult] = field(default_factory=list)
+    history: list[CrossoverResult] = field(default_factory=list)
 
     def stored(self, backend: str) -> list[Point]:
         """The stored speedups of a backend, the smallest model first."""
@@ -29,9 +29,9 @@ class Session:
         names = dict.fromkeys(row["recipe"]["backend"] for row in self.rows)
         others = {name: self.stored(name) for name in names if name != backend}
         earlier = [point(result) for result in self.history if result.recipe.backend == backend]
-        return flip_svg([*earlier, *points], self.stored(backend), others)
+        return crossover_svg([*earlier, *points], self.stored(backend), others)
 
-    def said(self, recipe: FlipRecipe) -> str:
+    def said(self, recipe: CrossoverRecipe) -> str:
         """What the stored sweep measured at this setting; "" where it did not."""
         for row in self.rows:
             if (row["recipe"]["backend"], row["recipe"]["size"]) == (recipe.backend, recipe.size):
@@ -41,7 +41,7 @@ class Session:
                 )
         return ""
 
-    def table(self, recipe: FlipRecipe) -> str:
+    def table(self, recipe: CrossoverRecipe) -> str:
         """HTML of every run, the newest first, and what the stored sweep says of this setting."""
         if not self.history:
             return ""
@@ -66,11 +66,11 @@ class Session:
 class Beside:
     """One backend beside float32 at one size: the job behind Run."""
 
-    def __init__(self, session: Session, recipe: FlipRecipe):
-        self.session, self.recipe, self.run = session, recipe, FlipRun(recipe)
+    def __init__(self, session: Session, recipe: CrossoverRecipe):
+        self.session, self.recipe, self.run = session, recipe, CrossoverRun(recipe)
         self.phase, self.pairs = "starting", 0
         self.funnel: list[Point] = []  # number of pairs, and what they say
-        self.outcome: FlipResult | None = None  # of the pairs so far, then of all
+        self.outcome: CrossoverResult | None = None  # of the pairs so far, then of all
         self.stored = False  # whether `outcome` stands in the session
 
     def __iter__(self) -> Iterator[float]:
@@ -83,7 +83,7 @@ class Beside:
                 self.funnel.append((self.pairs, low, self.outcome.speedup, high))
             yield progress.share
 
-    def result(self) -> FlipResult | None:
+    def result(self) -> CrossoverResult | None:
         """None where it was stopped before the first pair."""
         if self.outcome is not None and not self.stored:
             self.outcome, self.stored = self.run.result(), True
@@ -127,9 +127,9 @@ class Beside:
 class Ladder:
     """One backend at every size that is run live, the smallest first: the job behind the second button."""
 
-    def __init__(self, session: Session, recipe: FlipRecipe):
+    def __init__(self, session: Session, recipe: CrossoverRecipe):
         self.session = session
-        self.recipes = [replace(recipe, size=size) for size in FLIP_LIVE_SIZES]
+        self.recipes = [replace(recipe, size=size) for size in CROSSOVER_LIVE_SIZES]
         self.job, self.results = Beside(session, self.recipes[0]), []
 
     def __iter__(self) -> Iterator[float]:
@@ -139,7 +139,7 @@ class Ladder:
                 yield (number + share) / len(self.recipes)
             self.results.append(self.job.result())
 
-    def result(self) -> list[FlipResult]:
+    def result(self) -> list[CrossoverResult]:
         """One for each size that was reached."""
         if not self.job.stored and self.job.result() is not None:  # stopped in between
             self.results.append(self.job.outcome)
@@ -160,19 +160,19 @@ class Ladder:
         return self.job.report()
 
 
-def point(result: FlipResult) -> Point:
+def point(result: CrossoverResult) -> Point:
     """A result's place in the picture."""
     low, high = result.interval
     return footprint.parameters(result.recipe.config) / 1e6, low, result.speedup, high
 
 
-def interval(result: FlipResult) -> str:
+def interval(result: CrossoverResult) -> str:
     """Its ends; with too few pairs they are 0 and infinity, and say so."""
     low, high = result.interval
     return f"{low:.2f} to {high:.2f}" if low > 0 else "too few pairs to tell"
 
 
-def label(recipe: FlipRecipe, *, taken: int) -> str:
+def label(recipe: CrossoverRecipe, *, taken: int) -> str:
     """A recipe in a few words, with the pairs that were taken of those it asks for."""
     pairs = f"{taken} of {recipe.repeats} pairs" if taken < recipe.repeats else f"{taken} pairs"
     return f"{recipe.backend}, {recipe.size}, {pairs}"

@@ -127,7 +127,7 @@ class Training:
         return report.tiles([*self._gain(), *self.shown.numbers()])
 
     def _gain(self) -> list[tuple[str, str, str]]:
-        """What training took back of the rise that rounding to nearest leaves."""
+        """What training took back of the loss increase that rounding to nearest leaves."""
         marks, before = self.shown.marks, self.start.exam.float_marks
         if self.rounded is None or marks is None:
             return [("Taken back", "…", "after training")]

@@ -14,7 +14,9 @@ from mobilellm_lab.quantization.study.recipe import FLOAT, QATRecipe, Recipe
 from mobilellm_lab.quantization.study.run import Sizes
 
 BATCH_TOKENS = 2048  # of one batch of the exam: about a tenth of a second at a million parameters
-COLUMNS = "run, perplexity, rise, answers, as float, KiB on disk, by formula, tokens/s packed, float".split(", ")
+COLUMNS = "run, perplexity, loss increase, answers, as float, KiB on disk, by formula, tokens/s packed, float".split(
+    ", "
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +33,7 @@ class Entry:
     float_per_s: float | None = None
 
     @property
-    def rise_nats(self) -> float:
+    def loss_increase_nats(self) -> float:
         """How much the loss is above the float model's, on the same sequences."""
         return self.marks.loss_nats - mean(self.float_marks.losses[: len(self.marks.losses)])
 
@@ -41,7 +43,7 @@ class Session:
     """What was run since the panel was made, the float models it starts from, and the repository's own runs."""
 
     folders: dict[str, Path]  # of the checkpoints, by name
-    stored: dict[str, list[Distance]] = field(default_factory=dict)  # by name: bytes and rise of measured rows
+    stored: dict[str, list[Distance]] = field(default_factory=dict)  # by name: bytes and loss increase of measured rows
     history: list[Entry] = field(default_factory=list)
     starts: dict[tuple[str, int], Start] = field(default_factory=dict)
 
@@ -57,9 +59,9 @@ class Session:
         return self.starts[name, tokens]
 
     def distances(self, start: Start) -> str:
-        """SVG of this session's runs from a float model, by bytes and rise, over the stored ones."""
+        """SVG of this session's runs from a float model, by bytes and loss increase, over the stored ones."""
         points = [
-            (entry.sizes.on_disk.bytes, entry.rise_nats, f"{number}. {entry.short}")
+            (entry.sizes.on_disk.bytes, entry.loss_increase_nats, f"{number}. {entry.short}")
             for number, entry in enumerate(self.history, 1)
             if entry.model == start.name
         ]
@@ -71,7 +73,7 @@ class Session:
             (
                 entry.label,
                 digits(entry.marks.perplexity),
-                f"{entry.rise_nats:+.4f}",
+                f"{entry.loss_increase_nats:+.4f}",
                 ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in entry.marks.scores.items()),
                 f"{100 * entry.marks.agreement:.1f} %",
                 digits(entry.sizes.on_disk.bytes / 1024),

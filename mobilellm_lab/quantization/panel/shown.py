@@ -74,10 +74,10 @@ class Shown:
         if self.marks is None or before is None:
             return [("Perplexity", "…", "after rounding")]
         asked = len(self.marks.losses)
-        rise_nats = self.marks.loss_nats - mean(before.losses[:asked])
+        loss_increase_nats = self.marks.loss_nats - mean(before.losses[:asked])
         rows = [
             ("Perplexity", digits(self.marks.perplexity), f"float {digits(before.perplexity)}"),
-            ("Loss", f"{self.marks.loss_nats:.3f} nats", f"{rise_nats:+.4f} over float"),
+            ("Loss", f"{self.marks.loss_nats:.3f} nats", f"{loss_increase_nats:+.4f} over float"),
         ]
         for name, value in self.marks.scores.items():
             note = f"float {before.scores[name]:.3f}" if name in before.scores else ""

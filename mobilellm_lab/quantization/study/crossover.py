@@ -15,14 +15,14 @@ from mobilellm_lab.model import KVCache, ModelConfig, Transformer, rope_tables
 from mobilellm_lab.quantization.libraries.converted import in_memory, quantized_matrices
 from mobilellm_lab.quantization.libraries.kernels import find_backend
 
-SIZES: dict[str, ModelConfig] = {  # chapter 1's
+CROSSOVER_SIZES: dict[str, ModelConfig] = {  # chapter 1's
     "60k": zoo.solve(60_000, 4, vocab_size=256),
     "1M": zoo.solve(1_000_000, 8, vocab_size=512, n_heads=8, n_kv_heads=4),
     "5M": zoo.solve(5_000_000, 8, vocab_size=4096, n_heads=8, n_kv_heads=4),
     "25M": zoo.solve(25_000_000, 12, vocab_size=8192, n_heads=8, n_kv_heads=4),
     "125M": zoo.SHAPES["MobileLLM-125M"].config,
 }
-LIVE_SIZES = ("60k", "1M", "5M", "25M")  # those that are drawn, converted and decoding within a second
+CROSSOVER_LIVE_SIZES = ("60k", "1M", "5M", "25M")  # those that are drawn, converted and decoding within a second
 CONTEXT = 64  # positions that each token sees
 SAMPLE_MS = 4.0  # one sample is as many steps as take so long: far above the clock's steps and a thread switch
 WARMUP = 3  # samples of each model that are not counted
@@ -31,29 +31,31 @@ SWIFTER = {"a is faster": "slower", "b is faster": "faster", "not distinguishabl
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class CrossoverRecipe:
     """One setting of the sliders.
 
     Raises:
         ValueError: an unknown backend or size, or repeats out of range.
     """
 
+    stored_as = "Recipe"  # in the keys of stored rows
+
     backend: str = "torch.ao int8 dynamic"  # a name of `kernels.BACKENDS`; "float32" measures what noise there is
-    size: str = "5M"  # a name of SIZES
+    size: str = "5M"  # a name of CROSSOVER_SIZES
     repeats: int = 20  # pairs
     seed: int = 0  # of the weights, and of the order within the pairs
 
     def __post_init__(self) -> None:
         find_backend(self.backend)
-        if self.size not in SIZES:
-            raise ValueError(f"size={self.size!r}: choose one of {', '.join(SIZES)}")
+        if self.size not in CROSSOVER_SIZES:
+            raise ValueError(f"size={self.size!r}: choose one of {', '.join(CROSSOVER_SIZES)}")
         if not isinstance(self.repeats, int) or not FEWEST <= self.repeats <= MOST:
             raise ValueError(f"repeats={self.repeats}: choose {FEWEST} to {MOST} pairs")
 
     @property
     def config(self) -> ModelConfig:
         """The float model's shape."""
-        return SIZES[self.size]
+        return CROSSOVER_SIZES[self.size]
 
 
 def random_model(config: ModelConfig, *, seed: int = 0) -> Generator[float, None, Transformer]:
@@ -133,10 +135,10 @@ class Progress:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Result:
+class CrossoverResult:
     """A backend beside float32 at one size, on this machine."""
 
-    recipe: Recipe
+    recipe: CrossoverRecipe
     comparison: Comparison  # a: float32, b: the backend; milliseconds of a step
     matrices: tuple[int, int]  # quantized, all
     memory: InMemory
@@ -171,10 +173,10 @@ SHARES = {"drawing": (0.0, 0.15), "converting": (0.15, 0.3), "warming up": (0.3,
 
 
 @dataclass
-class Run:
+class CrossoverRun:
     """A recipe being run. Iterate for the progress, stop whenever you like, then ask for `result()`."""
 
-    recipe: Recipe
+    recipe: CrossoverRecipe
     clock: Callable[[], float] = time.perf_counter
     float_ms: list[float] = field(init=False, default_factory=list)
     backend_ms: list[float] = field(init=False, default_factory=list)
@@ -217,7 +219,7 @@ class Run:
         whole = min(len(self.float_ms), len(self.backend_ms))
         return Progress(phase=phase, share=low + (high - low) * share, pairs=whole)
 
-    def result(self) -> Result:
+    def result(self) -> CrossoverResult:
         """What is known now; after a stop, from the pairs that are whole.
 
         Raises:
@@ -227,4 +229,4 @@ class Run:
         if not whole:
             raise ValueError("pairs=0 taken: iterate over the run before asking for its result")
         found = compare_samples(self.float_ms[:whole], self.backend_ms[:whole])
-        return Result(recipe=self.recipe, comparison=found, **self._known)
+        return CrossoverResult(recipe=self.recipe, comparison=found, **self._known)

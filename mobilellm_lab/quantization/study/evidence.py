@@ -21,9 +21,9 @@ ARMS = ("ptq rtn", "ptq gptq", "float then rtn", "float then gptq", "qat")  # of
 def runs(store: Store, study: str) -> pd.DataFrame:
     """One row per stored run of a study: its recipe, its loss beside the float model's, its answers and its bytes.
 
-    `rise_nats` is the loss less the float model's on the same test sequences; `rise_low_nats` and `rise_high_nats` are
-    the lowest and highest rise over four equal parts of them. `score` is two-hop accuracy on stories (higher is
-    better) and bits per byte on text (lower is better).
+    `loss_increase_nats` is the loss less the float model's on the same test sequences; `..._low_nats` and
+    `..._high_nats` are its lowest and highest over four equal parts of them. `score` is two-hop accuracy on stories
+    (higher is better) and bits per byte on text (lower is better).
 
     Raises:
         ValueError: no such study, or a run of it is not in the store; names it and the command that makes it.
@@ -36,16 +36,16 @@ def runs(store: Store, study: str) -> pd.DataFrame:
 
 def _run(store: Store, study: str, recipe: Recipe) -> dict:
     row, before = found(store, recipe), found(store, Recipe(model=recipe.model, bits=FLOAT))
-    rises = [after - own for after, own in zip(row["parts"], before["parts"], strict=True)]
+    loss_increases = [after - own for after, own in zip(row["parts"], before["parts"], strict=True)]
     scores = row["scores"]
     return {
         "study": study,
         **asdict(recipe),
         "factor": recipe.factor if recipe.planted != "none" else 1,
         "loss_nats": row["loss_nats"],
-        "rise_nats": row["loss_nats"] - before["loss_nats"],
-        "rise_low_nats": min(rises),
-        "rise_high_nats": max(rises),
+        "loss_increase_nats": row["loss_nats"] - before["loss_nats"],
+        "loss_increase_low_nats": min(loss_increases),
+        "loss_increase_high_nats": max(loss_increases),
         "perplexity": math.exp(min(row["loss_nats"], 700)),
         "score": scores["two-hop"] if "two-hop" in scores else scores["bits_per_byte"],
         **{name.replace("-", "_"): scores.get(name, math.nan) for name in ("one-hop", "two-hop")},
@@ -65,63 +65,69 @@ def found(store: Store, recipe: object, command: str = "mobilellm-lab sweep quan
     return store[recipe]
 
 
-def spread(frame: pd.DataFrame, by: Sequence[str], column: str = "rise_nats") -> pd.DataFrame:
+def spread(frame: pd.DataFrame, by: Sequence[str], column: str = "loss_increase_nats") -> pd.DataFrame:
     """Median, lowest and highest `column` of each group, in the order of `frame`: the spread over its seeds.
 
-    A rise that was measured once has the spread of that run: over the four parts of the test sequences.
+    A loss increase that was measured once has the spread of that run: over the four parts of the test sequences.
     """
     groups = frame.groupby(list(by), sort=False)
     table = groups[column].agg(["median", "min", "max", "count"])
-    if column == "rise_nats" and "rise_low_nats" in frame:
+    if column == "loss_increase_nats" and "loss_increase_low_nats" in frame:
         once = table["count"] == 1
-        table.loc[once, "min"] = groups["rise_low_nats"].min()[once]
-        table.loc[once, "max"] = groups["rise_high_nats"].max()[once]
+        table.loc[once, "min"] = groups["loss_increase_low_nats"].min()[once]
+        table.loc[once, "max"] = groups["loss_increase_high_nats"].max()[once]
     return table.reset_index()
 
 
 def kv_by_context(store: Store) -> pd.DataFrame:
     """Bytes of the KV cache of one sequence and loss over the second half of the context, by bits and length.
 
-    `rise_nats` is the loss less that of the cache in float at the same length.
+    `loss_increase_nats` is the loss less that of the cache in float at the same length.
     """
     rows = []
     for model in DEEP + WIDE:
         before = {row["context"]: row["loss_nats"] for row in found(store, contexts(model)[0])["contexts"]}
         for recipe in contexts(model):
             for row in found(store, recipe)["contexts"]:
-                rise_nats = row["loss_nats"] - before[row["context"]]
+                loss_increase_nats = row["loss_nats"] - before[row["context"]]
                 rows.append(
-                    {"model": model, "kv_bits": recipe.kv_bits, "keys": recipe.keys, **row, "rise_nats": rise_nats}
+                    {
+                        "model": model,
+                        "kv_bits": recipe.kv_bits,
+                        "keys": recipe.keys,
+                        **row,
+                        "loss_increase_nats": loss_increase_nats,
+                    }
                 )
     return pd.DataFrame(rows)
 
 
 def mixed(store: Store) -> pd.DataFrame:
-    """Each matrix its own bits, or all the same, at equal bytes: loss and its rise over the float model's."""
+    """Each matrix its own bits, or all the same, at equal bytes: loss and its loss increase over the float model's."""
     rows = []
     for model in DEEP:
         before = found(store, Recipe(model=model, bits=FLOAT))
         for made in found(store, Mixture(model=model))["made"]:
-            rises = [after - own for after, own in zip(made["parts"], before["parts"], strict=True)]
+            loss_increases = [after - own for after, own in zip(made["parts"], before["parts"], strict=True)]
             rows.append(
                 {"model": model}
                 | {name: made[name] for name in ("kind", "budget_bits", "bytes", "loss_nats")}
-                | {"rise_nats": made["loss_nats"] - before["loss_nats"]}
-                | {"rise_low_nats": min(rises), "rise_high_nats": max(rises)}
+                | {"loss_increase_nats": made["loss_nats"] - before["loss_nats"]}
+                | {"loss_increase_low_nats": min(loss_increases), "loss_increase_high_nats": max(loss_increases)}
                 | {"matrices": {float(bits): count for bits, count in made["matrices"].items()}}
             )
     return pd.DataFrame(rows)
 
 
 def sensitivity(store: Store) -> pd.DataFrame:
-    """What each matrix alone costs on a grid of a few bits: rise of the loss on validation sequences, and its bytes."""
+    """What each matrix alone costs on a grid of a few bits: loss increase on validation sequences, and its bytes."""
     rows = []
     for model in DEEP:
-        for matrix, bits, rise_nats, n_bytes in found(store, Mixture(model=model))["sensitivity"]:
+        for matrix, bits, loss_increase_nats, n_bytes in found(store, Mixture(model=model))["sensitivity"]:
             part = "attention" if ".attention." in matrix else "ffn" if ".ffn." in matrix else "embedding"
             rows.append(
                 {"model": model, "matrix": matrix, "part": part, "bits": bits}
-                | {"rise_nats": rise_nats, "bytes": n_bytes}
+                | {"loss_increase_nats": loss_increase_nats, "bytes": n_bytes}
             )
     return pd.DataFrame(rows)
 
@@ -138,20 +144,25 @@ def fragility(store: Store) -> pd.DataFrame:
             own |= {"lr": recipe.lr, "seed": recipe.seed}
             own |= {"float_loss_nats": row["loss_nats"], "float_accuracy": row["accuracy"]}
             for rounded in row["rounded"]:
-                rows.append(own | rounded | {"rise_nats": rounded["loss_nats"] - row["loss_nats"]})
+                rows.append(own | rounded | {"loss_increase_nats": rounded["loss_nats"] - row["loss_nats"]})
     return pd.DataFrame(rows)
 
 
 def deep_and_wide(store: Store) -> pd.DataFrame:
-    """The reference models of equal size, deep beside wide: rise of the loss by bits, group size and method.
+    """The reference models of equal size, deep beside wide: loss increase by bits, group size and method.
 
-    Columns: task, bits, group_size, method, seed, deep, wide (rise_nats of each), ratio (deep / wide).
+    Columns: task, bits, group_size, method, seed, deep, wide (loss_increase_nats of each), ratio (deep / wide).
     """
     both = pd.concat([runs(store, "grid"), runs(store, "wide")], ignore_index=True)
     both = both[both["symmetric"]]
     both[["task", "shape"]] = both["model"].str.split("-", expand=True)
     keys = ["task", "bits", "group_size", "method", "seed"]
-    table = both.pivot(index=keys, columns="shape", values="rise_nats").dropna().reset_index().rename_axis(columns=None)
+    table = (
+        both.pivot(index=keys, columns="shape", values="loss_increase_nats")
+        .dropna()
+        .reset_index()
+        .rename_axis(columns=None)
+    )
     return table.assign(ratio=table["deep"] / table["wide"])
 
 
@@ -169,7 +180,7 @@ def qat(store: Store) -> pd.DataFrame:
             row = found(store, recipe, sweep_qat.COMMAND)
             before = row["start"]["loss_nats"]
             for name, bits, made in _made(recipe, row):
-                scores, rises = (
+                scores, loss_increases = (
                     made["scores"],
                     [b - a for a, b in zip(row["start"]["parts"], made["parts"], strict=True)],
                 )
@@ -177,9 +188,9 @@ def qat(store: Store) -> pd.DataFrame:
                     {"model": recipe.model, "arm": name, "bits": bits, "seed": recipe.seed, "lr": recipe.lr}
                     | {"steps": row["steps"], "float_nats": before, "loss_nats": made["loss_nats"]}
                     | {
-                        "rise_nats": made["loss_nats"] - before,
-                        "rise_low_nats": min(rises),
-                        "rise_high_nats": max(rises),
+                        "loss_increase_nats": made["loss_nats"] - before,
+                        "loss_increase_low_nats": min(loss_increases),
+                        "loss_increase_high_nats": max(loss_increases),
                     }
                     | {"score": scores["two-hop"] if "two-hop" in scores else scores["bits_per_byte"]}
                 )
@@ -200,7 +211,7 @@ def crossover(store: Store, qat_store: Store, model: str) -> pd.DataFrame:
     """Rounding after training beside training with the grid, by bits at groups of 32: where one breaks and one holds.
 
     For each of `ARMS` the median, lowest and highest loss over its seeds, as "qat median" and so on; `float_nats`, and
-    `recovered`: the share of the rise by rounding to nearest that training with the grid takes back, by medians.
+    `recovered`: the share of the loss increase by RTN that QAT takes back, by medians.
     """
     trained = qat(qat_store)
     trained = trained[(trained["model"] == model) & trained["arm"].isin(ARMS)]

@@ -49,7 +49,7 @@ def mixture_row(recipe: Mixture, *, folder: Path) -> dict:
     rows = [made("uniform", bits, dict.fromkeys(shapes, grids[bits])) for bits in BITS if bits in UNIFORM]
     rows += [made("mixed", budget, assign(costs, _bytes(size, budget))) for budget in BUDGETS]
     return {
-        "sensitivity": [[c.matrix, c.grid.bits, round(c.rise_nats, 6), c.bytes] for c in costs],
+        "sensitivity": [[c.matrix, c.grid.bits, round(c.loss_increase_nats, 6), c.bytes] for c in costs],
         "made": rows,
         **begin.says("mobilellm-lab sweep quantization"),
     }

@@ -15,7 +15,7 @@ from mobilellm_lab.quantization.activations import quantize_activations
 from mobilellm_lab.quantization.calibration import Calibration, calibrate, calibration_data
 from mobilellm_lab.quantization.files import save_quantized
 from mobilellm_lab.quantization.kv_cache import WithCache
-from mobilellm_lab.quantization.outliers import plant
+from mobilellm_lab.quantization.outliers import inject_outliers
 from mobilellm_lab.quantization.ptq import CALIBRATED, quantizing
 from mobilellm_lab.quantization.quantized import QuantizedModel, matrices, select
 from mobilellm_lab.quantization.rotation import rotate
@@ -100,7 +100,7 @@ class Run:
         recipe = self.recipe
         if recipe.planted != "none":
             options = {"channels": CHANNELS, "factor": recipe.factor, "seed": recipe.seed}
-            self.start = plant(self.start, kind=recipe.planted, **options)
+            self.start = inject_outliers(self.start, kind=recipe.planted, **options)
             yield Progress(phase="planting outliers", share=0.11)
         if recipe.rotate:
             self.start = rotate(self.start)

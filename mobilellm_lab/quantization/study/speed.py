@@ -16,11 +16,11 @@ from mobilellm_lab.quantization.libraries import converted
 from mobilellm_lab.quantization.libraries.kernels import BACKENDS, find_backend
 from mobilellm_lab.quantization.study.crossover import (
     CONTEXT,
-    SIZES,
+    CROSSOVER_SIZES,
     SWIFTER,
     WARMUP,
     Contestant,
-    Recipe,
+    CrossoverRecipe,
     operations,
     pairs,
     random_model,
@@ -30,23 +30,27 @@ SERIES, PAIRS = 5, 10  # series of so many pairs, each with the series of all ot
 SPEED_REPEATS = SERIES * PAIRS
 
 
-def speed_recipes() -> list[Recipe]:
+def speed_recipes() -> list[CrossoverRecipe]:
     """Every backend at every size, the small models first; float32 beside itself shows the noise."""
-    return [Recipe(backend=backend, size=size, repeats=SPEED_REPEATS) for size in SIZES for backend in BACKENDS]
+    return [
+        CrossoverRecipe(backend=backend, size=size, repeats=SPEED_REPEATS)
+        for size in CROSSOVER_SIZES
+        for backend in BACKENDS
+    ]
 
 
-def flip_size(rows: Iterable[dict], backend: str) -> str | None:
+def crossover_size(rows: Iterable[dict], backend: str) -> str | None:
     """The smallest size from which on this backend was measured to be faster than float32; None if there is none."""
     verdicts = {row["recipe"]["size"]: row["verdict"] for row in rows if row["recipe"]["backend"] == backend}
     found = None
-    for size in reversed([size for size in SIZES if size in verdicts]):
+    for size in reversed([size for size in CROSSOVER_SIZES if size in verdicts]):
         if verdicts[size] != "faster":
             break
         found = size
     return found
 
 
-def measure_speed(todo: Iterable[Recipe]) -> Iterator[tuple[Recipe, dict]]:
+def measure_speed(todo: Iterable[CrossoverRecipe]) -> Iterator[tuple[CrossoverRecipe, dict]]:
     """Yields a row per recipe. The backends of one size take turns, so that a busy minute slows them alike.
 
     All models of a size are in memory together, with float32 and its copy: 2 GiB at 125M.
@@ -58,7 +62,7 @@ def measure_speed(todo: Iterable[Recipe]) -> Iterator[tuple[Recipe, dict]]:
         models = {recipe: find_backend(recipe.backend).prepare(base) for recipe in group}
         facts = {recipe: _facts(model) for recipe, model in models.items()}
         plain, others = _warm(base), {recipe: _warm(model) for recipe, model in models.items()}
-        taken: dict[Recipe, list[tuple[list[float], list[float]]]] = {recipe: [] for recipe in group}
+        taken: dict[CrossoverRecipe, list[tuple[list[float], list[float]]]] = {recipe: [] for recipe in group}
         for number in range(SERIES):
             for recipe in group:
                 repeats = recipe.repeats // SERIES + (number < recipe.repeats % SERIES)
@@ -70,7 +74,9 @@ def measure_speed(todo: Iterable[Recipe]) -> Iterator[tuple[Recipe, dict]]:
         yield from ((recipe, _row(recipe, taken[recipe], facts[recipe], float_facts)) for recipe in group)
 
 
-def _row(recipe: Recipe, series: list[tuple[list[float], list[float]]], facts: dict, float_facts: dict) -> dict:
+def _row(
+    recipe: CrossoverRecipe, series: list[tuple[list[float], list[float]]], facts: dict, float_facts: dict
+) -> dict:
     """What was measured: both speeds, their ratio with its interval, and each series by itself."""
     c = recipe.config
     a_ms, b_ms = ([ms for one in series for ms in one[side]] for side in (0, 1))
@@ -116,7 +122,7 @@ def _facts(model: Transformer) -> dict:
 
 
 def _drawn(size: str) -> Transformer:
-    drawing = random_model(SIZES[size])
+    drawing = random_model(CROSSOVER_SIZES[size])
     while True:
         try:
             next(drawing)

@@ -124,7 +124,7 @@ def recipe_row(recipe: Recipe, *, folder: Path) -> dict:
 
 
 def distances(store: Store, model: str) -> list[tuple[int, float]]:
-    """(bytes on disk, rise of the loss in nats) of what is stored of a model whose weights alone were rounded."""
+    """(bytes on disk, loss increase in nats) of what is stored of a model whose weights alone were rounded."""
     free = {"bits", "group_size", "symmetric", "method", "layers", "seed"}
     chosen = store.alike(Recipe(model=model), free=free)
     before = next((row["loss_nats"] for row in chosen if row["recipe"]["bits"] == FLOAT), None)

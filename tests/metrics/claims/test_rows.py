@@ -2,7 +2,7 @@
 
 import pytest
 
-from mobilellm_lab.metrics import LIES, OUTCOMES, lie_trials, recipes
+from mobilellm_lab.metrics import OUTCOMES, PITFALLS, pitfall_trials, recipes
 from mobilellm_lab.metrics.sweep import PAIRS, SERIES, WINDOWS
 from mobilellm_lab.reference import open_sweep
 from mobilellm_lab.sweeps import key
@@ -12,7 +12,9 @@ DUELS, TOLD = open_sweep("metrics"), open_sweep("metrics_lies")
 
 def test_every_duel_and_every_lie_is_there_and_no_other():
     assert set(DUELS.rows) == {key(recipe) for recipe in recipes()}, "make them with `mobilellm-lab sweep metrics`"
-    assert set(TOLD.rows) == {key(trial) for trial in lie_trials()}, "make them with `mobilellm-lab sweep metrics_lies`"
+    assert set(TOLD.rows) == {key(trial) for trial in pitfall_trials()}, (
+        "make them with `mobilellm-lab sweep metrics_lies`"
+    )
 
 
 def test_every_duel_was_measured_as_it_is_measured_now():
@@ -48,7 +50,7 @@ def test_more_pairs_and_a_larger_difference_are_judged_better():
     assert right[5, 80] > right[5, 6]
 
 
-@pytest.mark.parametrize("name", LIES)
+@pytest.mark.parametrize("name", PITFALLS)
 def test_both_numbers_of_a_lie_were_measured_in_every_repeat(name):
     rows = [row for row in TOLD.rows.values() if row["recipe"]["name"] == name]
     assert len(rows) == 3

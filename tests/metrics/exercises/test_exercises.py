@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from mobilellm_lab.measuring import bootstrap_interval, counter_difference_uj, pareto
-from mobilellm_lab.metrics.claims.stored import OUTCOMES, duels, lies
+from mobilellm_lab.metrics.claims.stored import OUTCOMES, duels, pitfalls
 from mobilellm_lab.metrics.exercises import BITS, BOOTSTRAP, EXERCISES, FRONT, JOULES, SHOT, THREADS, TPOT
 from mobilellm_lab.reference import open_sweep
 
@@ -282,7 +282,7 @@ def test_the_predictions_quote_what_was_stored():
     one = duels(open_sweep("metrics"), slowdown_percent=5, neighbour=False, rule="one shot").iloc[0]
     assert SHOT.reference().median == pytest.approx(100 * (1 - one["right"]))
     assert THREADS.reference().median == pytest.approx(
-        lies(open_sweep("metrics_lies"), "wrong_threads")["factor"].median()
+        pitfalls(open_sweep("metrics_lies"), "wrong_threads")["factor"].median()
     )
 
 
@@ -304,7 +304,7 @@ def test_a_stored_duel_is_one_row_of_shares():
     ("read", "words"),
     [
         (lambda: duels(open_sweep("metrics"), rule="a hunch"), "no stored duel with {'rule': 'a hunch'}"),
-        (lambda: lies(open_sweep("metrics_lies"), "white"), "no stored lie called 'white'"),
+        (lambda: pitfalls(open_sweep("metrics_lies"), "white"), "no stored pitfall called 'white'"),
     ],
 )
 def test_what_was_not_measured_is_named(read, words):

@@ -12,8 +12,8 @@ from mobilellm_lab.metrics.figures.plots import (
     comparison_intervals,
     four_columns,
     latency_distribution,
-    lies,
     pareto_front,
+    pitfalls,
     quality_intervals,
     right_verdicts,
 )
@@ -36,7 +36,7 @@ POINTS = pd.DataFrame(
     {"ms": [1.0, 2.0, 3.0, 4.0], "accuracy": [0.5, 0.7, 0.6, 0.8]}, index=["tiny", "small", "slow", "large"]
 )
 BETTER = {"ms": "lower", "accuracy": "higher"}
-LIES = pd.DataFrame(
+PITFALLS = pd.DataFrame(
     [("no warm-up", 30.0, 10.0), ("no warm-up", 40.0, 12.0), ("no warm-up", 35.0, 11.0), ("one shot", 2.0, 8.0)],
     columns=["title", "wrong", "right"],
 ).assign(unit="ms")
@@ -53,7 +53,7 @@ ALL = {
     "comparison_intervals": lambda: comparison_intervals(COMPARISONS),
     "quality_intervals": lambda: quality_intervals(INTERVALS, x_label="accuracy"),
     "pareto_front": lambda: pareto_front(POINTS, BETTER),
-    "lies": lambda: lies(LIES),
+    "lies": lambda: pitfalls(PITFALLS),
     "right_verdicts": lambda: right_verdicts(SHARES),
 }
 
@@ -83,9 +83,9 @@ def test_a_figure_is_returned_and_nothing_is_left_open(name):
 
 @pytest.mark.parametrize("name", ALL)
 def test_the_data_are_left_alone(name):
-    copies = [frame.copy() for frame in (POINTS, LIES, SHARES)]
+    copies = [frame.copy() for frame in (POINTS, PITFALLS, SHARES)]
     ALL[name]()
-    for frame, copy in zip((POINTS, LIES, SHARES), copies, strict=True):
+    for frame, copy in zip((POINTS, PITFALLS, SHARES), copies, strict=True):
         pd.testing.assert_frame_equal(frame, copy)
 
 
@@ -178,7 +178,7 @@ def test_a_front_of_one_or_three_columns_is_refused():
 
 
 def test_lies_are_multiples_of_the_truth():
-    (axes,) = lies(LIES).axes
+    (axes,) = pitfalls(PITFALLS).axes
     assert rows_of(axes) == ["no warm-up", "one shot"]
     right, wrong, right_2, wrong_2, one = axes.lines
     assert [x for x, _ in points(right)] == pytest.approx([10 / 11, 12 / 11, 1])

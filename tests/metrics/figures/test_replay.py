@@ -6,15 +6,15 @@ import altair as alt
 import pytest
 
 from mobilellm_lab.metrics.duel import OUTCOMES, RULES
-from mobilellm_lab.metrics.figures.replay import duel_replay, duels, lies, lies_replay
-from mobilellm_lab.metrics.pitfalls import LIES
-from mobilellm_lab.metrics.sweep import LIE_REPEATS, REPEATS, SLOWDOWNS
+from mobilellm_lab.metrics.figures.replay import duel_replay, duels, pitfalls, pitfalls_replay
+from mobilellm_lab.metrics.pitfalls import PITFALLS
+from mobilellm_lab.metrics.sweep import PITFALL_REPEATS, REPEATS, SLOWDOWNS
 from mobilellm_lab.reference import open_sweep
 from mobilellm_lab.sweeps import Store
 
 MAKERS = {
     "duel": lambda: duel_replay(open_sweep("metrics")),
-    "lies": lambda: lies_replay(open_sweep("metrics_lies")),
+    "lies": lambda: pitfalls_replay(open_sweep("metrics_lies")),
 }
 
 
@@ -44,8 +44,8 @@ def test_the_first_pictures_hold_marks():
     assert len(re.findall(r'aria-roledescription="bar"', bars)) == len(OUTCOMES)
     assert len(re.findall(r'aria-roledescription="circle"', lines)) == len(SLOWDOWNS) + 1  # one is marked
     told, factors = MAKERS["lies"]().svgs()
-    assert len(re.findall(r'aria-roledescription="point"', told)) == 2 * LIE_REPEATS
-    assert len(re.findall(r'aria-roledescription="point"', factors)) == len(LIES) * LIE_REPEATS
+    assert len(re.findall(r'aria-roledescription="point"', told)) == 2 * PITFALL_REPEATS
+    assert len(re.findall(r'aria-roledescription="point"', factors)) == len(PITFALLS) * PITFALL_REPEATS
 
 
 def test_duels_have_the_full_product():
@@ -90,20 +90,20 @@ def test_a_setting_that_is_not_stored_is_refused(tmp_path):
 
 def test_every_lie_is_told_with_its_own_numbers_and_its_cure():
     store = open_sweep("metrics_lies")
-    replay, frame = lies_replay(store), lies(store)
+    replay, frame = pitfalls_replay(store), pitfalls(store)
     (slider,) = replay.sliders
-    assert set(slider.values) == set(LIES)
+    assert set(slider.values) == set(PITFALLS)
     for name, said in zip(slider.values, replay.readouts, strict=True):
-        rows = frame[frame["lie"] == name]
-        assert len(rows) == LIE_REPEATS
-        middle = rows.sort_values("factor").iloc[LIE_REPEATS // 2]
+        rows = frame[frame["pitfall"] == name]
+        assert len(rows) == PITFALL_REPEATS
+        middle = rows.sort_values("factor").iloc[PITFALL_REPEATS // 2]
         assert middle["says_wrong"] in said and middle["says_right"] in said and said.endswith(middle["cure"])
         assert f"{rows['factor'].min():.3g} to {rows['factor'].max():.3g} times" in said
 
 
 def test_both_numbers_of_a_lie_are_the_stored_ones():
     store = open_sweep("metrics_lies")
-    frame = lies(store).set_index(["lie", "repeat"])
+    frame = pitfalls(store).set_index(["pitfall", "repeat"])
     for row in store.rows.values():
         shown = frame.loc[(row["recipe"]["name"], row["recipe"]["repeat"])]
         assert (shown["wrong"], shown["right"], shown["unit"]) == (row["wrong"], row["right"], row["unit"])

@@ -5,7 +5,7 @@ import time
 import psutil
 import pytest
 
-from mobilellm_lab.metrics.duel import OUTCOMES, RULES, VERDICTS, Recipe, Result, outcome
+from mobilellm_lab.metrics.duel import OUTCOMES, RULES, VERDICTS, DuelRecipe, DuelResult, outcome
 from mobilellm_lab.metrics.panel import metrics_panel
 from mobilellm_lab.metrics.panel.controls import Metrics, stored
 from mobilellm_lab.metrics.panel.jobs import DUELS, label
@@ -37,8 +37,8 @@ def busy_processes() -> list[psutil.Process]:
     return found
 
 
-def run(panel: Metrics, *, wait_s: float = 60) -> Result:
-    """The result of pressing Run, once it is known to fit what the panel promised."""
+def run(panel: Metrics, *, wait_s: float = 60) -> DuelResult:
+    """The result of pressing DuelRun, once it is known to fit what the panel promised."""
     recipe = panel.recipe
     panel.buttons["Run"].click()
     assert panel.wait(wait_s)
@@ -177,19 +177,19 @@ def test_bad_defaults_are_refused_by_name():
 
 def test_a_default_that_no_control_offers_is_offered():
     panel = metrics_panel(slowdown_percent=7, repeats=12)
-    assert panel.recipe == Recipe(slowdown_percent=7, repeats=12)
+    assert panel.recipe == DuelRecipe(slowdown_percent=7, repeats=12)
 
 
 def test_the_stored_sweep_is_asked_and_says_nothing_of_what_it_did_not_measure():
     store = open_sweep("metrics")
     row = next(iter(store.rows.values()))
     measured = {name: row["recipe"][name] for name in ("slowdown_percent", "repeats", "neighbour", "rule")}
-    assert f"right in {row['shares']['right']:.0%} of the duels" in stored(store, Recipe(**measured))
-    assert stored(store, Recipe(slowdown_percent=77)) == ""
+    assert f"right in {row['shares']['right']:.0%} of the duels" in stored(store, DuelRecipe(**measured))
+    assert stored(store, DuelRecipe(slowdown_percent=77)) == ""
 
 
 def test_a_label_names_what_is_unusual():
-    assert label(Recipe(), taken=20) == "b 5 % slower, 20 pairs, paired interval"
-    assert label(Recipe(), taken=7) == "b 5 % slower, 7 of 20 pairs, paired interval"
-    unusual = label(Recipe(repeats=1, warmup=0, neighbour=True), taken=1)
+    assert label(DuelRecipe(), taken=20) == "b 5 % slower, 20 pairs, paired interval"
+    assert label(DuelRecipe(), taken=7) == "b 5 % slower, 7 of 20 pairs, paired interval"
+    unusual = label(DuelRecipe(repeats=1, warmup=0, neighbour=True), taken=1)
     assert unusual == "b 5 % slower, 1 pair, paired interval, warm-up 0, busy neighbour"

@@ -11,15 +11,15 @@ STORE, TRAINED, SPEED = (open_sweep(f"quantization{name}") for name in ("", "_qa
 GRID, MODELS = evidence.runs(STORE, "grid"), ("stories-deep", "text-deep")
 
 
-def rises(frame, **where):
+def loss_increases(frame, **where):
     for name, value in where.items():
         frame = frame[frame[name] == value]
     assert len(frame)
-    return frame["rise_nats"]
+    return frame["loss_increase_nats"]
 
 
 def rounded(**where):
-    return rises(GRID, **{"method": "rtn", "symmetric": True, "group_size": 32} | where).item()
+    return loss_increases(GRID, **{"method": "rtn", "symmetric": True, "group_size": 32} | where).item()
 
 
 @pytest.mark.parametrize("bits", [2, 3, 4])
@@ -42,8 +42,8 @@ def test_text_is_several_times_as_sensitive_as_stories(bits):
 @pytest.mark.parametrize("bits", [2, 3])
 def test_gptq_is_the_best_and_a_large_part_of_its_gain_is_that_of_cut_ranges(model, bits):
     at = {"model": model, "bits": bits, "symmetric": True, "group_size": 32}
-    best = rises(GRID, method="gptq", **at)
-    rtn, mse, awq = (rises(GRID, method=way, **at).median() for way in ("rtn", "mse", "awq"))
+    best = loss_increases(GRID, method="gptq", **at)
+    rtn, mse, awq = (loss_increases(GRID, method=way, **at).median() for way in ("rtn", "mse", "awq"))
     assert best.max() < min(rtn, mse, awq)
     assert rtn - mse > 0.5 * (rtn - best.median())
     assert awq > 0.9 * mse
@@ -53,16 +53,16 @@ def test_a_scale_for_each_row_takes_all_of_an_outlier_in_weights():
     planted = evidence.runs(STORE, "planted")
     rows = planted[(planted["bits"] == 4) & (planted["group_size"] == quant.CHANNEL) & ~planted["rotate"]]
     for model in MODELS:
-        before = rises(rows, model=model, factor=1).item()
-        assert rises(rows, model=model, factor=8).to_numpy() == pytest.approx(before, abs=1e-4)
+        before = loss_increases(rows, model=model, factor=1).item()
+        assert loss_increases(rows, model=model, factor=8).to_numpy() == pytest.approx(before, abs=1e-4)
 
 
 def test_with_few_codes_the_largest_activations_must_not_set_the_range():
     few = evidence.runs(STORE, "activations")
     few = few[(few["model"] == "text-deep") & (few["bits"] == 32) & (few["activation_bits"] == 4)]
-    lost = {ranges: rises(few, activation="static", ranges=ranges).median() for ranges in quant.RANGES}
+    lost = {ranges: loss_increases(few, activation="static", ranges=ranges).median() for ranges in quant.RANGES}
     assert lost["minmax"] > 3 * max(lost["percentile"], lost["mse"])
-    assert rises(few, activation="dynamic").item() < min(lost.values())
+    assert loss_increases(few, activation="dynamic").item() < min(lost.values())
 
 
 def test_gptq_needs_its_own_kind_of_text_and_awq_minds_less():
@@ -70,7 +70,7 @@ def test_gptq_needs_its_own_kind_of_text_and_awq_minds_less():
     seen = seen[(seen["model"] == "text-deep") & (seen["bits"] == 3)]
     ratio = {}
     for way in ("gptq", "awq"):
-        own, other, random = (rises(seen, method=way, data=data) for data in quant.DATA)
+        own, other, random = (loss_increases(seen, method=way, data=data) for data in quant.DATA)
         assert own.median() < other.median() < random.median()
         ratio[way] = random.median() / own.median()
     assert ratio["gptq"] > ratio["awq"]
@@ -84,12 +84,14 @@ def test_it_was_the_grid_in_the_loop_and_not_the_steps(model):
     assert abs(table.loc[8, "qat median"] - table.loc[8, "float then gptq median"]) < 0.01
     trained = evidence.qat(TRAINED)
     trained = trained[(trained["model"] == model) & (trained["bits"] == 2)]
-    assert rises(trained, arm="learned step").max() < rises(trained, arm="qat").min()
+    assert loss_increases(trained, arm="learned step").max() < loss_increases(trained, arm="qat").min()
 
 
 def test_the_table_is_the_most_sensitive_matrix_of_text_and_the_first_blocks_follow():
     alone = evidence.sensitivity(STORE)
-    alone = alone[(alone["model"] == "text-deep") & (alone["bits"] == 2)].sort_values("rise_nats", ascending=False)
+    alone = alone[(alone["model"] == "text-deep") & (alone["bits"] == 2)].sort_values(
+        "loss_increase_nats", ascending=False
+    )
     first, *next_four = alone["matrix"].head(5)
     assert first == "embed.weight"
     assert all(name.startswith(("blocks.0.", "blocks.1.")) for name in next_four)
@@ -99,7 +101,7 @@ def test_bits_by_matrix_lose_less_at_three_bits():
     made = evidence.mixed(STORE)
     made = made[made["budget_bits"] == 3]
     for model in MODELS:
-        mixed, uniform = (rises(made, model=model, kind=kind).item() for kind in ("mixed", "uniform"))
+        mixed, uniform = (loss_increases(made, model=model, kind=kind).item() for kind in ("mixed", "uniform"))
         assert mixed < uniform
 
 
@@ -108,7 +110,7 @@ def test_keys_per_channel_lose_less_at_four_and_two_bits_and_nearly_all_of_it_is
     cache = cache[(cache["model"] == "text-deep") & (cache["context"] == cache["context"].max())]
     for bits in (4, 2):
         channel, delayed, position = (
-            rises(cache, kv_bits=bits, keys=keys).item() for keys in ("channel", "delayed", "position")
+            loss_increases(cache, kv_bits=bits, keys=keys).item() for keys in ("channel", "delayed", "position")
         )
         assert channel < delayed and position - delayed > 0.85 * (position - channel)
 
@@ -123,11 +125,11 @@ def test_the_deep_model_of_text_is_more_fragile_and_on_the_shell_game_seeds_diff
     trained = evidence.qat(TRAINED)
     trained = trained[(trained["arm"] == "qat") & (trained["bits"] == 2)]
     for task in ("text", "stories"):
-        assert rises(trained, model=f"{task}-deep").min() > rises(trained, model=f"{task}-wide").max()
+        assert loss_increases(trained, model=f"{task}-deep").min() > loss_increases(trained, model=f"{task}-wide").max()
     games = evidence.fragility(STORE)
     games = games[(games["group_size"] == 32) & games["bits"].isin((2, 3, 4))]
     for _, game in games.groupby("bits"):
-        seeds = game.groupby("depth")["rise_nats"].agg(["min", "median", "max"])
+        seeds = game.groupby("depth")["loss_increase_nats"].agg(["min", "median", "max"])
         assert (seeds["max"] - seeds["min"]).max() > seeds["median"].max() - seeds["median"].min()
 
 

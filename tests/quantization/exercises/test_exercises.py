@@ -390,9 +390,11 @@ def test_the_assignments_are_the_best_on_random_tables(which):
     for _ in range(10):
         rows = [(name, bits, float(draw.random()), int(draw.integers(10, 90))) for name in "abcd" for bits in (2, 3, 4)]
         budget = sum(max(row[3] for row in rows if row[0] == name) for name in "abcd") - 30
-        rise = {(row[0], row[1]): row[2] for row in rows}
+        loss_increase = {(row[0], row[1]): row[2] for row in rows}
         found, best = (f(rows, budget) for f in (getattr(ASSIGN, which), by_scipy))
-        assert sum(rise[item] for item in found.items()) == pytest.approx(sum(rise[item] for item in best.items()))
+        assert sum(loss_increase[item] for item in found.items()) == pytest.approx(
+            sum(loss_increase[item] for item in best.items())
+        )
 
 
 @pytest.mark.parametrize(
@@ -406,7 +408,7 @@ def test_the_assignments_are_the_best_on_random_tables(which):
         (lambda rows, budget: ASSIGN.solution(rows, max(300 if len(rows) == 6 else 160, budget - 60)), "an exception"),
         (lambda rows, budget: [2, 3, 4], "not an assignment"),
         (lambda rows, budget: None, "not an assignment"),
-        (lambda rows, budget: rows.sort_values("rise"), "an exception"),
+        (lambda rows, budget: rows.sort_values("loss_increase"), "an exception"),
     ],
 )
 def test_assign_names_what_is_wrong(answer, misconception):
@@ -446,14 +448,16 @@ def test_a_reader_can_commit_a_number_inside_the_spread_as_it_is_printed(predict
     ],
 )
 def test_what_is_not_one_arm_is_named(read, words):
-    runs = pd.DataFrame({"model": 2 * ["stories-deep"] + 2 * ["text-deep"], "bits": 4, "seed": 0, "rise_nats": 0.1})
+    runs = pd.DataFrame(
+        {"model": 2 * ["stories-deep"] + 2 * ["text-deep"], "bits": 4, "seed": 0, "loss_increase_nats": 0.1}
+    )
     with pytest.raises(ValueError, match="{'") as raised:
         read(runs)
     assert words in str(raised.value)
 
 
 def test_rises_are_printed_with_their_spread_and_without_a_negative_zero():
-    run = pd.Series({"rise_nats": 0.5031, "rise_low_nats": 0.4737, "rise_high_nats": 0.5579})
+    run = pd.Series({"loss_increase_nats": 0.5031, "loss_increase_low_nats": 0.4737, "loss_increase_high_nats": 0.5579})
     assert in_parts(run) == "0.503 (0.474 to 0.558)"
     assert span(pd.Series([0.00004, -0.00002, -0.00026])) == "0.0000 (-0.0003 to 0.0000)"
 
@@ -466,7 +470,7 @@ def test_a_share_of_training_counts_sequences():
 
 def test_rounding_costs_from_the_bits_that_the_claim_names():
     found = {
-        (name, bits): run["rise_low_nats"] > LITTLE
+        (name, bits): run["loss_increase_low_nats"] > LITTLE
         for bits in (8, 6, 4, 3, 2)
         for name, run in rounded(open_sweep("quantization"), bits).items()
     }
@@ -508,11 +512,11 @@ def test_training_with_the_grid_wins_from_three_bits_down():
 
 def test_matrices_rounded_together_lose_more_than_each_alone():
     stored = open_sweep("quantization")
-    alone = evidence.sensitivity(stored).groupby(["model", "bits"])["rise_nats"].sum()
+    alone = evidence.sensitivity(stored).groupby(["model", "bits"])["loss_increase_nats"].sum()
     together = evidence.mixed(stored)
     for model in ("stories-deep", "text-deep"):
         for bits in (3, 2):
-            all_of_them = one(together, model=model, kind="uniform", budget_bits=bits)["rise_nats"]
+            all_of_them = one(together, model=model, kind="uniform", budget_bits=bits)["loss_increase_nats"]
             assert all_of_them > alone[model, bits]
 
 

@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from mobilellm_lab.charts.svg import HEIGHT, WIDTH
-from mobilellm_lab.quantization.figures.crossover import flip_svg, pairs_svg
+from mobilellm_lab.quantization.figures.crossover import crossover_svg, pairs_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 FUNNEL = [(1, 0.0, 1.6, math.inf), (2, 0.0, 1.7, math.inf), (3, 1.2, 1.8, 2.4), (4, 1.6, 1.8, 2.0)]
@@ -49,11 +49,11 @@ def test_a_backend_that_is_far_slower_gets_an_axis_that_reaches_it():
 def test_no_pair_yet_is_a_picture_too():
     svg = pairs_svg([], [], pairs=20)
     assert "no pairs yet" in words(svg) and not drawn(svg, "polyline", "curve")
-    assert "not measured here yet" in words(flip_svg([], STORED))
+    assert "not measured here yet" in words(crossover_svg([], STORED))
 
 
 def test_the_stored_rows_are_a_line_with_a_band_and_the_others_faint():
-    svg = flip_svg([], STORED, {"float32": [(0.06, 0.9, 1.0, 1.1), (1, 0.9, 1.0, 1.1)]})
+    svg = crossover_svg([], STORED, {"float32": [(0.06, 0.9, 1.0, 1.1), (1, 0.9, 1.0, 1.1)]})
     (line,), (band,), (other,) = (
         drawn(svg, *kind) for kind in (("polyline", "stored"), ("polygon", "band"), ("polyline", "other"))
     )
@@ -66,19 +66,19 @@ def test_the_stored_rows_are_a_line_with_a_band_and_the_others_faint():
 
 def test_the_newest_point_is_named_and_a_line_joins_the_newest_of_each_size():
     here = [(1, 0.4, 0.5, 0.6), (25, 1.5, 1.9, 2.3), (1, 0.5, 0.6, math.inf)]
-    svg = flip_svg(here, STORED)
+    svg = crossover_svg(here, STORED)
     assert len(drawn(svg, "circle", "point")) == 2 and len(drawn(svg, "circle", "point newest")) == 1
     assert "× 0.60" in words(svg) and "× 0.50" not in words(svg)
     (curve,) = drawn(svg, "polyline", "curve")
     newest = drawn(svg, "circle", "point newest")[0]
     assert places(curve)[0] == (float(newest.get("cx")), float(newest.get("cy")))
     assert len(places(curve)) == 2
-    assert not drawn(flip_svg(here[:1], STORED), "polyline", "curve")  # one size is no line
+    assert not drawn(crossover_svg(here[:1], STORED), "polyline", "curve")  # one size is no line
 
 
 @pytest.mark.parametrize("value", [1e-6, 0.0, 1e6, math.inf])
 def test_what_lies_beyond_the_axis_is_drawn_at_its_edge(value):
-    svg = flip_svg([(25, min(value, 1.0), 1.0, max(value, 1.0))])
+    svg = crossover_svg([(25, min(value, 1.0), 1.0, max(value, 1.0))])
     assert "nan" not in svg and "inf" not in svg.replace("infinite", "")
     (point,) = drawn(svg, "circle", "point newest")
     assert 0 < float(point.get("cy")) < HEIGHT

@@ -5,8 +5,8 @@ import re
 import altair as alt
 import pytest
 
-from mobilellm_lab.quantization import BACKENDS, FLIP_SIZES, flip_size
-from mobilellm_lab.quantization.figures.crossover_replay import flip_replay, speeds
+from mobilellm_lab.quantization import BACKENDS, CROSSOVER_SIZES, crossover_size
+from mobilellm_lab.quantization.figures.crossover_replay import crossover_replay, speeds
 from mobilellm_lab.reference import open_sweep
 
 
@@ -17,20 +17,20 @@ def store():
 
 @pytest.fixture(scope="module")
 def replay(store):
-    return flip_replay(store)
+    return crossover_replay(store)
 
 
 def test_specifications_are_valid_and_the_first_pictures_hold_marks(replay):
     for spec in (*replay.page_specs(), replay.notebook_spec()):
         alt.Chart.from_dict(spec)
     lines, bars = replay.svgs()
-    assert len(re.findall(r'aria-roledescription="circle"', lines)) >= len(FLIP_SIZES)
+    assert len(re.findall(r'aria-roledescription="circle"', lines)) >= len(CROSSOVER_SIZES)
     assert len(re.findall(r'aria-roledescription="bar"', bars)) >= len(BACKENDS)
 
 
 def test_every_backend_is_there_at_every_size(replay, store):
-    assert [slider.values for slider in replay.sliders] == [tuple(BACKENDS), tuple(FLIP_SIZES)]
-    assert len(speeds(store)) == len(BACKENDS) * len(FLIP_SIZES) == len(set(replay.readouts))
+    assert [slider.values for slider in replay.sliders] == [tuple(BACKENDS), tuple(CROSSOVER_SIZES)]
+    assert len(speeds(store)) == len(BACKENDS) * len(CROSSOVER_SIZES) == len(set(replay.readouts))
     html = replay.html()
     assert "http" not in html and len(html) < 400_000
 
@@ -53,7 +53,7 @@ def test_points_and_sentences_are_the_stored_rows(replay, store):
 
 def test_the_sentence_says_where_it_flips(replay, store):
     for backend in BACKENDS:
-        flip = flip_size(store.rows.values(), backend)
+        flip = crossover_size(store.rows.values(), backend)
         said = replay.readouts[replay.settings.index((backend, "125M"))]
         if backend == "float32":
             assert "what differs is noise" in said

@@ -1,4 +1,4 @@
-"""Chapter 3's live pictures: bars up and down, the grid where its values are, runs where their bytes and rise are."""
+"""Chapter 3's live pictures: bars up and down, the grid at its values, runs at their bytes and loss increase."""
 
 import re
 import xml.etree.ElementTree as ET
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mobilellm_lab.charts.svg import BOTTOM, HEIGHT, TOP, WIDTH
-from mobilellm_lab.quantization.figures.live import LEAST_RISE, MOST_LINES, distance_svg, histogram_svg
+from mobilellm_lab.quantization.figures.live import LEAST_INCREASE, MOST_LINES, distance_svg, histogram_svg
 from mobilellm_lab.quantization.grid import TENSOR, Grid, QTensor
 from mobilellm_lab.quantization.histogram import histogram
 
@@ -86,4 +86,4 @@ def test_a_rise_ten_times_as_large_is_one_decade_higher():
 def test_before_the_first_run_there_is_only_float():
     svg = distance_svg([], float_bytes=4_400_000)
     assert "no runs yet" in words(svg) and "float" in words(svg)
-    assert f"{LEAST_RISE:g}" in words(svg)
+    assert f"{LEAST_INCREASE:g}" in words(svg)

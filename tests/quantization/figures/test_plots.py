@@ -7,7 +7,7 @@ import torch
 from matplotlib.figure import Figure
 
 from mobilellm_lab.quantization.figures import plots as figures
-from mobilellm_lab.quantization.figures.plots import LEAST_RISE
+from mobilellm_lab.quantization.figures.plots import LEAST_INCREASE
 from mobilellm_lab.quantization.grid import CHANNEL, TENSOR, Grid
 from mobilellm_lab.quantization.study.evidence import ARMS, paretoq
 from mobilellm_lab.quantization.study.recipe import FLOAT
@@ -35,18 +35,20 @@ def runs(**columns) -> pd.DataFrame:
     for name, value in usual.items():
         if name not in frame:
             frame[name] = value
-    return frame.assign(rise_low_nats=frame["rise_nats"] / 2, rise_high_nats=2 * frame["rise_nats"])
+    return frame.assign(
+        loss_increase_low_nats=frame["loss_increase_nats"] / 2, loss_increase_high_nats=2 * frame["loss_increase_nats"]
+    )
 
 
 FLOWING = runs(
-    rise_nats=[0.001, 0.1, 0.01, 0.2, 0.012, 0.25, 0.5],
+    loss_increase_nats=[0.001, 0.1, 0.01, 0.2, 0.012, 0.25, 0.5],
     bits=[FLOAT] * 6 + [4],
     activation_bits=[8, 4, 8, 4, 8, 4, 8],
     activation=["dynamic", "dynamic", "static", "static", "static", "static", "dynamic"],
     ranges=["minmax", "minmax", "minmax", "minmax", "mse", "mse", "minmax"],
 )
 PLANTED = runs(
-    rise_nats=[0.01, 0.5, 0.6, 0.01, 0.02, 0.02, 0.005, 0.005, 3.0],
+    loss_increase_nats=[0.01, 0.5, 0.6, 0.01, 0.02, 0.02, 0.005, 0.005, 3.0],
     group_size=[TENSOR] * 3 + [CHANNEL] * 3 + [TENSOR] * 2 + [32],
     factor=[1, 8, 8, 1, 8, 8, 1, 8, 8],
     planted=["none", "weights", "weights", "none", "weights", "weights", "none", "weights", "activations"],
@@ -55,7 +57,7 @@ PLANTED = runs(
     seed=[0, 0, 1, 0, 0, 1, 0, 0, 0],
 )
 DATA = runs(
-    rise_nats=[0.01, 0.02, 0.3, 0.4, 0.05, 0.06],
+    loss_increase_nats=[0.01, 0.02, 0.3, 0.4, 0.05, 0.06],
     bits=[FLOAT] * 4 + [3] * 2,
     activation_bits=[8] * 4 + [FLOAT] * 2,
     activation=["static"] * 4 + ["dynamic"] * 2,
@@ -65,23 +67,25 @@ DATA = runs(
 )
 MATRICES = pd.DataFrame(
     {"matrix": ["embed.weight", "blocks.0.ffn.up.weight"] * 2, "part": ["embedding", "ffn"] * 2}
-).assign(bits=[2, 2, 4, 4], rise_nats=[0.3, 0.02, 0.001, -1e-6], bytes=[10, 20, 20, 40])
+).assign(bits=[2, 2, 4, 4], loss_increase_nats=[0.3, 0.02, 0.001, -1e-6], bytes=[10, 20, 20, 40])
 MIXED = pd.DataFrame({"kind": ["uniform", "uniform", "mixed"], "bytes": [1024, 2048, 1024]}).assign(
-    rise_nats=[0.5, 0.01, 0.1], rise_low_nats=[0.4, 0.01, 0.05], rise_high_nats=[0.6, 0.02, 0.2]
+    loss_increase_nats=[0.5, 0.01, 0.1],
+    loss_increase_low_nats=[0.4, 0.01, 0.05],
+    loss_increase_high_nats=[0.6, 0.02, 0.2],
 )
 CACHE = pd.DataFrame(
     {"kv_bits": [FLOAT] * 2 + [4] * 4, "keys": ["position"] * 4 + ["channel"] * 2, "context": [16, 64] * 3}
-).assign(bytes=[4096, 16384, 640, 2560, 700, 2800], rise_nats=[0, 0, 0.01, 0.02, 0.005, 0.006])
+).assign(bytes=[4096, 16384, 640, 2560, 700, 2800], loss_increase_nats=[0, 0, 0.01, 0.02, 0.005, 0.006])
 PAIRS = pd.DataFrame({"task": "stories", "bits": [2, 2, 4, 4, 8], "deep": [0.2, 0.3, 0.01, 0.005, -2e-4]}).assign(
     wide=[0.1, 0.1, 0.01, 0.01, 1e-4], ratio=[2.0, 3.0, 1.0, 0.5, -2.0]
 )
 SHELLS = pd.DataFrame({"depth": [2, 2, 8, 8] * 2, "bits": [2] * 4 + [4] * 4, "group_size": 32}).assign(
-    rise_nats=[0.1, 0.2, 0.3, 0.4, 0.01, 0.02, 0.03, 0.04]
+    loss_increase_nats=[0.1, 0.2, 0.3, 0.4, 0.01, 0.02, 0.03, 0.04]
 )
 
 ALL = {
     "weights_on_grid": lambda: figures.weights_on_grid(W, Grid(bits=3, group_size=TENSOR)),
-    "rise_by_bits": lambda: figures.rise_by_bits(LINES),
+    "loss_increase_by_bits": lambda: figures.loss_increase_by_bits(LINES),
     "crossover": lambda: figures.crossover(CROSSING),
     "paretoq": lambda: figures.paretoq(paretoq()),
     "activations": lambda: figures.activations(FLOWING),
@@ -134,10 +138,10 @@ def test_weights_go_up_and_rounded_ones_down_between_the_lines_of_the_grid():
 
 
 def test_a_rise_is_a_logarithmic_line_in_its_band_and_nothing_is_below_the_edge():
-    (axes,) = ALL["rise_by_bits"]().axes
+    (axes,) = ALL["loss_increase_by_bits"]().axes
     assert axes.get_yscale() == "log" and legend(axes) == ["to nearest", "GPTQ"]
-    assert points(axes.lines[0]) == [(2, 0.5), (3, 0.02), (8, LEAST_RISE)]
-    assert bands(axes) == [(LEAST_RISE, 0.6), (LEAST_RISE, 0.06)]
+    assert points(axes.lines[0]) == [(2, 0.5), (3, 0.02), (8, LEAST_INCREASE)]
+    assert bands(axes) == [(LEAST_INCREASE, 0.6), (LEAST_INCREASE, 0.06)]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["2", "3", "8"]
 
 
@@ -187,7 +191,7 @@ def test_what_was_calibrated_on_is_a_row_of_seeds_with_their_median():
 def test_the_most_sensitive_matrix_is_named():
     (axes,) = ALL["sensitivity"]().axes
     assert legend(axes) == ["2 bits", "4 bits"]
-    assert points(axes.lines[0]) == [(0, 0.3), (1, 0.02)] and points(axes.lines[1]) == [(0, 0.001), (1, LEAST_RISE)]
+    assert points(axes.lines[0]) == [(0, 0.3), (1, 0.02)] and points(axes.lines[1]) == [(0, 0.001), (1, LEAST_INCREASE)]
     assert [text.get_text() for text in axes.texts] == ["embed"]
 
 
@@ -201,7 +205,7 @@ def test_mixed_and_uniform_bits_stand_at_their_bytes():
 def test_the_cache_has_its_rise_on_the_left_and_its_bytes_on_the_right():
     figure = ALL["kv"]()
     left, right = figure.axes
-    assert len(left.lines) == 2 and len(right.lines) == 3  # float has no rise
+    assert len(left.lines) == 2 and len(right.lines) == 3  # float has no loss increase
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [
         "float",
         "4 bits, keys per position",

@@ -71,10 +71,10 @@ def test_points_are_the_stored_runs(both, scheme):
     for (model, bits, group_size), group in frame.groupby(["model", "bits", "group_size"]):
         row = table[(table["model"] == model) & (table["bits"] == bits) & (table["group_size"] == group_size)]
         row = row[row["scheme"] == SCHEME_WORDS[scheme]].iloc[0]
-        assert row["rise"] == group["rise_nats"].median() and row["seeds"] == len(group)
-        low, high = group["rise_nats"].min(), group["rise_nats"].max()
+        assert row["loss_increase"] == group["loss_increase_nats"].median() and row["seeds"] == len(group)
+        low, high = group["loss_increase_nats"].min(), group["loss_increase_nats"].max()
         if len(group) == 1:
-            low, high = group["rise_low_nats"].iloc[0], group["rise_high_nats"].iloc[0]
+            low, high = group["loss_increase_low_nats"].iloc[0], group["loss_increase_high_nats"].iloc[0]
         assert (row["low"], row["high"]) == (low, high)
         assert row["kib"] == group["on_disk_bytes"].median() / 1024
 

@@ -50,7 +50,11 @@ def run(panel: Quantization, *, wait_s: float = 60) -> Entry:
         assert float(kib.replace(",", "")) == pytest.approx(entry.sizes.theory.bytes / 1024, rel=0.01)
     assert entry.sizes.theory.bytes < entry.sizes.on_disk.bytes
     assert entry.packed_per_s > 0 and entry.float_per_s > 0
-    for number in (f"{entry.marks.perplexity:.3g}", f"{entry.rise_nats:+.4f} over float", "unpacked at every use"):
+    for number in (
+        f"{entry.marks.perplexity:.3g}",
+        f"{entry.loss_increase_nats:+.4f} over float",
+        "unpacked at every use",
+    ):
         assert number in panel.numbers.value
     assert panel.chart.value.count('class="curve"') == 2  # rounded and float
     return entry
@@ -86,40 +90,44 @@ def test_every_value_of_every_control_alone(panel, base, name, value):
     size, usual_size = entry.sizes.theory.bytes, base.sizes.theory.bytes
     if name in ("activation", "ranges", "data"):
         assert getattr(recipe, name) == value and size == usual_size
-        assert abs(entry.rise_nats) < 0.2  # eight bits hurt little, whatever was seen before
+        assert abs(entry.loss_increase_nats) < 0.2  # eight bits hurt little, whatever was seen before
         assert f"activations 8 bits {'dynamic' if value == 'dynamic' else 'static'}" in entry.label
     elif value == usual:
         assert (entry.marks, entry.sizes) == (base.marks, base.sizes)  # the same recipe, to the last bit
     elif name == "bits":
         assert (size - usual_size) * (value - 4) > 0
         assert entry.sizes.bits_per_weight == pytest.approx(value if value == FLOAT else value + 0.55, abs=0.2)
-        assert (entry.rise_nats < base.rise_nats) == (value > 4)
+        assert (entry.loss_increase_nats < base.loss_increase_nats) == (value > 4)
     elif name == "group_size":
         assert (size - usual_size) * (recipe.group_size - 32) <= 0 or value <= 0
-        assert entry.rise_nats != base.rise_nats
+        assert entry.loss_increase_nats != base.loss_increase_nats
         assert entry.sizes.bits_per_weight < base.sizes.bits_per_weight or 0 < value < 32
     elif name == "symmetric":
         assert size > usual_size and "affine" in entry.label  # zeros take room
     elif name == "method":
-        assert size == usual_size and entry.rise_nats != base.rise_nats
-        assert entry.rise_nats < base.rise_nats + 0.01  # none is much worse than to nearest
+        assert size == usual_size and entry.loss_increase_nats != base.loss_increase_nats
+        assert entry.loss_increase_nats < base.loss_increase_nats + 0.01  # none is much worse than to nearest
     elif name == "layers":
         assert usual_size < size < panel.session.start(recipe.model, 8192).on_disk.bytes
-        assert f"{value} only" in entry.label and entry.rise_nats < base.rise_nats
+        assert f"{value} only" in entry.label and entry.loss_increase_nats < base.loss_increase_nats
     elif name == "activation_bits":
-        assert size == usual_size and (entry.rise_nats > base.rise_nats + 0.01) == (value == 4)
+        assert size == usual_size and (entry.loss_increase_nats > base.loss_increase_nats + 0.01) == (value == 4)
     elif name == "kv_bits":
-        assert size == usual_size and entry.rise_nats != base.rise_nats and f"cache {value} bits" in entry.label
+        assert (
+            size == usual_size
+            and entry.loss_increase_nats != base.loss_increase_nats
+            and f"cache {value} bits" in entry.label
+        )
     elif name == "planted":
         assert f"outliers in {value}" in entry.label
         # Whole rows that are larger have scales of their own, so that nothing changes; one for the matrix is spoilt.
         assert (entry.marks == base.marks) == (value == "weights")
         panel.controls["group_size"].value = TENSOR
-        spoilt = run(panel).rise_nats
+        spoilt = run(panel).loss_increase_nats
         panel.controls["planted"].value = "none"
-        assert spoilt > run(panel).rise_nats + 0.1
+        assert spoilt > run(panel).loss_increase_nats + 0.1
     else:
-        assert name == "rotate" and entry.rise_nats != base.rise_nats and "rotated" in entry.label
+        assert name == "rotate" and entry.loss_increase_nats != base.loss_increase_nats and "rotated" in entry.label
         assert size > usual_size  # the tied table has become two
 
 
@@ -228,7 +236,7 @@ def test_training_with_the_grid_wins_back_what_rounding_loses():
     entry = panel.result
     assert entry is panel.history[-1] and "2 bits, a scale a matrix, trained 1.5 s" in entry.label
     rounded = run(panel)
-    assert entry.rise_nats < rounded.rise_nats
+    assert entry.loss_increase_nats < rounded.loss_increase_nats
     assert entry.sizes.theory == rounded.sizes.theory
     panel.run(TRAIN)
     assert panel.wait(60)
@@ -278,7 +286,7 @@ def test_stop_answers_and_keeps_what_there_is(button):
         assert time.monotonic() - pressed < 3  # ten times the stated 0.3 s
         time.sleep(0.002)
     assert panel.wait(120)
-    assert panel.history == [panel.result] and math.isfinite(panel.result.rise_nats)
+    assert panel.history == [panel.result] and math.isfinite(panel.result.loss_increase_nats)
     if button == "Run":
         assert 0 < len(panel.result.marks.losses) < len(panel.session.start(OWN.name, 131_072).exam.batches)
         assert panel.result.packed_per_s is None

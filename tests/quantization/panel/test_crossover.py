@@ -7,26 +7,26 @@ from html import unescape
 
 import pytest
 
-from mobilellm_lab.quantization import BACKENDS, FLIP_LIVE_SIZES, FlipRecipe, FlipResult
-from mobilellm_lab.quantization.panel import flip_panel
-from mobilellm_lab.quantization.panel.crossover import ALL, Flip
+from mobilellm_lab.quantization import BACKENDS, CROSSOVER_LIVE_SIZES, CrossoverRecipe, CrossoverResult
+from mobilellm_lab.quantization.panel import crossover_panel
+from mobilellm_lab.quantization.panel.crossover import ALL, Crossover
 from mobilellm_lab.quantization.panel.crossover_jobs import Beside, Session, interval, label, point
 from mobilellm_lab.quantization.study.crossover import SWIFTER
 
 PAIRS = 6  # the fewest
 
 
-def choices(panel: Flip, name: str) -> list:
+def choices(panel: Crossover, name: str) -> list:
     return [option[1] for option in panel.controls[name].options]
 
 
 START = {"size": "60k", "backend": "float32", "repeats": PAIRS}
-ALONE = [(name, value) for name in START for value in choices(flip_panel(), name)]
+ALONE = [(name, value) for name in START for value in choices(crossover_panel(), name)]
 
 
 @pytest.fixture(scope="module")
-def panel() -> Flip:
-    return flip_panel(**START)
+def panel() -> Crossover:
+    return crossover_panel(**START)
 
 
 @pytest.fixture(autouse=True)
@@ -38,7 +38,7 @@ def start_values(request):
             panel.controls[name].value = value
 
 
-def run(panel: Flip, *, wait_s: float = 120) -> FlipResult:
+def run(panel: Crossover, *, wait_s: float = 120) -> CrossoverResult:
     recipe = panel.recipe
     panel.buttons["Run"].click()
     assert panel.wait(wait_s)
@@ -69,20 +69,20 @@ def test_every_value_of_every_control_alone(panel, name, value):
 
 
 def test_all_sizes_are_run_and_joined():
-    panel = flip_panel(backend="torch.ao int8 dynamic", repeats=PAIRS)
+    panel = crossover_panel(backend="torch.ao int8 dynamic", repeats=PAIRS)
     panel.buttons[ALL].click()
     assert panel.wait(300)
-    assert [result.recipe.size for result in panel.result] == list(FLIP_LIVE_SIZES)
+    assert [result.recipe.size for result in panel.result] == list(CROSSOVER_LIVE_SIZES)
     assert panel.history == panel.result
     (curve,) = re.findall(r'<polyline points="([^"]*)"[^>]*class="curve"', panel.chart.value)
-    assert len(curve.split()) == len(FLIP_LIVE_SIZES)
-    assert panel.chart.value.count('class="point') == len(FLIP_LIVE_SIZES)
-    assert f"{len(FLIP_LIVE_SIZES)} of {len(FLIP_LIVE_SIZES)} sizes" in panel.status.value
+    assert len(curve.split()) == len(CROSSOVER_LIVE_SIZES)
+    assert panel.chart.value.count('class="point') == len(CROSSOVER_LIVE_SIZES)
+    assert f"{len(CROSSOVER_LIVE_SIZES)} of {len(CROSSOVER_LIVE_SIZES)} sizes" in panel.status.value
 
 
 @pytest.mark.parametrize("button", ["Run", ALL])
 def test_stop_answers_and_keeps_what_there_is(button):
-    panel = flip_panel(size="5M", backend="float32", repeats=200)
+    panel = crossover_panel(size="5M", backend="float32", repeats=200)
     panel.buttons[button].click()
     start = time.monotonic()
     while 'class="curve"' not in panel.chart.value and "1 of " not in panel.status.value:
@@ -103,32 +103,32 @@ def test_stop_answers_and_keeps_what_there_is(button):
 
 
 def test_pairs_stream_into_the_picture():
-    job = Beside(Session(), replace(FlipRecipe(**START)))
+    job = Beside(Session(), replace(CrossoverRecipe(**START)))
     seen = []
     for _ in job:
         seen.append((job.chart().count('class="pair"'), len(re.findall('class="curve"', job.chart()))))
     assert [pairs for pairs, _ in seen if pairs] and seen[-1] == (PAIRS, 1)
     assert [pairs for pairs, _ in seen] == sorted(pairs for pairs, _ in seen)
-    assert "no pairs yet" in Beside(Session(), FlipRecipe(**START)).chart()
+    assert "no pairs yet" in Beside(Session(), CrossoverRecipe(**START)).chart()
     result = job.result()
     assert 'class="point newest"' in job.chart() and point(result)[2] == result.speedup
 
 
 def test_bad_defaults_are_refused_by_name():
     with pytest.raises(ValueError, match="backend='magic'"):
-        flip_panel(backend="magic")
+        crossover_panel(backend="magic")
     with pytest.raises(ValueError, match="size='7B': choose one of 60k"):
-        flip_panel(size="7B")
+        crossover_panel(size="7B")
     with pytest.raises(ValueError, match="repeats=2: choose 6 to 200 pairs"):
-        flip_panel(repeats=2)
+        crossover_panel(repeats=2)
 
 
 def test_a_default_that_no_control_offers_is_offered():
-    panel = flip_panel(size="125M", repeats=12)
-    assert panel.recipe == FlipRecipe(size="125M", repeats=12)
+    panel = crossover_panel(size="125M", repeats=12)
+    assert panel.recipe == CrossoverRecipe(size="125M", repeats=12)
 
 
 def test_a_label_tells_a_run_that_was_stopped():
-    recipe = FlipRecipe(size="1M", repeats=20)
+    recipe = CrossoverRecipe(size="1M", repeats=20)
     assert label(recipe, taken=20) == "torch.ao int8 dynamic, 1M, 20 pairs"
     assert label(recipe, taken=7) == "torch.ao int8 dynamic, 1M, 7 of 20 pairs"
