@@ -9,4 +9,4 @@ from mobilellm_lab.deep_narrow.exercises.questions import QUIZ
 
 EXERCISES = (LEAK, MASK, COUNT, CHOOSE)
 
-__all__ = ["CHOOSE", "CLAIMS", "COST", "COUNT", "EXERCISES", "LEAK", "MASK", "PREDICTIONS", "QUALITY", "QUIZ"]
+__all__ = ["CHOOSE", "COST", "COUNT", "EXERCISES", "LEAK", "MASK", "PREDICTIONS", "QUALITY", "QUIZ"]

@@ -19,8 +19,8 @@ PITFALLS: dict[str, Callable[..., Pitfall]] = {
 }
 
 __all__ = [
-    "LIES",
-    "Lie",
+    "PITFALLS",
+    "Pitfall",
     "busy_neighbour",
     "cold_cache",
     "hidden_tail",
