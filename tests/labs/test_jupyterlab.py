@@ -5,12 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 from labs.jupyterlab import (
-    FIRST_POINT_S,
     OTHER,
-    OTHER_CELL_S,
-    PATIENCE,
     POINTS,
-    STOP_S,
     STOPPED,
     notebook,
     opened,
@@ -57,7 +53,7 @@ def test_nothing_trains_until_run_is_pressed(page):
     panel.locator(".noUi-handle").first.focus()
     for _ in range(4):
         page.keyboard.press("ArrowRight")  # as a drag: one value after the other
-    page.wait_for_selector(".live-preview >> text=8 layers", timeout=10_000)
+    page.wait_for_selector(".live-preview >> text=8 layers", timeout=60_000)
     page.wait_for_timeout(500)
     assert page.locator("polyline.curve").count() == 0
 
@@ -73,18 +69,18 @@ def test_descriptions_are_not_cut_off(page):
 def test_a_model_retrains_while_other_cells_answer_and_stops(page, record_property):
     panel = page.locator(".mobilellm-live").first
     panel.locator("button", has_text=re.compile("^Run$")).click()
-    first = seconds_until(page, f"() => {POINTS} > 1", PATIENCE * FIRST_POINT_S)
+    first = seconds_until(page, f"() => {POINTS} > 1")
     seen = [page.evaluate(POINTS)]
     for _ in range(2):
-        seconds_until(page, f"() => {POINTS} > {seen[-1]}", 10)
+        seconds_until(page, f"() => {POINTS} > {seen[-1]}")
         seen.append(page.evaluate(POINTS))
 
     run_cell(page, 1)
-    other = seconds_until(page, "() => document.body.innerText.includes('answer 2')", PATIENCE * OTHER_CELL_S)
+    other = seconds_until(page, "() => document.body.innerText.includes('answer 2')")
     assert re.search(r"step \d+ of", panel.locator(".live-status").inner_text())  # it still trains
 
     panel.get_by_role("button", name="Stop").click()
-    stop = seconds_until(page, STOPPED, PATIENCE * STOP_S)
+    stop = seconds_until(page, STOPPED)
     page.wait_for_selector(".lab-table .newest >> text=1. shells, depth 8", timeout=60_000)  # what it had is kept
     assert panel.get_by_role("button", name="Stop").is_disabled()
     for name, value in {"first_point_s": first, "other_cell_s": other, "stop_s": stop}.items():
@@ -95,7 +91,7 @@ def test_a_model_retrains_while_other_cells_answer_and_stops(page, record_proper
 def test_an_error_is_shown_in_the_panel(page):
     page.get_by_role("button", name="Run the broken one").click()
     alert = page.locator(".mobilellm-live [role=alert]")
-    alert.wait_for(timeout=10_000)
+    alert.wait_for(timeout=60_000)
     assert alert.inner_text().startswith("ValueError: task='no such task': choose one of shells")
     assert page.locator(".mobilellm-live").first.locator("[role=alert]").count() == 0
 
@@ -112,21 +108,21 @@ def test_a_prediction_is_committed_and_then_compared(page):
     assert commit.is_disabled()
     page.keyboard.press("ControlOrMeta+a")
     page.keyboard.type("3")
-    page.wait_for_function("() => !document.querySelector('.lab-predict button').disabled", timeout=10_000)
+    page.wait_for_function("() => !document.querySelector('.lab-predict button').disabled", timeout=60_000)
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    card.get_by_text("Committed: 3.0 times.").wait_for(timeout=10_000)
+    card.get_by_text("Committed: 3.0 times.").wait_for(timeout=60_000)
     assert field.is_disabled()
     assert "5.4" not in card.inner_text()
     run_cell(page, 4)
-    page.wait_for_selector(".lab-comparison >> text=Outside the spread: too low by a factor of 1.8.", timeout=10_000)
+    page.wait_for_selector(".lab-comparison >> text=Outside the spread: too low by a factor of 1.8.", timeout=60_000)
     assert "5.5 times" in below.inner_text()
     heights = below.locator("dt").evaluate_all("terms => terms.map(e => e.getBoundingClientRect().height)")
     assert max(heights) < 30  # one line each: JupyterLab's own style of such lists is narrow
     assert "Your record: 1 first prediction, 0 inside" in below.inner_text()
 
     run_cell(page, 3)  # run again, as after a restart: what was committed is still there
-    page.locator(".lab-predict").get_by_text("Committed: 3.0 times.").wait_for(timeout=10_000)
+    page.locator(".lab-predict").get_by_text("Committed: 3.0 times.").wait_for(timeout=60_000)
 
 
 def test_a_quiz_answers_in_jupyterlab_and_keeps_its_keys(page):

@@ -5,13 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 from labs.jupyterlab import (
-    FIRST_POINT_S,
     OTHER,
-    OTHER_CELL_S,
-    PATIENCE,
     POINTS,
     ROOT,
-    STOP_S,
     STOPPED,
     notebook,
     opened,
@@ -48,13 +44,13 @@ def test_it_draws_at_once_lets_other_cells_run_and_stops(server, browser: Browse
     panel = page.locator(".mobilellm-live").first
     assert page.locator("polyline.curve").count() == 0  # nothing runs until the button is pressed
     panel.locator("button", has_text=re.compile("^Run$")).click()  # its icon is a part of its accessible name
-    first = seconds_until(page, f"() => {POINTS} > 1", PATIENCE * FIRST_POINT_S)
+    first = seconds_until(page, f"() => {POINTS} > 1")
     run_cell(page, 2)
-    other = seconds_until(page, "() => document.body.innerText.includes('answer 2')", PATIENCE * OTHER_CELL_S)
+    other = seconds_until(page, "() => document.body.innerText.includes('answer 2')")
     seen = page.evaluate(POINTS)
-    seconds_until(page, f"() => {POINTS} > {seen}", 10)  # it still runs
+    seconds_until(page, f"() => {POINTS} > {seen}")  # it still runs
     panel.get_by_role("button", name="Stop").click()
-    stop = seconds_until(page, STOPPED, PATIENCE * STOP_S)
+    stop = seconds_until(page, STOPPED)
     page.wait_for_selector(".lab-table", timeout=60_000)  # what it had is kept
     assert panel.get_by_role("button", name="Stop").is_disabled()
     for name, value in {"first_point_s": first, "other_cell_s": other, "stop_s": stop}.items():

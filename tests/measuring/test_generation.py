@@ -54,11 +54,11 @@ def test_runs_go_on_until_the_minimum_time(model):
 
 
 def test_the_parts_add_up_to_what_a_stopwatch_says(model):
-    timed = generation(model, prompt_tokens=8, new_tokens=16, repeats=5, min_time_s=0.0)
-    start = time.perf_counter()
+    timed = generation(model, prompt_tokens=8, new_tokens=16, repeats=5, min_time_s=0.0, clock=time.process_time)
+    start = time.process_time()
     for _ in generate(model, torch.zeros((1, 8), dtype=torch.long), 16):
         pass
-    stopwatch_ms = 1000 * (time.perf_counter() - start)
+    stopwatch_ms = 1000 * (time.process_time() - start)
     ours_ms = timed.ttft.median_ms + timed.decode.median_ms
     assert stopwatch_ms / 10 < ours_ms < 10 * stopwatch_ms
     assert timed.tpot.runs == 15 * timed.ttft.runs
@@ -68,9 +68,10 @@ def test_the_parts_add_up_to_what_a_stopwatch_says(model):
 def test_a_longer_prompt_takes_longer_to_the_first_token():
     model = Transformer(zoo.solve(300_000, 2, vocab_size=32, n_heads=2, max_seq_len=600))
     short, long = (
-        generation(model, prompt_tokens=n, new_tokens=2, repeats=9, min_time_s=0.0).ttft.median_ms for n in (1, 512)
+        generation(model, prompt_tokens=n, new_tokens=2, repeats=9, min_time_s=0.0, clock=time.process_time)
+        for n in (1, 512)
     )
-    assert long > short
+    assert long.ttft.median_ms > short.ttft.median_ms
 
 
 def test_decode_throughput_counts_its_tokens(model):

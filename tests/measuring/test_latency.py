@@ -63,11 +63,11 @@ def test_throughput_is_items_over_time():
 
 
 def test_the_real_clock_sees_a_sleep():
-    assert 20 <= latency(lambda: time.sleep(0.02), warmup=0, repeats=3, min_time_s=0.0).median_ms < 2000
+    assert 20 <= latency(lambda: time.sleep(0.02), warmup=0, repeats=3, min_time_s=0.0).median_ms < 20_000
 
 
 def test_a_slower_function_is_found():
-    result = compare(lambda: time.sleep(0.001), lambda: time.sleep(0.02), warmup=0, repeats=8)
+    result = compare(lambda: time.sleep(0.001), lambda: time.sleep(0.1), warmup=0, repeats=8)
     assert result.verdict == "a is faster" and result.ratio > 2
     assert result.a.runs == result.b.runs == 8
 
