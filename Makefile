@@ -25,20 +25,23 @@ lab: $(READY)  ## open the course in JupyterLab
 		--LabApp.default_url=/lab/tree/$(or $(firstword $(LABS)),README.md)
 
 site: $(READY)  ## build the website into _build/html
-	@echo "site: building, a cell that fails or a warning stops it"
+	@echo "site: building, a cell that fails or a warning is an error"
 	@$(BIN)/jupyter-book build --quiet -n -W --keep-going .
 	@echo "site: open _build/html/index.html"
 
-test: $(READY)  ## run every test: package, labs, website in a real browser
+test: $(READY)  ## run every test: labs, package, website in a real browser
 	@echo "test: browser"
 	@$(BIN)/python tests/browser.py
 	@echo "test: style"
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
+	@echo "test: labs, each run from top to bottom; the website shows what they gave"
+	@PYTHONPATH=book/_extensions $(BIN)/python -m pytest -q -n 2 --dist loadfile -p lab_nbval \
+		--nbval-lax --nbval-current-env --nbval-cell-timeout=600 --timeout=900 labs
+	@echo "test: building the website"
+	@$(MAKE) --no-print-directory site
 	@echo "test: package"
 	@$(BIN)/python -m pytest -q -n 2 --ignore=tests/site
-	@if [ -n "$(LABS)" ]; then echo "test: labs, each run from top to bottom" && \
-		$(BIN)/python -m pytest -q -n 2 --dist loadfile --nbval-lax --nbval-current-env --nbval-cell-timeout=120 $(LABS); fi
 	@echo "test: website"
 	@$(BIN)/python -m pytest -q -n 2 tests/site
 

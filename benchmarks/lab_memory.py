@@ -7,7 +7,7 @@ from mobilellm_lab.measuring import peak_memory
 
 LABS = Path(__file__).parent.parent / "labs"
 MUST_MIB, AIM_MIB = 1024.0, 600.0
-# The process that executes, the kernel, and what the lab starts are added up; a server and a browser are not.
+# Counted are the process that executes, the kernel, and what the lab starts; a server and a browser are not.
 EXECUTE = """
 import nbclient, nbformat
 lab = nbformat.read({path!r}, as_version=4)

@@ -13,6 +13,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -20,13 +21,16 @@ from sphinx.application import Sphinx
 from sphinx.config import Config
 
 ROOT = Path(__file__).parents[2]
-INPUTS = ("mobilellm_lab", "requirements.txt", "book/_extensions/lab_site.py")
+INPUTS = ("mobilellm_lab", "requirements.txt", "book/_extensions/lab_site.py", "book/_extensions/lab_execution.py")
 
 
-def fingerprint(root: Path = ROOT) -> str:
-    """16 hex digits that change when anything changes that an executed page depends on, except the page itself."""
+def fingerprint(root: Path = ROOT, inputs: Sequence[str] = INPUTS) -> str:
+    """16 hex digits that change when any of these files and folders does.
+
+    Those that are not named otherwise are all that an executed page depends on, except the page itself.
+    """
     digest = hashlib.sha256()
-    for name in INPUTS:
+    for name in inputs:
         path = root / name
         files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
         for file in files:
@@ -34,6 +38,16 @@ def fingerprint(root: Path = ROOT) -> str:
                 digest.update(f"{file.relative_to(root).as_posix()}\0".encode())
                 digest.update(hashlib.sha256(file.read_bytes()).digest())
     return digest.hexdigest()[:16]
+
+
+def execution_cache(build: Path = ROOT / "_build") -> Path:
+    """The folder of the pages that were executed with the package as it is now."""
+    return build / "executed" / fingerprint()
+
+
+def without_predictions(build: Path = ROOT / "_build") -> None:
+    """A page shows measurements, not what whoever executes it has predicted."""
+    os.environ["MOBILELLM_LAB_PROGRESS"] = str(build / "executed" / "no-progress.json")
 
 
 def repository_url() -> str | None:
@@ -57,15 +71,13 @@ def _origin() -> str:
 
 
 def _configure(app: Sphinx, config: Config) -> None:
-    key = fingerprint()
-    config.lab_fingerprint = key  # another key than last time: Sphinx reads every page again
-    caches = Path(app.outdir).parent / "executed"
-    config.nb_execution_cache_path = str(caches / key)
-    for old in caches.glob("*"):
-        if old.name != key:
+    cache = execution_cache(Path(app.outdir).parent)
+    config.lab_fingerprint = cache.name  # another than last time: Sphinx reads every page again
+    config.nb_execution_cache_path = str(cache)
+    for old in cache.parent.glob("*/"):
+        if old != cache:
             shutil.rmtree(old)
-    # A page shows measurements, not what whoever builds it has predicted.
-    os.environ["MOBILELLM_LAB_PROGRESS"] = str(caches / "no-progress.json")
+    without_predictions(Path(app.outdir).parent)
 
     options = config.html_theme_options
     for name in ("repository_url", "repository_branch", "path_to_docs", "launch_buttons"):

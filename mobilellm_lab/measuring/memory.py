@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,7 @@ class PeakMemory:
     peak_mib: float  # highest of the process tree
     baseline_mib: float  # highest of the fresh process before the call: the interpreter and the target's imports
     processes: int  # most that were alive at once, the fresh one included
-    samples: int  # looks at the tree; between two of them the sum over several processes can peak unseen
+    samples: int  # looks at the tree; between two of them several processes can peak unseen
     interval_s: float  # pause between two looks
 
     @property
@@ -46,15 +46,57 @@ def _name(target: Callable) -> str:
     return f"{module}:{path}"
 
 
-def _resident(tree: list[psutil.Process]) -> list[int]:
-    """Bytes of each process that is still there."""
-    found = []
+def resident_bytes(tree: Iterable[psutil.Process]) -> dict[psutil.Process, int]:
+    """Resident bytes of each process that still runs and has begun its own program."""
+    found = {}
     for process in tree:
         try:
-            found.append(process.memory_info().rss)
+            if _has_begun(process):
+                found[process] = process.memory_info().rss
         except psutil.NoSuchProcess:
             continue
-    return [size for size in found if size]  # a zombie holds no memory
+    return {process: size for process, size in found.items() if size}  # a zombie holds no memory
+
+
+def _has_begun(process: psutil.Process) -> bool:
+    """False for a child between its fork and its exec: its memory is its parent's, and so is its command line."""
+    try:
+        parent = psutil.Process(process.ppid())
+        copied = process.cmdline() == parent.cmdline() and process.memory_info().vms == parent.memory_info().vms
+    except psutil.AccessDenied:  # of another user, so not a fork of ours
+        return True
+    return not copied
+
+
+def together(resident: Mapping[psutil.Process, int], *, least: int = 0) -> int:
+    """Bytes that processes of these resident sizes hold together: a page that several of them share counts once.
+
+    The sizes are just added up where their sum is below `least`, since looking closer costs milliseconds.
+    """
+    total = sum(resident.values())
+    if len(resident) < 2 or total < least:
+        return total
+    # A fork or an end between the looks at two processes shows pages twice: the smaller of two results counts.
+    return min(total, _counted_once(resident), _counted_once(resident))
+
+
+def _counted_once(tree: Iterable[psutil.Process]) -> int:
+    """Private pages of all, and the shared pages of the process that has most of them, in bytes.
+
+    Not the proportional set size (PSS): it falls as soon as a process outside the tree loads the same libraries. Where
+    the system does not tell private pages from shared ones, all count as private.
+    """
+    private = shared = 0
+    for process in tree:
+        try:
+            memory = process.memory_full_info()
+        except psutil.NoSuchProcess:
+            continue
+        except psutil.AccessDenied:  # macOS tells it to root alone
+            memory = process.memory_info()
+        own = getattr(memory, "uss", memory.rss)
+        private, shared = private + own, max(shared, memory.rss - own)
+    return private + shared
 
 
 def peak_memory(
@@ -63,7 +105,7 @@ def peak_memory(
     """Peak resident MiB of `target(*args)`, or of a string of Python code, in a fresh process and its descendants.
 
     Exact for the fresh process itself: that number is the operating system's high-water mark. Over a tree it is the
-    highest sum that was seen, looking every `interval_s`; pages that processes share are counted in each of them.
+    most that was seen, looking every `interval_s`; a page that several processes share is counted once.
 
     Raises:
         ValueError: a target that cannot be imported (a lambda, a function of a notebook), arguments for a string.
@@ -134,7 +176,8 @@ def _watch(
         except psutil.NoSuchProcess:
             descendants = []
         seen.update((process.pid, process) for process in descendants)
-        sizes = _resident([root, *descendants])
-        peak, processes, samples = max(peak, sum(sizes)), max(processes, len(sizes)), samples + 1
+        sizes = resident_bytes([root, *descendants])
+        peak = max(peak, together(sizes, least=peak))
+        processes, samples = max(processes, len(sizes)), samples + 1
         time.sleep(interval_s)
     return peak, processes, samples

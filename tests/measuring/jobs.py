@@ -26,6 +26,25 @@ def start_two(mib: int, seconds: float) -> None:
         child.wait()
 
 
+def start_many(mib: int, times: int) -> None:
+    """Starts a short program again and again while it holds a block."""
+    block = bytearray(b"x") * (mib * MIB)
+    for _ in range(times):
+        subprocess.run([sys.executable, "-S", "-c", ""])
+    del block
+
+
+def fork(mib: int, seconds: float) -> None:
+    """Forks while it holds a block; the fork writes a little of its own, so that its address space is its own, too."""
+    block = bytearray(b"x") * (mib * MIB)
+    child = os.fork()
+    if child == 0:
+        own = bytearray(b"y") * (4 * MIB)
+        time.sleep(seconds)
+        os._exit(len(own) + len(block) < 0)
+    os.waitpid(child, 0)
+
+
 def leave_behind(pid_file: str) -> None:
     """Ends while a process that it started still runs."""
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])

@@ -41,6 +41,19 @@ def test_a_tree_is_added_up():
     assert measured.samples > 10
 
 
+def test_what_a_fork_shares_with_its_parent_counts_once():
+    alone = peak_memory(jobs.allocate, 150)
+    measured = peak_memory(jobs.fork, 150, 0.5)
+    assert measured.processes == 2
+    assert alone.peak_mib < measured.peak_mib < alone.peak_mib + 60  # the fork's own interpreter state, no second block
+
+
+def test_a_child_counts_from_when_it_runs_its_own_program():
+    """Until then its memory is its parent's: counted as its own, the 200 MiB would be 400."""
+    measured = peak_memory(jobs.start_many, 200, 50, interval_s=0.001)
+    assert measured.processes == 2 and measured.peak_mib < 300
+
+
 def test_the_failure_of_the_job_is_raised_with_its_traceback():
     with pytest.raises(RuntimeError, match="KeyError: 'depth'") as caught:
         peak_memory(jobs.fail, "depth")

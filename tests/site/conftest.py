@@ -2,17 +2,19 @@
 
 import functools
 import http.server
-import os
-import subprocess
+import json
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 
 ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "book" / "_extensions"))
+
+import lab_progress  # noqa: E402
+
 FOLDER = "/some/folder"
 
 
@@ -21,27 +23,22 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
         pass
 
 
+def complaint(build: Path, sources: str) -> str | None:
+    """Why the website in this folder cannot be tested; None if it was built, without a warning, from these sources."""
+    record = build / lab_progress.RECORD
+    if not record.exists():
+        return "There is no website to test. Type `make site` first."
+    if json.loads(record.read_text(encoding="utf-8"))["sources"] != sources:
+        return "The website is older than its sources, or its last build failed. Type `make site` first."
+    return None
+
+
 @pytest.fixture(scope="session")
-def site(tmp_path_factory, worker_id: str) -> Path:
-    """Folder of the website, built as `make site` does; a second build takes up what the first one executed.
-
-    Of several processes one builds, and the others wait for it.
-    """
-    shared = tmp_path_factory.getbasetemp()
-    shared = shared if worker_id == "master" else shared.parent
-    with FileLock(shared / "site.lock"):
-        built = shared / "site.built"
-        if not built.exists():
-            _build()
-            built.touch()
+def site() -> Path:
+    """Folder of the website, as `make site` left it. Building it is a step of `make test`, not of a test."""
+    if reason := complaint(ROOT / "_build", lab_progress.sources()):
+        pytest.fail(reason, pytrace=False)
     return ROOT / "_build" / "html"
-
-
-def _build() -> None:
-    command = [Path(sys.executable).parent / "jupyter-book", "build", "-n", "-W", "--keep-going", str(ROOT)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "NO_COLOR": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=environment)
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-8000:]
 
 
 class InFolder(Quiet):
