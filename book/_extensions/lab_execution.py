@@ -81,7 +81,7 @@ class TreeMemory:
     """
 
     def __enter__(self) -> "TreeMemory":
-        from mobilellm_lab.metrics import memory  # here: it loads torch, which a build from the cache does not need
+        from mobilellm_lab.measuring import memory  # here: it loads torch, which a build from the cache does not need
 
         self._over, self._thread = threading.Event(), ThreadPoolExecutor(1)
         self._peak = self._thread.submit(self._watch, memory)
@@ -182,7 +182,7 @@ def _execute_ahead(app: Sphinx, env: BuildEnvironment, names: list[str]) -> None
             missing[name] = (Path(env.doc2path(name)), notebook)
     if not missing:
         return
-    import mobilellm_lab.metrics.memory  # noqa: F401  once, before the processes start that need it
+    import mobilellm_lab.measuring.memory  # noqa: F401  once, before the processes start that need it
 
     left = len(missing)
 
