@@ -30,6 +30,16 @@ def test_labs_are_clean():
     assert not {name: complaint for name, complaint in found.items() if complaint}
 
 
+def test_every_lab_ends_in_a_check_of_its_own_words():
+    """Outputs are not stored, so nbval alone would pass a lab whose numbers say the opposite of its text."""
+    for path in LABS:
+        *cells, last = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        assert last["metadata"].get("tags") == ["lab-check"], f"{path.name} does not end in a cell tagged lab-check"
+        asserted = [line for line in last["source"] if line.lstrip().startswith("assert ")]
+        assert len(asserted) >= 3, f"{path.name} asserts {len(asserted)} things"
+        assert not any("lab-check" in cell["metadata"].get("tags", ()) for cell in cells)
+
+
 def test_the_rule_itself():
     clean = {"cell_type": "code", "source": ["1 + 1\n"] * MOST_LINES, "outputs": [], "execution_count": None}
     long = clean | {"source": ["1 + 1\n"] * (MOST_LINES + 1)}
