@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page
 
 from mobilellm_lab.exercises import Measured, Option, Prediction, Question, Quiz, progress
 from mobilellm_lab.exercises.deep_narrow import COST, QUIZ
-from tests.site.test_axe import faults
+from tests.site.axe import faults
 
 QUESTIONS = tuple(
     Question(
