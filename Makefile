@@ -40,7 +40,7 @@ test: $(READY)  ## run every test: package, labs, website in a real browser
 	@if [ -n "$(LABS)" ]; then echo "test: labs, each run from top to bottom" && \
 		$(BIN)/python -m pytest -q -n 2 --dist loadfile --nbval-lax --nbval-current-env --nbval-cell-timeout=120 $(LABS); fi
 	@echo "test: website"
-	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup tests/site
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/site
 
 browsers: site  ## before a release: every page of the website in Firefox and in WebKit
 	@echo "browsers: Firefox and WebKit, one that cannot be driven here is named"

@@ -9,8 +9,8 @@ from playwright.sync_api import Browser, Page, Response, Route
 ROOT = Path(__file__).parents[2]
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 800}
-WRITTEN = [f"{page}.html" for page in re.findall(r"(?:file|root):\s*(\S+)", (ROOT / "_toc.yml").read_text())]
-PAGES = [*WRITTEN, "index.html", "search.html?q=model", "genindex.html"]
+PAGES = [f"{page}.html" for page in re.findall(r"(?:file|root):\s*(\S+)", (ROOT / "_toc.yml").read_text())]
+PAGES += ["search.html?q=model", "genindex.html"]  # and index.html, which leads to the first
 PATIENCE_MS = 120_000  # only catches a hang, also on a machine that is busy with other work
 
 SCROLL = """async () => {
@@ -66,7 +66,5 @@ def watched(browser: Browser, address: str, screen: dict, *, theme: str = "light
 def load(page: Page, url: str) -> None:
     """Loads a page and scrolls to its end screen by screen, so that what loads lazily is loaded too."""
     page.goto(url, wait_until="load")
-    if url.endswith("/index.html"):  # leads to the first page
-        page.wait_for_url("**/book/intro.html")
     page.evaluate(SCROLL)
     page.wait_for_load_state("networkidle")

@@ -2,6 +2,7 @@
 
 from playwright.sync_api import ElementHandle, Page
 
+CONTRAST = 4.5  # of text against its background (WCAG AA)
 PICTURE = "figure => [...figure.querySelectorAll('.replay-chart')].map(box => box.innerHTML).join('')"
 CHANGED = f"([figure, before]) => ({PICTURE})(figure) !== before"
 MOVE = """([figure, which, value]) => {

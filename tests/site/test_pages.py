@@ -11,6 +11,16 @@ from tests.site.pages import DESK, PHONE, watched
 from tests.site.visits import SILENT, TOO_WIDE
 
 
+@pytest.mark.parametrize("way", ["served", "double-clicked"])
+def test_the_site_opens_on_its_first_page(browser, address, site, way):
+    root = address if way == "served" else site.as_uri()
+    page, seen = watched(browser, root, DESK)
+    page.goto(f"{root}/index.html")
+    page.wait_for_url(f"{root}/book/intro.html")
+    assert not seen.faults()
+    page.close()
+
+
 def test_first_page_says_it_all_in_one_screen(browser, address):
     """Promise, numbers, links to start with, and a replay with its sliders."""
     page, _ = watched(browser, address, DESK)

@@ -5,10 +5,10 @@ import gzip
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from tests.site.axe import COLORS, faults
-from tests.site.pages import DESK, PHONE, load, watched
+from tests.site.pages import DESK, PHONE, SCROLL, Seen, load, watched
 from tests.site.replays import FAINTEST, SWEEP, drawn, unfolded
 
 PACKED = (".png", ".jpg", ".webp", ".woff", ".woff2")  # compressed already
@@ -48,7 +48,8 @@ DARKEN = """async () => {
 class Visit:
     """A page on one screen."""
 
-    troubles: list[str]  # requests and errors, without those of axe, which asks for style sheets by itself
+    name: str  # its address inside the website
+    html: str  # as it was built
     theme: str  # before any switch
     styled: str  # the theme's first color; empty without its style sheet
     width: int  # of the document in pixels
@@ -56,72 +57,74 @@ class Visit:
     silent: list[str]
     empty: list[str]  # addresses of pictures that did not load
     sizes: dict[str, int]  # bytes over the wire of all that was loaded, by path
+    troubles: list[str] = field(default_factory=list)  # requests and errors, before axe asks for style sheets itself
     swept: list[dict] = field(default_factory=list)  # each replay, over all values of its sliders
     unfolded: list[tuple[int, dict]] = field(default_factory=list)  # each replay with its table
     faults: list[str] = field(default_factory=list)  # of accessibility, in both themes
     faintest: list[float] = field(default_factory=list)  # contrast of each replay, in both themes
 
+    @property
+    def replays(self) -> int:
+        """Number of replays that were built into the page."""
+        return self.html.count('class="lab-replay"')
 
-class Visits:
-    """Visits of the website, each made once.
 
-    Args:
-        browser: that makes them.
-        address: of the website on its server.
-        site: folder of the website.
-    """
+def visit_desk(browser: Browser, address: str, site: Path, name: str) -> Visit:
+    """A page on a wide screen: every value of every slider, and accessibility."""
+    page, seen, visit = _arrive(browser, address, site, name, DESK)
+    visit.swept += [figure.evaluate(SWEEP) for figure in drawn(page)]
+    visit.troubles += seen.faults()
+    _look_in_both_themes(page, visit)
+    page.close()
+    return visit
 
-    def __init__(self, browser: Browser, address: str, site: Path):
-        self._browser, self._address, self._site = browser, address, site
-        self._made: dict[tuple[str, str], Visit] = {}
 
-    def desk(self, name: str) -> Visit:
-        """Served, on a wide screen: every value of every slider, and accessibility."""
-        return self._once("desk", name)
+def visit_phone(browser: Browser, address: str, site: Path, name: str) -> Visit:
+    """A page on a narrow screen: the replays with their tables, and accessibility."""
+    page, seen, visit = _arrive(browser, address, site, name, PHONE)
+    visit.unfolded += [unfolded(figure) for figure in drawn(page)]
+    visit.troubles += seen.faults()
+    _look_in_both_themes(page, visit)
+    page.close()
+    return visit
 
-    def phone(self, name: str) -> Visit:
-        """Served, on a narrow screen: the replays with their tables, and accessibility."""
-        return self._once("phone", name)
 
-    def file(self, name: str) -> Visit:
-        """Opened with a double click, in the dark."""
-        return self._once("file", name)
+def visit_file(browser: Browser, site: Path, name: str) -> Visit:
+    """A page opened with a double click, in the dark."""
+    page, seen, visit = _arrive(browser, site.as_uri(), site, name, DESK, theme="dark")
+    visit.troubles += seen.faults()
+    page.close()
+    return visit
 
-    def _once(self, how: str, name: str) -> Visit:
-        if (how, name) not in self._made:
-            self._made[how, name] = self._visit(how, name)
-        return self._made[how, name]
 
-    def _visit(self, how: str, name: str) -> Visit:
-        root = self._site.as_uri() if how == "file" else self._address
-        screen, theme = PHONE if how == "phone" else DESK, "dark" if how == "file" else "light"
-        page, seen = watched(self._browser, root, screen, theme=theme)
-        load(page, f"{root}/{name}")
-        paths = {url.removeprefix(f"{root}/") for url in seen.loaded}
-        visit = Visit(
-            troubles=[],
-            theme=page.evaluate(THEME),
-            styled=page.evaluate(STYLED),
-            width=page.evaluate(WIDTH),
-            too_wide=page.evaluate(TOO_WIDE),
-            silent=page.evaluate(SILENT),
-            empty=page.evaluate(EMPTY),
-            sizes={f"/{path}": _wire_bytes(self._site / path) for path in paths},
-        )
-        figures = drawn(page)
-        if how == "desk":
-            visit.swept += [figure.evaluate(SWEEP) for figure in figures]
-        if how == "phone":
-            visit.unfolded += [unfolded(figure) for figure in figures]
-        visit.troubles += seen.faults()
-        if how != "file":
-            visit.faults += faults(page)
-            visit.faintest += [figure.evaluate(FAINTEST) for figure in figures]
-            page.evaluate(DARKEN)
-            visit.faults += faults(page, only=COLORS)  # nothing else differs
-            visit.faintest += [figure.evaluate(FAINTEST) for figure in figures]
-        page.close()
-        return visit
+def _arrive(
+    browser: Browser, root: str, site: Path, name: str, screen: dict, *, theme: str = "light"
+) -> tuple[Page, Seen, Visit]:
+    page, seen = watched(browser, root, screen, theme=theme)
+    load(page, f"{root}/{name}")
+    paths = {url.removeprefix(f"{root}/") for url in seen.loaded}
+    visit = Visit(
+        name=name,
+        html=(site / name.split("?")[0]).read_text(encoding="utf-8"),
+        theme=page.evaluate(THEME),
+        styled=page.evaluate(STYLED),
+        width=page.evaluate(WIDTH),
+        too_wide=page.evaluate(TOO_WIDE),
+        silent=page.evaluate(SILENT),
+        empty=page.evaluate(EMPTY),
+        sizes={f"/{path}": _wire_bytes(site / path) for path in paths},
+    )
+    return page, seen, visit
+
+
+def _look_in_both_themes(page: Page, visit: Visit) -> None:
+    figures = drawn(page)
+    page.evaluate(SCROLL)
+    visit.faults += faults(page)
+    visit.faintest += [figure.evaluate(FAINTEST) for figure in figures]
+    page.evaluate(DARKEN)
+    visit.faults += faults(page, only=COLORS)  # nothing else differs
+    visit.faintest += [figure.evaluate(FAINTEST) for figure in figures]
 
 
 @functools.cache
