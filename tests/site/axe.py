@@ -7,13 +7,21 @@ GRAVE = ("serious", "critical")
 COLORS = ("color-contrast", "link-in-text-block")  # the rules that look at them
 
 
-def faults(page: Page, only: tuple[str, ...] = ()) -> list[str]:
-    """The serious and critical violations of a loaded page, one line for each element."""
-    options = {"resultTypes": ["violations"]} | ({"runOnly": list(only)} if only else {})
-    found = Axe().run(page, options=options).response["violations"]
+def faults(page: Page, *, only: tuple[str, ...] = (), skip: tuple[str, ...] = (), outside: str = "") -> list[str]:
+    """The serious and critical violations of a loaded page, one line for each element.
+
+    Args:
+        page: that is loaded.
+        only: rules to run; all where there are none.
+        skip: rules to leave out.
+        outside: selector of the part of the page to leave out.
+    """
+    options = {"resultTypes": ["violations"], "rules": {rule: {"enabled": False} for rule in skip}}
+    options |= {"runOnly": list(only)} if only else {}
+    context = {"exclude": [[outside]]} if outside else None
     return [
         f"{violation['id']} ({violation['impact']}): {node['html'][:200]}"
-        for violation in found
+        for violation in Axe().run(page, context, options).response["violations"]
         if violation["impact"] in GRAVE
         for node in violation["nodes"]
     ]

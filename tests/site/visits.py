@@ -72,19 +72,36 @@ class Visit:
 def visit_desk(browser: Browser, address: str, site: Path, name: str) -> Visit:
     """A page on a wide screen: every value of every slider, and accessibility."""
     page, seen, visit = _arrive(browser, address, site, name, DESK)
-    visit.swept += [figure.evaluate(SWEEP) for figure in drawn(page)]
+    figures = drawn(page)
+    visit.swept += [figure.evaluate(SWEEP) for figure in figures]
     visit.troubles += seen.faults()
-    _look_in_both_themes(page, visit)
+    page.evaluate(SCROLL)
+    visit.faults += faults(page)
+    visit.faintest += [figure.evaluate(FAINTEST) for figure in figures]
+    page.evaluate(DARKEN)
+    visit.faults += faults(page, only=COLORS)  # nothing else differs
+    visit.faintest += [figure.evaluate(FAINTEST) for figure in figures]
     page.close()
     return visit
 
 
 def visit_phone(browser: Browser, address: str, site: Path, name: str) -> Visit:
-    """A page on a narrow screen: the replays with their tables, and accessibility."""
+    """A page on a narrow screen: the replays with their tables, and accessibility.
+
+    No style sheet colors an article by its width. axe, which takes seconds for the colors of an article, looks at them
+    on the wide screen, and here at those of the replays and of all that stands around the article.
+    """
     page, seen, visit = _arrive(browser, address, site, name, PHONE)
-    visit.unfolded += [unfolded(figure) for figure in drawn(page)]
+    figures = drawn(page)
+    visit.unfolded += [unfolded(figure) for figure in figures]
     visit.troubles += seen.faults()
-    _look_in_both_themes(page, visit)
+    page.evaluate(SCROLL)
+    visit.faults += faults(page, skip=COLORS)
+    visit.faults += faults(page, only=COLORS, outside="article")
+    visit.faintest += [figure.evaluate(FAINTEST) for figure in figures]
+    page.evaluate(DARKEN)
+    visit.faults += faults(page, only=COLORS, outside="article")
+    visit.faintest += [figure.evaluate(FAINTEST) for figure in figures]
     page.close()
     return visit
 
@@ -115,16 +132,6 @@ def _arrive(
         sizes={f"/{path}": _wire_bytes(site / path) for path in paths},
     )
     return page, seen, visit
-
-
-def _look_in_both_themes(page: Page, visit: Visit) -> None:
-    figures = drawn(page)
-    page.evaluate(SCROLL)
-    visit.faults += faults(page)
-    visit.faintest += [figure.evaluate(FAINTEST) for figure in figures]
-    page.evaluate(DARKEN)
-    visit.faults += faults(page, only=COLORS)  # nothing else differs
-    visit.faintest += [figure.evaluate(FAINTEST) for figure in figures]
 
 
 @functools.cache
