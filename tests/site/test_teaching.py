@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, Page
 from mobilellm_lab.exercises import Measured, Option, Prediction, Question, Quiz, progress
 from mobilellm_lab.exercises.deep_narrow import COST, QUIZ
 from tests.site.axe import faults
+from tests.site.pages import PATIENCE_MS
 
 QUESTIONS = tuple(
     Question(
@@ -65,6 +66,7 @@ def own_progress(monkeypatch, tmp_path):
 def page(browser: Browser) -> Iterator[Page]:
     """A page with a fresh storage; whatever its scripts throw fails the test."""
     page, errors = browser.new_page(viewport={"width": 1000, "height": 800}), []
+    page.set_default_timeout(PATIENCE_MS)
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page
     page.close()
@@ -147,6 +149,19 @@ def test_a_quiz_is_answered_by_keyboard_and_kept(page, shown):
     assert page.evaluate("document.activeElement.name") == "question0"
     reloaded(page)
     assert page.locator(".lab-quiz input:checked").count() == 0
+
+
+def test_the_storage_is_left_alone_until_the_browser_has_answered(page, tmp_path):
+    page.add_init_script("""
+        const storage = window.localStorage, ask = navigator.permissions.query.bind(navigator.permissions);
+        let answered = false;
+        window.touched = [];
+        navigator.permissions.query = (question) => ask(question).finally(() => { answered = true; });
+        Object.defineProperty(window, 'localStorage', {get() { window.touched.push(answered); return storage; }});
+    """)
+    path, _, _ = fragments_page(tmp_path)
+    opened(page, path)
+    assert page.evaluate("touched.length > 0 && touched.every(Boolean)")
 
 
 def test_arrow_keys_pass_options_without_answering(page, tmp_path):
