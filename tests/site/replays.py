@@ -2,6 +2,8 @@
 
 from playwright.sync_api import ElementHandle, Page
 
+from tests.site.pages import PATIENCE_MS
+
 CONTRAST = 4.5  # of text against its background (WCAG AA)
 PICTURE = "figure => [...figure.querySelectorAll('.replay-chart')].map(box => box.innerHTML).join('')"
 CHANGED = f"([figure, before]) => ({PICTURE})(figure) !== before"
@@ -13,8 +15,7 @@ MOVE = """([figure, which, value]) => {
 
 # For each slider its start, and for each of its values what the figure says and a checksum of what it shows.
 # A value waits until the picture has moved and two readings agree; the limit only catches a picture that stays.
-SWEEP = """async (figure) => {
-    const LIMIT_MS = 60000;
+SWEEP = """async (figure, limitMs) => {
     const inputs = [...figure.querySelectorAll('.replay-slider input')];
     const words = [...figure.querySelectorAll('.replay-words')];
     const picture = () => [...figure.querySelectorAll('.replay-chart')].map(box => box.innerHTML).join('');
@@ -22,7 +23,7 @@ SWEEP = """async (figure) => {
     const turn = () => new Promise(done => setTimeout(done));
     const move = async (input, value) => {
         if (Number(input.value) === value) return true;
-        const before = picture(), end = performance.now() + LIMIT_MS;
+        const before = picture(), end = performance.now() + limitMs;
         input.value = value;
         input.dispatchEvent(new Event('input', {bubbles: true}));
         while (picture() === before && performance.now() < end) await turn();
@@ -87,6 +88,11 @@ def drawn(page: Page) -> list[ElementHandle]:
         figure.scroll_into_view_if_needed()
         page.wait_for_function("figure => figure.dataset.drawn === 'vega'", arg=figure)
     return figures
+
+
+def sweep(figure: ElementHandle, *, limit_ms: int = PATIENCE_MS) -> dict:
+    """Data of a replay, and what it says and shows at every value; a slider ends at the first value that it misses."""
+    return figure.evaluate(SWEEP, limit_ms)
 
 
 def sentence(figure: ElementHandle) -> str:

@@ -4,9 +4,19 @@ import pytest
 from playwright.sync_api import ElementHandle, Page
 
 from tests.site.pages import DESK, watched
-from tests.site.replays import CHANGED, MOVE, PICTURE, drawn, sentence
+from tests.site.replays import CHANGED, MOVE, PICTURE, drawn, sentence, sweep
 
 NAME = "book/02_deep_narrow.html"
+
+
+# A figure whose picture follows its slider, and one whose picture stays.
+ALIVE, DEAD = (
+    "<figure><div class='replay-slider'><input type='range' max='2' value='1' oninput='"
+    f"const chart = this.closest(`figure`).querySelector(`.replay-chart`); {script}'></div>"
+    "<span class='replay-words'></span><div class='replay-chart'>1</div><p class='replay-readout'></p>"
+    "<script type='application/json' class='replay-data'>{}</script></figure>"
+    for script in ("chart.textContent = this.value", "")
+)
 
 
 def moved(page: Page, figure: ElementHandle, before: str) -> str:
@@ -30,6 +40,18 @@ def test_keys_move_a_slider(browser, address):
         assert sentence(figure) != said
         said = sentence(figure)
     assert not seen.faults()
+    page.close()
+
+
+def test_the_sweep_itself(browser):
+    page = browser.new_page()
+    page.set_content(ALIVE + DEAD)
+    alive, dead = page.query_selector_all("figure")
+    (slider,) = sweep(alive)["sliders"]
+    assert slider["start"] == 1
+    assert [value["picture"] for value in slider["values"]] == [ord("0"), ord("1"), ord("2")]
+    (slider,) = sweep(dead, limit_ms=100)["sliders"]
+    assert not slider["values"]
     page.close()
 
 

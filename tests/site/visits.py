@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.site.axe import COLORS, faults
 from tests.site.pages import DESK, PHONE, SCROLL, Seen, load, watched
-from tests.site.replays import FAINTEST, SWEEP, drawn, unfolded
+from tests.site.replays import FAINTEST, drawn, sweep, unfolded
 
 PACKED = (".png", ".jpg", ".webp", ".woff", ".woff2")  # compressed already
 
@@ -73,7 +73,7 @@ def visit_desk(browser: Browser, address: str, site: Path, name: str) -> Visit:
     """A page on a wide screen: every value of every slider, and accessibility."""
     page, seen, visit = _arrive(browser, address, site, name, DESK)
     figures = drawn(page)
-    visit.swept += [figure.evaluate(SWEEP) for figure in figures]
+    visit.swept += [sweep(figure) for figure in figures]
     visit.troubles += seen.faults()
     page.evaluate(SCROLL)
     visit.faults += faults(page)
