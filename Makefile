@@ -43,7 +43,7 @@ test: $(READY)  ## run every test: labs, package, website in a real browser
 	@echo "test: package"
 	@$(BIN)/python -m pytest -q -n 2 --ignore=tests/site
 	@echo "test: website"
-	@$(BIN)/python -m pytest -q -n 2 tests/site
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/site
 
 browsers: site  ## before a release: every page of the website in Firefox and in WebKit
 	@echo "browsers: Firefox and WebKit, one that cannot be driven here is named"

@@ -218,10 +218,24 @@
     update();
   }
 
-  for (const [name, start] of Object.entries({ quiz, prediction, comparison })) {
-    for (const root of document.querySelectorAll(`.lab-${name}:not([data-ready])`)) {
+  // Chromium connects a page to its storage only once the browser process has taken note of the new page. A script that
+  // asks earlier gets a storage that keeps nothing, without an error: seen in 1 of 50 visits on a busy machine. The
+  // answer to any question of the page comes after that note.
+  async function noted() {
+    try {
+      await navigator.permissions.query({ name: "persistent-storage" });
+    } catch (error) {
+      // this browser does not know the question, and connects at once
+    }
+  }
+
+  const parsed = Object.entries({ quiz, prediction, comparison }).flatMap(([name, start]) =>
+    [...document.querySelectorAll(`.lab-${name}:not([data-ready])`)].map((root) => [root, start]));
+  noted().then(() => {
+    for (const [root, start] of parsed) {
+      if ("ready" in root.dataset) continue; // another fragment's script took it up
       root.dataset.ready = "";
       start(root);
     }
-  }
+  });
 })();

@@ -127,7 +127,7 @@ def test_a_prediction_is_committed_and_then_compared(page):
 
 def test_a_quiz_answers_in_jupyterlab_and_keeps_its_keys(page):
     """JupyterLab has shortcuts on single letters and arrows: inside the quiz they belong to the quiz."""
-    quiz = page.locator(".lab-quiz")
+    quiz = page.locator(".lab-quiz[data-ready]")
     cells = "window.jupyterapp.shell.currentWidget.content.widgets.length"
     before = page.evaluate(cells)
     quiz.locator("input").first.focus()

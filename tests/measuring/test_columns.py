@@ -30,7 +30,7 @@ MIB = 2**20
 # Prints how many MiB a process grows by a block of 64: as `resident` says, and as the system does.
 GROW = """
 import os, psutil
-from mobilellm_lab.metrics import resident
+from mobilellm_lab.measuring import resident
 ours, theirs = resident(), psutil.Process().memory_info().rss
 block = bytearray(b"x") * (64 * 2**20)
 print((resident(os.getpid()) - ours).mib, (psutil.Process().memory_info().rss - theirs) / 2**20)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from release.window import Late, Window
 
 REST_S = 0.1  # a picture that has not changed for so long is at rest
-LOADED = "return document.readyState === 'complete' && !document.querySelector('meta[http-equiv=Refresh]');"
+LOADED = """return document.readyState === 'complete' && !document.querySelector(
+    'meta[http-equiv=Refresh], :is(.lab-quiz, .lab-prediction):not([data-ready])');"""
 FIND = "return [...(arguments[1] || document).querySelectorAll(arguments[0])];"
 FOCUS = "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'}); arguments[0].focus();"
 TEXT = "return arguments[0].textContent.trim().replace(/\\s+/g, ' ');"

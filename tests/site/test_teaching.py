@@ -8,7 +8,8 @@ from playwright.sync_api import Browser, Page
 
 from mobilellm_lab.deep_narrow.exercises import COST, QUIZ
 from mobilellm_lab.teaching import Measured, Option, Prediction, Question, Quiz, progress
-from tests.site.test_axe import faults
+from tests.site.axe import faults
+from tests.site.pages import PATIENCE_MS
 
 QUESTIONS = tuple(
     Question(
@@ -42,6 +43,7 @@ SHARE = Prediction(
 )
 STYLES = {"light": "background: #fff; color: #222", "dark": "background: #14181e; color: #ced6dd; color-scheme: dark"}
 YOURS = ".lab-row-yours dd"
+READY = "() => !document.querySelector(':is(.lab-quiz, .lab-prediction, .lab-comparison):not([data-ready])')"
 
 
 def write_page(path: Path, *fragments: str, theme: str = "light") -> Path:
@@ -64,10 +66,22 @@ def own_progress(monkeypatch, tmp_path):
 def page(browser: Browser) -> Iterator[Page]:
     """A page with a fresh storage; whatever its scripts throw fails the test."""
     page, errors = browser.new_page(viewport={"width": 1000, "height": 800}), []
+    page.set_default_timeout(PATIENCE_MS)
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page
     page.close()
     assert not errors
+
+
+def opened(page: Page, path: Path) -> None:
+    """Opens a file and waits for its script, which starts once the browser has connected the page to its storage."""
+    page.goto(path.as_uri())
+    page.wait_for_function(READY)
+
+
+def reloaded(page: Page) -> None:
+    page.reload()
+    page.wait_for_function(READY)
 
 
 def fragments_page(tmp_path: Path) -> tuple[Path, Quiz, Prediction]:
@@ -105,7 +119,7 @@ def reason(page: Page, number: int) -> str:
 def test_a_quiz_is_answered_by_keyboard_and_kept(page, shown):
     path, quiz, _ = shown
     places, total = right_places(quiz), len(quiz.questions)
-    page.goto(path.as_uri())
+    opened(page, path)
     score = page.locator(".lab-quiz .lab-score")
     assert score.inner_text() == ""
     assert page.locator(".lab-quiz details:visible").count() == 0
@@ -122,7 +136,7 @@ def test_a_quiz_is_answered_by_keyboard_and_kept(page, shown):
     assert score.inner_text() == f"{last} of {total} right at first try."
 
     said = [reason(page, number) for number in range(total)]
-    page.reload()
+    reloaded(page)
     assert [reason(page, number) for number in range(total)] == said
     assert score.inner_text() == f"{last} of {total} right at first try."
     assert page.locator(".lab-quiz input:checked").count() == total
@@ -133,13 +147,26 @@ def test_a_quiz_is_answered_by_keyboard_and_kept(page, shown):
     assert score.inner_text() == ""
     assert page.locator(".lab-quiz input:checked").count() == 0
     assert page.evaluate("document.activeElement.name") == "question0"
-    page.reload()
+    reloaded(page)
     assert page.locator(".lab-quiz input:checked").count() == 0
+
+
+def test_the_storage_is_left_alone_until_the_browser_has_answered(page, tmp_path):
+    page.add_init_script("""
+        const storage = window.localStorage, ask = navigator.permissions.query.bind(navigator.permissions);
+        let answered = false;
+        window.touched = [];
+        navigator.permissions.query = (question) => ask(question).finally(() => { answered = true; });
+        Object.defineProperty(window, 'localStorage', {get() { window.touched.push(answered); return storage; }});
+    """)
+    path, _, _ = fragments_page(tmp_path)
+    opened(page, path)
+    assert page.evaluate("touched.length > 0 && touched.every(Boolean)")
 
 
 def test_arrow_keys_pass_options_without_answering(page, tmp_path):
     path, _, _ = fragments_page(tmp_path)
-    page.goto(path.as_uri())
+    opened(page, path)
     page.locator("fieldset").first.locator("input").first.focus()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
@@ -154,17 +181,17 @@ def test_arrow_keys_pass_options_without_answering(page, tmp_path):
 
 def test_answers_to_another_version_are_dropped(page, tmp_path):
     path, quiz, _ = fragments_page(tmp_path)
-    page.goto(path.as_uri())
+    opened(page, path)
     answer(page, 0, 0)
     write_page(path, Quiz(name="demo", questions=quiz.questions[:2])._repr_html_())
-    page.reload()
+    reloaded(page)
     assert page.locator("input:checked").count() == 0
     assert page.locator(".lab-score").inner_text() == ""
 
 
 def test_a_prediction_is_committed_and_kept(page, shown):
     path, _, ask = shown
-    page.goto(path.as_uri())
+    opened(page, path)
     card = page.locator(f".lab-prediction[data-prediction={ask.name}]")
     field, commit = card.locator("input"), card.get_by_role("button", name="Commit")
     assert commit.is_disabled()
@@ -189,7 +216,7 @@ def test_a_prediction_is_committed_and_kept(page, shown):
     assert page.evaluate("document.activeElement.className") == "lab-panel"
     assert not field.is_visible()
 
-    page.reload()
+    reloaded(page)
     assert card.locator(YOURS).inner_text() == f"{ask.show(ask.low)} {ask.verdict(ask.low, stored)}"
     card.get_by_role("button", name="Predict again").press("Enter")
     assert not card.locator(".lab-panel").is_visible()
@@ -200,7 +227,7 @@ def test_a_prediction_is_committed_and_kept(page, shown):
 
 
 def test_the_page_and_python_say_the_same(page, tmp_path):
-    page.goto(write_page(tmp_path / "page.html", ASK._repr_html_(), SHARE._repr_html_()).as_uri())
+    opened(page, write_page(tmp_path / "page.html", ASK._repr_html_(), SHARE._repr_html_()))
     for ask, values in ((ASK, (1, 2.7, 5.0, 5.1, 5.9, 6, 20)), (SHARE, (0, 0.31, 0.5, 0.551, 1))):
         card = page.locator(f"[data-prediction={ask.name}]")
         for value in values:
@@ -212,7 +239,7 @@ def test_the_page_and_python_say_the_same(page, tmp_path):
 
 def test_a_comparison_takes_up_what_was_committed_on_the_page(page, tmp_path):
     compared = ASK.compare(5.5)._repr_html_()
-    page.goto(write_page(tmp_path / "page.html", ASK._repr_html_(), compared).as_uri())
+    opened(page, write_page(tmp_path / "page.html", ASK._repr_html_(), compared))
     below = page.locator(".lab-comparison")
     assert "No prediction committed." in below.inner_text()
     assert not below.locator(".lab-row-yours").is_visible()
@@ -221,15 +248,15 @@ def test_a_comparison_takes_up_what_was_committed_on_the_page(page, tmp_path):
     assert below.locator(YOURS).inner_text() == "5.2 times Inside the spread."
     assert "No prediction" not in below.inner_text()
     assert "5.5 times One run on this machine" in below.locator(".lab-row-here dd").inner_text()
-    page.reload()
+    reloaded(page)
     assert below.locator(YOURS).inner_text() == "5.2 times Inside the spread."
 
 
 def test_a_fragment_may_stand_twice_and_leaves_no_name(page, tmp_path):
-    page.goto(write_page(tmp_path / "blank.html").as_uri())
+    opened(page, write_page(tmp_path / "blank.html"))
     names = page.evaluate("Object.getOwnPropertyNames(window).sort()")
     quiz = Quiz(name="demo", questions=QUESTIONS)._repr_html_()
-    page.goto(write_page(tmp_path / "page.html", quiz, quiz, ASK._repr_html_(), ASK._repr_html_()).as_uri())
+    opened(page, write_page(tmp_path / "page.html", quiz, quiz, ASK._repr_html_(), ASK._repr_html_()))
     assert page.evaluate("Object.getOwnPropertyNames(window).sort()") == names
     for copy in range(2):
         one = page.locator(".lab-quiz").nth(copy)
@@ -244,13 +271,13 @@ def test_a_fragment_may_stand_twice_and_leaves_no_name(page, tmp_path):
 def test_without_a_storage_everything_works_until_the_page_is_left(page, tmp_path):
     page.add_init_script("Object.defineProperty(window, 'localStorage', {get() { throw new DOMException('denied') }})")
     path, _, _ = fragments_page(tmp_path)
-    page.goto(path.as_uri())
+    opened(page, path)
     answer(page, 0, 1)
     assert page.locator(".lab-score").inner_text() == "1 of 3 answered, 1 right at first try."
     page.locator(".lab-prediction input").fill("5.2")
     page.get_by_role("button", name="Commit").click()
     assert page.locator(".lab-record").inner_text() == "Your record: 1 first prediction, 1 inside the measured spread."
-    page.reload()
+    reloaded(page)
     assert page.locator(".lab-score").inner_text() == ""
 
 
@@ -274,7 +301,7 @@ def test_without_a_script_reasons_and_measurement_are_one_click_away(browser, tm
 def test_answered_pieces_are_accessible_and_fit_a_phone(page, tmp_path, theme):
     quiz = Quiz(name="demo", questions=QUESTIONS)._repr_html_()
     pieces = (quiz, ASK._repr_html_(), SHARE._repr_html_(), ASK.compare(19.0)._repr_html_())
-    page.goto(write_page(tmp_path / "page.html", *pieces, theme=theme).as_uri())
+    opened(page, write_page(tmp_path / "page.html", *pieces, theme=theme))
     page.set_viewport_size({"width": 390, "height": 844})
     assert not faults(page)
     answer(page, 0, 1)

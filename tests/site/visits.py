@@ -1,0 +1,141 @@
+"""One visit of a page for each screen, and all that it shows."""
+
+import functools
+import gzip
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page
+
+from tests.site.axe import COLORS, faults
+from tests.site.pages import DESK, PHONE, SCROLL, Seen, load, watched
+from tests.site.replays import FAINTEST, drawn, sweep, unfolded
+
+PACKED = (".png", ".jpg", ".webp", ".woff", ".woff2")  # compressed already
+
+# Elements that reach past the right edge of the screen, except inside a box that scrolls or clips by itself.
+TOO_WIDE = """() => {
+    const boxed = (e) => {
+        for (let p = e.parentElement; p && p !== document.body; p = p.parentElement)
+            if (getComputedStyle(p).overflowX !== 'visible') return true;
+        return false;
+    };
+    return [...document.body.querySelectorAll('article *, header *, footer *')]
+        .filter(e => e.checkVisibility({visibilityProperty: true, opacityProperty: true}))
+        .filter(e => e.getBoundingClientRect().right > window.innerWidth + 1 && !boxed(e))
+        .map(e => e.outerHTML.slice(0, 200));
+}"""
+
+# Pictures that say nothing to a reader who cannot see them; a file name is no description.
+SILENT = """() => [
+    ...[...document.querySelectorAll('img')].filter(e => !e.alt.trim() || /\\.(png|svg|jpe?g|webp)$/i.test(e.alt)),
+    ...[...document.querySelectorAll('article svg')].filter(e => !e.closest('[aria-hidden=true], mjx-container')
+        && !e.getAttribute('aria-label') && !e.querySelector('title')),
+].map(e => e.outerHTML.slice(0, 200))"""
+
+EMPTY = "() => [...document.images].filter(e => e.loading !== 'lazy' && !e.naturalWidth).map(e => e.src)"
+THEME = "() => document.documentElement.dataset.theme"
+WIDTH = "() => document.documentElement.scrollWidth"
+STYLED = "() => getComputedStyle(document.body).getPropertyValue('--pst-color-primary')"
+DARKEN = """async () => {
+    document.documentElement.dataset.theme = 'dark';
+    const fades = document.getAnimations().filter(one => one instanceof CSSTransition);
+    await Promise.allSettled(fades.map(one => one.finished));
+}"""
+
+
+@dataclass(kw_only=True)
+class Visit:
+    """A page on one screen."""
+
+    name: str  # its address inside the website
+    html: str  # as it was built
+    theme: str  # before any switch
+    styled: str  # the theme's first color; empty without its style sheet
+    width: int  # of the document in pixels
+    too_wide: list[str]
+    silent: list[str]
+    empty: list[str]  # addresses of pictures that did not load
+    sizes: dict[str, int]  # bytes over the wire of all that was loaded, by path
+    troubles: list[str] = field(default_factory=list)  # requests and errors, before axe asks for style sheets itself
+    swept: list[dict] = field(default_factory=list)  # each replay, over all values of its sliders
+    unfolded: list[tuple[int, dict]] = field(default_factory=list)  # each replay with its table
+    faults: list[str] = field(default_factory=list)  # of accessibility, in both themes
+    faintest: list[float] = field(default_factory=list)  # contrast of each replay, in both themes
+
+    @property
+    def replays(self) -> int:
+        """Number of replays that were built into the page."""
+        return self.html.count('class="lab-replay"')
+
+
+def visit_desk(browser: Browser, address: str, site: Path, name: str) -> Visit:
+    """A page on a wide screen: every value of every slider, and accessibility."""
+    page, seen, visit = _arrive(browser, address, site, name, DESK)
+    figures = drawn(page)
+    visit.swept += [sweep(figure) for figure in figures]
+    visit.troubles += seen.faults()
+    page.evaluate(SCROLL)
+    visit.faults += faults(page)
+    visit.faintest += [figure.evaluate(FAINTEST) for figure in figures]
+    page.evaluate(DARKEN)
+    visit.faults += faults(page, only=COLORS)  # nothing else differs
+    visit.faintest += [figure.evaluate(FAINTEST) for figure in figures]
+    page.close()
+    return visit
+
+
+def visit_phone(browser: Browser, address: str, site: Path, name: str) -> Visit:
+    """A page on a narrow screen: the replays with their tables, and accessibility.
+
+    No style sheet colors an article by its width. axe, which takes seconds for the colors of an article, looks at them
+    on the wide screen, and here at those of the replays and of all that stands around the article.
+    """
+    page, seen, visit = _arrive(browser, address, site, name, PHONE)
+    figures = drawn(page)
+    visit.unfolded += [unfolded(figure) for figure in figures]
+    visit.troubles += seen.faults()
+    page.evaluate(SCROLL)
+    visit.faults += faults(page, skip=COLORS)
+    visit.faults += faults(page, only=COLORS, outside="article")
+    visit.faintest += [figure.evaluate(FAINTEST) for figure in figures]
+    page.evaluate(DARKEN)
+    visit.faults += faults(page, only=COLORS, outside="article")
+    visit.faintest += [figure.evaluate(FAINTEST) for figure in figures]
+    page.close()
+    return visit
+
+
+def visit_file(browser: Browser, site: Path, name: str) -> Visit:
+    """A page opened with a double click, in the dark."""
+    page, seen, visit = _arrive(browser, site.as_uri(), site, name, DESK, theme="dark")
+    visit.troubles += seen.faults()
+    page.close()
+    return visit
+
+
+def _arrive(
+    browser: Browser, root: str, site: Path, name: str, screen: dict, *, theme: str = "light"
+) -> tuple[Page, Seen, Visit]:
+    page, seen = watched(browser, root, screen, theme=theme)
+    load(page, f"{root}/{name}")
+    paths = {url.removeprefix(f"{root}/") for url in seen.loaded}
+    visit = Visit(
+        name=name,
+        html=(site / name.split("?")[0]).read_text(encoding="utf-8"),
+        theme=page.evaluate(THEME),
+        styled=page.evaluate(STYLED),
+        width=page.evaluate(WIDTH),
+        too_wide=page.evaluate(TOO_WIDE),
+        silent=page.evaluate(SILENT),
+        empty=page.evaluate(EMPTY),
+        sizes={f"/{path}": _wire_bytes(site / path) for path in paths},
+    )
+    return page, seen, visit
+
+
+@functools.cache
+def _wire_bytes(path: Path) -> int:
+    """Size of a file, compressed as a server would."""
+    body = path.read_bytes()
+    return len(body) if path.suffix in PACKED else len(gzip.compress(body, 6))
