@@ -1,1 +1,1 @@
-"""Chapter 7 measured."""
+"""Chapter 7 measured: stored rows as tables."""
