@@ -8,7 +8,7 @@ from enum import StrEnum
 from string import Formatter
 from types import MappingProxyType
 
-from mobilellm_lab.reference import SWEEPS, open_sweep, origin
+from mobilellm_lab.reference import open_sweep, origin, sweep_names
 from mobilellm_lab.sweeps import Store
 from mobilellm_lab.teaching import claim_cards
 
@@ -58,8 +58,8 @@ class Claim:
         for field in ("name", "said", "source", "finding", "flips"):
             if not getattr(self, field).strip():
                 self._refuse(f"{field} is empty: every claim has one")
-        if unknown := set(self.data) - set(SWEEPS):
-            self._refuse(f"data={sorted(unknown)}: choose from {', '.join(SWEEPS)}")
+        if unknown := set(self.data) - set(sweep_names()):
+            self._refuse(f"data={sorted(unknown)}: choose from {', '.join(sweep_names())}")
         if bool(self.condition) != (self.verdict is Verdict.HOLDS_WHEN):
             self._refuse(f"condition={self.condition!r}: `holds when` needs one, no other verdict has one")
         if self.verdict is Verdict.ONLY_QUOTED:

@@ -3,15 +3,16 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from mobilellm_lab import checkpoints
-from mobilellm_lab.arms import VALIDATION_SEED, missing
+from mobilellm_lab.arms import VALIDATION_SEED, missing, run_plan
 from mobilellm_lab.model import ModelConfig, Transformer
 from mobilellm_lab.quantization.study.recipe import FLOAT, QATRecipe
 from mobilellm_lab.quantization.study.sweep import DEEP, WIDE
-from mobilellm_lab.quantization.study.sweep_qat import BITS, METHODS, STEPS, arms, qat_row, run_arms
+from mobilellm_lab.quantization.study.sweep_qat import BITS, METHODS, STEPS, arms, qat_row
 from mobilellm_lab.stored import as_stored
 from mobilellm_lab.sweeps import Store, key
 from mobilellm_lab.tasks import make
@@ -79,11 +80,11 @@ def test_training_leaves_the_model_that_all_start_from(folder):
 
 def test_a_plan_is_carried_out_once_each_line_at_its_best_rate(folder, tmp_path):
     plan = [replace(arm, recipe=replace(TINY, bits=arm.recipe.bits), rates=(1e-4, 1e-2)) for arm in arms()[:2]]
-    store = Store(tmp_path / "sweep.jsonl")
+    store, run = Store(tmp_path / "sweep.jsonl"), partial(qat_row, folder=folder)
     with ThreadPoolExecutor(1) as executor:
-        done = list(run_arms(plan, store=store, executor=executor, folder=folder))
+        done = list(run_plan(run, plan, store=store, executor=executor))
         assert len(done) == len(set(done)) == 2 * (2 + 3) and missing(plan, store) == 0
-        assert list(run_arms(plan, store=Store(store.path), executor=executor, folder=folder)) == []
+        assert list(run_plan(run, plan, store=Store(store.path), executor=executor)) == []
     for arm in plan:
         losses = {recipe.lr: store[recipe]["validation_loss_nats"] for recipe in arm.candidates()}
         assert {recipe.lr for recipe in arm.reported(store)} == {min(losses, key=losses.get)}

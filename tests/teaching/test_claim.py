@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from mobilellm_lab.reference import SWEEPS, open_sweep, origin
+from mobilellm_lab.reference import open_sweep, origin, sweep_names
 from mobilellm_lab.teaching import Claim, Claims, Evidence, Verdict
+
+SWEEPS = sweep_names()
 
 
 def evidence() -> Evidence:
@@ -88,7 +90,7 @@ def test_placeholders_and_numbers_match(finding, message):
         ({"flips": ""}, "flips is empty"),
         ({"condition": "it rains"}, "`holds when` needs one"),
         ({"verdict": Verdict.HOLDS_WHEN}, "`holds when` needs one"),
-        ({"data": ("weather",)}, r"data=\['weather'\]: choose from deep_narrow"),
+        ({"data": ("weather",)}, r"data=\['weather'\]: choose from constraints"),
         ({"evidence": None}, "bind it to data, or call it only quoted"),
         ({"command": ""}, "no evidence or no command"),
         ({"evidence": lambda: evidence()}, "no docstring"),

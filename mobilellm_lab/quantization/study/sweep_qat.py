@@ -2,13 +2,11 @@
 
 import copy
 from collections.abc import Iterator
-from concurrent.futures import Executor
-from functools import partial
 from pathlib import Path
 
 import torch
 
-from mobilellm_lab.arms import Arm, run_group
+from mobilellm_lab.arms import Arm, Sweep
 from mobilellm_lab.measuring.evaluation import Marks
 from mobilellm_lab.measuring.start import Start, start
 from mobilellm_lab.model import Transformer
@@ -17,7 +15,7 @@ from mobilellm_lab.quantization.grid import Grid
 from mobilellm_lab.quantization.ptq import quantize
 from mobilellm_lab.quantization.study.recipe import CALIBRATION_SEQUENCES, FLOAT, QATRecipe
 from mobilellm_lab.quantization.study.sweep import DEEP, WIDE
-from mobilellm_lab.sweeps import Store
+from mobilellm_lab.reference.models import FOLDER
 from mobilellm_lab.training import train
 
 COMMAND = "mobilellm-lab sweep quantization_qat"
@@ -42,7 +40,7 @@ def arms() -> list[Arm]:
     return plan + [Arm(study="qat", recipe=line, rates=LOW_RATES) for line in wide]
 
 
-def qat_row(recipe: QATRecipe, *, folder: Path) -> dict:
+def qat_row(recipe: QATRecipe, *, folder: Path = FOLDER) -> dict:
     """One training from the checkpoint of its name in `folder`, as plain values.
 
     With 32 bits it is trained as it is, and rounded at the end to each of `BITS`, by each of `METHODS`.
@@ -91,8 +89,4 @@ def _marked(marks: Marks) -> dict:
     }
 
 
-def run_arms(plan: list[Arm], *, store: Store, executor: Executor, folder: Path) -> Iterator[QATRecipe]:
-    """Yields each recipe as it is stored, model by model."""
-    for model in dict.fromkeys(arm.recipe.model for arm in plan):
-        group = [arm for arm in plan if arm.recipe.model == model]
-        yield from run_group(partial(qat_row, folder=folder), group, store=store, executor=executor)
+SWEEPS = (Sweep(name="quantization_qat", plan=arms, measure=qat_row, alone=False),)
