@@ -28,6 +28,11 @@ def panel_cells(stem: str) -> list[dict]:
     return [cell for cell in lab["cells"] if cell["cell_type"] == "code" and "_panel(" in "".join(cell["source"])]
 
 
+def long_run(stem: str) -> str:
+    """What makes the panel's Run last until it is stopped, as the panel's cell says in its metadata."""
+    return "\n".join(cell["metadata"].get("long_run", "") for cell in panel_cells(stem))
+
+
 def notebook(stem: str, *extra: str) -> dict:
     """The lab's panel, then cells that only a test needs."""
     lab = json.loads((ROOT / "labs" / f"{stem}.ipynb").read_text(encoding="utf-8"))
