@@ -16,6 +16,7 @@ from mobilellm_lab.quantization import (
 )
 from mobilellm_lab.quantization.rotation import rotation
 from mobilellm_lab.reference import load_model
+from mobilellm_lab.tasks import evaluate
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +26,9 @@ def stories():
 
 
 def loss_increase(found, *args, **options) -> float:
-    before = found.task.evaluate(found.model, batches=1).loss_nats
+    before = evaluate(found.task, found.model, batches=1).loss_nats
     with quantize_activations(found.model, *args, **options):
-        return found.task.evaluate(found.model, batches=1).loss_nats - before
+        return evaluate(found.task, found.model, batches=1).loss_nats - before
 
 
 def test_dynamic_loses_more_with_fewer_bits_and_next_to_nothing_at_eight(stories):

@@ -9,7 +9,7 @@ from mobilellm_lab.quantization import FAILURES, quantize_static, quantized_matr
 from mobilellm_lab.quantization.libraries import eager
 from mobilellm_lab.quantization.libraries.article import TINY
 from mobilellm_lab.reference import load_model
-from mobilellm_lab.tasks import Batch
+from mobilellm_lab.tasks import Batch, evaluate
 
 
 def tokens(seed: int) -> torch.Tensor:
@@ -30,7 +30,7 @@ def test_a_trained_model_goes_through_and_still_answers(quantize_embedding):
     assert fingerprint(found.model) == before
     quantized, every = quantized_matrices(ready)
     assert quantized == every - (not quantize_embedding)
-    losses = [found.task.evaluate(model, batches=1).loss_nats for model in (found.model, ready)]
+    losses = [evaluate(found.task, model, batches=1).loss_nats for model in (found.model, ready)]
     assert losses[0] < losses[1] < losses[0] + 0.1
 
 

@@ -14,7 +14,7 @@ from mobilellm_lab.quantization.kv_cache import (
     loss_by_position,
 )
 from mobilellm_lab.reference import load_model
-from mobilellm_lab.tasks import make
+from mobilellm_lab.tasks import evaluate, make
 
 TINY = {"vocab_size": 61, "dim": 32, "n_layers": 3, "n_heads": 4, "n_kv_heads": 2, "hidden_dim": 88, "max_seq_len": 96}
 CONFIG = ModelConfig(**TINY)
@@ -210,8 +210,8 @@ def test_eight_bits_are_free_and_two_want_the_newest_keys_in_float(text):
     )
     assert by_position > 0.4 and by_channel < by_position / 2 and kivi < by_channel
     assert by_channel < delayed and by_position - delayed > 0.8 * (by_position - by_channel)
-    evaluation = text.task.evaluate(WithCache(text.model, bits=2), split="test", batches=1)
-    assert evaluation.loss_nats > text.task.evaluate(text.model, split="test", batches=1).loss_nats + 0.3
+    evaluation = evaluate(text.task, WithCache(text.model, bits=2), split="test", batches=1)
+    assert evaluation.loss_nats > evaluate(text.task, text.model, split="test", batches=1).loss_nats + 0.3
 
 
 def test_what_is_far_is_lost_first(stories):

@@ -24,6 +24,7 @@ from mobilellm_lab.quantization import (
 from mobilellm_lab.quantization.gptq import gptq
 from mobilellm_lab.quantization.ptq import CALIBRATED, quantizing
 from mobilellm_lab.reference import load_model
+from mobilellm_lab.tasks import evaluate
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def text():
 
 
 def loss(found, model) -> float:
-    return found.task.evaluate(model, batches=1).loss_nats
+    return evaluate(found.task, model, batches=1).loss_nats
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -12,7 +12,7 @@ from mobilellm_lab.quantization import BITS, CHANNEL, TENSOR, Grid, QATRun, matr
 from mobilellm_lab.quantization.grid import SMALLEST_SCALE
 from mobilellm_lab.quantization.qat import FakeQuant
 from mobilellm_lab.reference import load_model
-from mobilellm_lab.tasks import make
+from mobilellm_lab.tasks import evaluate, make
 from mobilellm_lab.training import TrainConfig, _optimizers, train
 
 
@@ -162,7 +162,7 @@ def test_a_few_steps_win_back_most_of_what_rounding_loses(bits, learned_step, st
     before = fingerprint(stories.model)
 
     def loss(model) -> float:
-        return stories.task.evaluate(model, batches=1).loss_nats
+        return evaluate(stories.task, model, batches=1).loss_nats
 
     run = few_steps(stories, bits, learned_step=learned_step)
     trained, rounded = run.result(), quantize(stories.model, run.grid).model
@@ -182,7 +182,7 @@ def test_it_is_the_rounding_in_training_that_helps_not_the_training(stories):
     config = TrainConfig(optimizer="adamw", steps=12, batch_size=8, lr=1e-3, seed=run.seed)
     assert [step.step for step in train(without, stories.task, config)] == list(range(1, 13))
     trained, rounded, start = (
-        stories.task.evaluate(model, batches=1).loss_nats
+        evaluate(stories.task, model, batches=1).loss_nats
         for model in (run.result().model, quantize(without, run.grid).model, stories.model)
     )
     assert trained - start < 0.5 * (rounded - start)

@@ -11,6 +11,7 @@ from mobilellm_lab.model import ModelConfig, generate
 from mobilellm_lab.quantization import Grid, calibrate, calibration_data, hadamard, quantize, rotate
 from mobilellm_lab.quantization.rotation import rotation
 from mobilellm_lab.reference import load_model
+from mobilellm_lab.tasks import evaluate
 
 CONFIG = ModelConfig(vocab_size=20, dim=24, n_layers=2, n_heads=4, n_kv_heads=2, hidden_dim=36, max_seq_len=64)
 EVERY = SHAPES | {"no Hadamard matrix of this width": {"dim": 20, "n_heads": 2, "n_kv_heads": 1}}
@@ -97,11 +98,11 @@ def test_a_rotated_model_is_quantized_as_any_other():
     found = load_model("stories-deep")
     turned = rotate(found.model)
     seen = calibrate(turned, calibration_data(found.task))
-    before = found.task.evaluate(found.model, batches=1).loss_nats
+    before = evaluate(found.task, found.model, batches=1).loss_nats
     for method in ("rtn", "mse", "gptq", "awq"):
         q = quantize(turned, Grid(bits=4), method=method, calibration=seen)
         assert "head.weight" in q.tensors
-        assert found.task.evaluate(q.model, batches=1).loss_nats == pytest.approx(before, abs=0.02)
+        assert evaluate(found.task, q.model, batches=1).loss_nats == pytest.approx(before, abs=0.02)
 
 
 def test_what_cannot_be_rotated_is_refused_by_name():

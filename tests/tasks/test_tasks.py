@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mobilellm_lab.model import ModelConfig, Transformer
-from mobilellm_lab.tasks import IGNORE, NAMES, Batch, Evaluation, Task, make
+from mobilellm_lab.tasks import IGNORE, NAMES, Batch, Evaluation, Task, evaluate, make
 
 OPTIONS = {"shells": {}, "stories": {}, "text": {"seq_len": 128}}
 
@@ -75,12 +75,12 @@ def test_the_splits_share_no_sequence(name):
 def test_evaluation_names_its_headline_and_leaves_the_model_alone(task):
     model = tiny(task)
     before = [p.clone() for p in model.parameters()]
-    found = task.evaluate(model, batches=1, batch_size=8)
+    found = evaluate(task, model, batches=1, batch_size=8)
     assert isinstance(found, Evaluation) and found.loss_nats > 0
     assert task.headline in found.scores
     assert found.floor_nats is None or found.floor_nats < found.loss_nats
-    assert found == task.evaluate(model, batches=1, batch_size=8)
-    assert found != task.evaluate(model, split="test", batches=1, batch_size=8)
+    assert found == evaluate(task, model, batches=1, batch_size=8)
+    assert found != evaluate(task, model, split="test", batches=1, batch_size=8)
     assert all(p.grad is None for p in model.parameters())
     assert all(torch.equal(p, q) for p, q in zip(before, model.parameters(), strict=True))
 
