@@ -13,22 +13,11 @@ from mobilellm_lab.quantization.kv_cache import (
     answers_by_distance,
     loss_by_position,
 )
-from mobilellm_lab.reference import load_model
 from mobilellm_lab.tasks import evaluate, make
 
 TINY = {"vocab_size": 61, "dim": 32, "n_layers": 3, "n_heads": 4, "n_kv_heads": 2, "hidden_dim": 88, "max_seq_len": 96}
 CONFIG = ModelConfig(**TINY)
 WAYS = [(bits, keys, symmetric) for bits in (8, 4, 2) for keys in KEYS for symmetric in (True, False)]
-
-
-@pytest.fixture(scope="module")
-def stories():
-    return load_model("stories-deep")
-
-
-@pytest.fixture(scope="module")
-def text():
-    return load_model("text-deep")
 
 
 def random_kv(length: int, *, config: ModelConfig = CONFIG, batch_size: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
@@ -137,9 +126,9 @@ def test_bytes_are_those_of_the_formula(bits, sharing):
         assert cache.nbytes == by_position + grid.nbytes((heads * (80 // BLOCK) * config.head_dim, BLOCK)) + recent
 
 
-def test_bytes_beside_the_float_cache():
+def test_bytes_beside_the_float_cache(text):
     """24 numbers of 4 bits and a scale are 14 bytes; as float32 they are 96, as float16 48."""
-    config = load_model("text-deep").model.config
+    config = text.model.config
     options = {"batch_size": 2, "max_len": 256}
     plain, half = KVCache(config, **options), KVCache(config, **options, dtype=torch.float16)
     assert (plain.nbytes, half.nbytes) == (plain.kv.nbytes, plain.kv.nbytes // 2)

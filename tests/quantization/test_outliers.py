@@ -17,16 +17,10 @@ from mobilellm_lab.quantization import (
     rotate,
 )
 from mobilellm_lab.quantization.outliers import KINDS
-from mobilellm_lab.reference import load_model
 from mobilellm_lab.tasks import evaluate
 
 SHAPE = {"vocab_size": 20, "dim": 24, "n_layers": 2, "n_heads": 4, "n_kv_heads": 2, "hidden_dim": 32}
 SHAPES = [{}, {"ffn": "relu"}, {"tie_embeddings": False}, {"sharing": "immediate"}, {"embed_dim": 12}]
-
-
-@pytest.fixture(scope="module")
-def stories():
-    return load_model("stories-deep")
 
 
 def tokens() -> torch.Tensor:

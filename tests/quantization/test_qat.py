@@ -11,7 +11,6 @@ from mobilellm_lab.model import ModelConfig, Transformer, generate
 from mobilellm_lab.quantization import BITS, CHANNEL, TENSOR, Grid, QATRun, matrices, quantize, ste, torchao
 from mobilellm_lab.quantization.grid import SMALLEST_SCALE
 from mobilellm_lab.quantization.qat import FakeQuant
-from mobilellm_lab.reference import load_model
 from mobilellm_lab.tasks import evaluate, make
 from mobilellm_lab.training import TrainConfig, _optimizers, train
 
@@ -142,11 +141,6 @@ def test_torchaos_qat_prepares_and_converts_to_the_same(bits, group_size):
     torch.testing.assert_close(ours.grad, box[0].weight.grad, rtol=1e-4, atol=1e-4)
     q.quantize_(box, QATConfig(base, step="convert"))
     torch.testing.assert_close(box[0].weight.dequantize(), grid.fake(linear.weight.detach()), rtol=1e-5, atol=1e-6)
-
-
-@pytest.fixture(scope="module")
-def stories():
-    return load_model("stories-deep")
 
 
 def few_steps(found, bits: int | float, *, learned_step: bool = False) -> QATRun:

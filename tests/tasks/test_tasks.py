@@ -85,6 +85,32 @@ def test_evaluation_names_its_headline_and_leaves_the_model_alone(task):
     assert all(torch.equal(p, q) for p, q in zip(before, model.parameters(), strict=True))
 
 
+def test_an_evaluation_comes_batch_by_batch_and_each_is_that_of_so_many(task):
+    model = tiny(task)
+    found = list(task.evaluate(model, split="test", batches=3, batch_size=8, drawn=True))
+    assert [len(evaluation.losses) for evaluation in found] == [1, 2, 3]
+    for n, evaluation in enumerate(found, 1):
+        batch = task.batch(n - 1, 8, split="test")
+        assert torch.equal(evaluation.likeliest, model(batch.tokens).argmax(-1))
+        assert evaluation == evaluate(task, model, split="test", batches=n, batch_size=8, drawn=True)
+        assert evaluation.loss_nats == pytest.approx(sum(evaluation.losses) / n, abs=1e-12)
+    assert len({evaluation.scores[task.headline] for evaluation in found}) > 1
+
+
+def test_an_evaluation_can_be_left_after_any_batch(task):
+    seen = []
+
+    def watch(tokens):
+        seen.append(tokens)
+        return model(tokens)
+
+    model = tiny(task)
+    watch.embed = model.embed
+    for _ in task.evaluate(watch, batches=3, batch_size=8):
+        break
+    assert len(seen) == 1 and not torch.is_inference_mode_enabled()
+
+
 def test_show_is_a_few_lines_and_repeats(task):
     text = task.show(tiny(task))
     assert text == task.show(tiny(task))
