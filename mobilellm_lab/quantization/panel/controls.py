@@ -33,7 +33,7 @@ from mobilellm_lab.reference.models import FOLDER as MODELS_FOLDER
 from mobilellm_lab.sweeps import Store
 
 GROUPS_OF = (TENSOR, CHANNEL, 64, 32, 16, 8)
-ASKED = {"8k": 8_192, "32k": 32_768, "131k": 131_072}  # test tokens
+EVALUATED = {"8k": 8_192, "32k": 32_768, "131k": 131_072}  # test tokens
 SECONDS = (5, 10, 20, 60)
 TRAIN = "Train with the grid"
 MATRIX = "blocks.0.ffn.up.weight"
@@ -60,7 +60,7 @@ class Quantization(Live):
         base: Recipe,
         session: Session,
         *,
-        tokens: int = ASKED["8k"],
+        tokens: int = EVALUATED["8k"],
         seconds: int | float = 20,
         replay: Callable[[], object] | None = None,
     ):
@@ -155,7 +155,7 @@ def quantization_panel(
     *,
     checkpoint: str | Path | None = None,
     store: Store | None = None,
-    tokens: int = ASKED["8k"],
+    tokens: int = EVALUATED["8k"],
     seconds: int | float = 20,
     **defaults,
 ) -> Quantization:
@@ -166,7 +166,7 @@ def quantization_panel(
             reference models, and the panel starts with it.
         store: measured rows that are drawn behind; None takes the repository's own, and a page shows their replay in
             place of the controls.
-        tokens: how many test tokens are asked.
+        tokens: how many test tokens are evaluated.
         seconds: of a training with the grid.
 
     Raises:
@@ -204,7 +204,7 @@ def _controls(base: Recipe, session: Session, tokens: int, seconds: int | float)
     names = list(matrices(session.start(base.model, tokens).model))
     return {
         "model": choice("model", named(session.folders), base.model, "a trained model to start from"),
-        "tokens": choice("asked", ASKED, tokens, "test tokens that it is judged by", kind=W.ToggleButtons),
+        "tokens": choice("evaluated", EVALUATED, tokens, "test tokens that it is judged by", kind=W.ToggleButtons),
         "bits": choice(
             "bits", named((FLOAT, *reversed(BITS)), {FLOAT: "float"}), base.bits, "of a weight", kind=W.SelectionSlider
         ),

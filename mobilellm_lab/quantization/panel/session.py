@@ -6,14 +6,14 @@ from statistics import mean
 
 from mobilellm_lab.charts import report
 from mobilellm_lab.charts.report import digits
-from mobilellm_lab.measuring.evaluation import Exam, Marks
+from mobilellm_lab.measuring.evaluation import EvalResult, EvalSet
 from mobilellm_lab.measuring.start import Start, load_start
 from mobilellm_lab.quantization.figures.live import Distance, distance_svg
 from mobilellm_lab.quantization.grid import CHANNEL, TENSOR
 from mobilellm_lab.quantization.study.recipe import FLOAT, QATRecipe, Recipe
 from mobilellm_lab.quantization.study.run import Sizes
 
-BATCH_TOKENS = 2048  # of one batch of the exam: about a tenth of a second at a million parameters
+BATCH_TOKENS = 2048  # of one batch of the evaluation: about a tenth of a second at a million parameters
 COLUMNS = "run, perplexity, loss increase, answers, as float, KiB on disk, by formula, tokens/s packed, float".split(
     ", "
 )
@@ -26,8 +26,8 @@ class Entry:
     label: str
     short: str  # the same in a word or two, for a point in a picture
     model: str  # that it started from
-    marks: Marks
-    float_marks: Marks  # of the model that it started from
+    evaluation: EvalResult
+    float_evaluation: EvalResult  # of the model that it started from
     sizes: Sizes
     packed_per_s: float | None = None  # tokens decoded with packed weights; None where it was stopped before
     float_per_s: float | None = None
@@ -35,7 +35,7 @@ class Entry:
     @property
     def loss_increase_nats(self) -> float:
         """How much the loss is above the float model's, on the same sequences."""
-        return self.marks.loss_nats - mean(self.float_marks.losses[: len(self.marks.losses)])
+        return self.evaluation.loss_nats - mean(self.float_evaluation.losses[: len(self.evaluation.losses)])
 
 
 @dataclass
@@ -48,14 +48,14 @@ class Session:
     starts: dict[tuple[str, int], Start] = field(default_factory=dict)
 
     def start(self, name: str, tokens: int) -> Start:
-        """The float model of this name, with an exam of about so many test tokens; each is read once."""
+        """The float model of this name, evaluated on about so many test tokens; each is read once."""
         if (name, tokens) not in self.starts:
             known = next((start for (other, _), start in self.starts.items() if other == name), None)
             found = known or load_start(self.folders[name], name=name)
             size = max(1, BATCH_TOKENS // found.task.seq_len)
             batches = max(1, tokens // (size * found.task.seq_len))
-            exam = Exam(found.model, found.task, batches=batches, batch_size=size)
-            self.starts[name, tokens] = replace(found, exam=exam)
+            eval_set = EvalSet(found.model, found.task, batches=batches, batch_size=size)
+            self.starts[name, tokens] = replace(found, eval_set=eval_set)
         return self.starts[name, tokens]
 
     def distances(self, start: Start) -> str:
@@ -72,10 +72,10 @@ class Session:
         rows = [
             (
                 entry.label,
-                digits(entry.marks.perplexity),
+                digits(entry.evaluation.perplexity),
                 f"{entry.loss_increase_nats:+.4f}",
-                ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in entry.marks.scores.items()),
-                f"{100 * entry.marks.agreement:.1f} %",
+                ", ".join(f"{name.replace('_', ' ')} {value:.3f}" for name, value in entry.evaluation.scores.items()),
+                f"{100 * entry.evaluation.agreement:.1f} %",
                 digits(entry.sizes.on_disk.bytes / 1024),
                 digits(entry.sizes.theory.bytes / 1024),
                 "" if entry.packed_per_s is None else digits(entry.packed_per_s),

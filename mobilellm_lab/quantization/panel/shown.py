@@ -9,7 +9,7 @@ import torch
 
 from mobilellm_lab.charts import report
 from mobilellm_lab.charts.report import digits
-from mobilellm_lab.measuring.evaluation import Marks
+from mobilellm_lab.measuring.evaluation import EvalResult
 from mobilellm_lab.measuring.start import Start
 from mobilellm_lab.model import Transformer, generate
 from mobilellm_lab.quantization.figures.live import histogram_svg
@@ -31,7 +31,7 @@ class Shown:
         self.session, self.start, self.matrix = session, start, matrix
         self.before: Transformer = start.model  # what was rounded: a copy with outliers, or a trained one
         self.quantized: QuantizedModel | None = None
-        self.marks: Marks | None = None
+        self.evaluation: EvalResult | None = None
         self.sizes: Sizes | None = None
         self.said = ""
         self.float_ms: list[float] = []  # of every token that each model decoded
@@ -56,8 +56,8 @@ class Shown:
             label=label,
             short=short,
             model=self.start.name,
-            marks=self.marks,
-            float_marks=self.start.exam.float_marks,
+            evaluation=self.evaluation,
+            float_evaluation=self.start.eval_set.float_evaluation,
             sizes=self.sizes,
             packed_per_s=per_s(self.packed_ms),
             float_per_s=per_s(self.float_ms),
@@ -70,19 +70,18 @@ class Shown:
         return [*self._quality(), *self._bytes(), *self._speed()]
 
     def _quality(self) -> list[tuple[str, str, str]]:
-        before = self.start.exam.float_marks
-        if self.marks is None or before is None:
+        before = self.start.eval_set.float_evaluation
+        if self.evaluation is None or before is None:
             return [("Perplexity", "…", "after rounding")]
-        asked = len(self.marks.losses)
-        loss_increase_nats = self.marks.loss_nats - mean(before.losses[:asked])
+        loss_increase_nats = self.evaluation.loss_nats - mean(before.losses[: len(self.evaluation.losses)])
         rows = [
-            ("Perplexity", digits(self.marks.perplexity), f"float {digits(before.perplexity)}"),
-            ("Loss", f"{self.marks.loss_nats:.3f} nats", f"{loss_increase_nats:+.4f} over float"),
+            ("Perplexity", digits(self.evaluation.perplexity), f"float {digits(before.perplexity)}"),
+            ("Loss", f"{self.evaluation.loss_nats:.3f} nats", f"{loss_increase_nats:+.4f} over float"),
         ]
-        for name, value in self.marks.scores.items():
+        for name, value in self.evaluation.scores.items():
             note = f"float {before.scores[name]:.3f}" if name in before.scores else ""
             rows.append((name.replace("_", " ").capitalize(), f"{value:.3f}", note))
-        return [*rows, ("Says what float says", f"{100 * self.marks.agreement:.1f} %", "likeliest token")]
+        return [*rows, ("Says what float says", f"{100 * self.evaluation.agreement:.1f} %", "likeliest token")]
 
     def _bytes(self) -> list[tuple[str, str, str]]:
         if self.sizes is None:

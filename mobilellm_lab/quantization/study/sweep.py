@@ -103,15 +103,15 @@ def recipe_row(recipe: Recipe, *, folder: Path) -> dict:
     """One recipe carried out on the checkpoint of its name in `folder`, as plain values."""
     torch.set_num_threads(1)
     begin = start(folder, recipe.model)
-    run = Run(recipe, begin.model, begin.task, exam=begin.exam, calibrations=begin.calibrations)
+    run = Run(recipe, begin.model, begin.task, eval_set=begin.eval_set, calibrations=begin.calibrations)
     for _ in run:
         pass
     result = run.result()
     return {
         "loss_nats": round(result.loss_nats, 6),
-        "parts": [round(loss, 6) for loss in result.marks.parts()],
+        "parts": [round(loss, 6) for loss in result.evaluation.parts()],
         "scores": {name: round(value, 5) for name, value in result.scores.items()},
-        "agreement": round(result.marks.agreement, 5),
+        "agreement": round(result.evaluation.agreement, 5),
         "bytes": {
             "theory": result.sizes.theory.bytes,
             "on_disk": result.sizes.on_disk.bytes,

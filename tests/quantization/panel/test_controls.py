@@ -9,7 +9,7 @@ import time
 import pytest
 
 from mobilellm_lab import checkpoints
-from mobilellm_lab.measuring.evaluation import Marks
+from mobilellm_lab.measuring.evaluation import EvalResult
 from mobilellm_lab.quantization.grid import TENSOR
 from mobilellm_lab.quantization.panel import quantization_panel
 from mobilellm_lab.quantization.panel.controls import MODELS_FOLDER, NAMES, TRAIN, Quantization
@@ -44,14 +44,14 @@ def run(panel: Quantization, *, wait_s: float = 60) -> Entry:
     assert panel.wait(wait_s)
     entry = panel.result
     assert entry is panel.history[-1] and entry.model == recipe.model
-    assert math.isfinite(entry.marks.loss_nats) and 0 <= entry.marks.agreement <= 1
+    assert math.isfinite(entry.evaluation.loss_nats) and 0 <= entry.evaluation.agreement <= 1
     if not recipe.rotate:  # whose output layer becomes a matrix of its own
         kib = re.search(r"([\d.,]+) KiB by formula", preview)[1]
         assert float(kib.replace(",", "")) == pytest.approx(entry.sizes.theory.bytes / 1024, rel=0.01)
     assert entry.sizes.theory.bytes < entry.sizes.on_disk.bytes
     assert entry.packed_per_s > 0 and entry.float_per_s > 0
     for number in (
-        f"{entry.marks.perplexity:.3g}",
+        f"{entry.evaluation.perplexity:.3g}",
         f"{entry.loss_increase_nats:+.4f} over float",
         "unpacked at every use",
     ):
@@ -93,7 +93,7 @@ def test_every_value_of_every_control_alone(panel, base, name, value):
         assert abs(entry.loss_increase_nats) < 0.2  # eight bits hurt little, whatever was seen before
         assert f"activations 8 bits {'dynamic' if value == 'dynamic' else 'static'}" in entry.label
     elif value == usual:
-        assert (entry.marks, entry.sizes) == (base.marks, base.sizes)  # the same recipe, to the last bit
+        assert (entry.evaluation, entry.sizes) == (base.evaluation, base.sizes)  # the same recipe, to the last bit
     elif name == "bits":
         assert (size - usual_size) * (value - 4) > 0
         assert entry.sizes.bits_per_weight == pytest.approx(value if value == FLOAT else value + 0.55, abs=0.2)
@@ -121,7 +121,7 @@ def test_every_value_of_every_control_alone(panel, base, name, value):
     elif name == "planted":
         assert f"outliers in {value}" in entry.label
         # Whole rows that are larger have scales of their own, so that nothing changes; one for the matrix is spoilt.
-        assert (entry.marks == base.marks) == (value == "weights")
+        assert (entry.evaluation == base.evaluation) == (value == "weights")
         panel.controls["group_size"].value = TENSOR
         spoilt = run(panel).loss_increase_nats
         panel.controls["planted"].value = "none"
@@ -150,7 +150,7 @@ def test_every_model_is_rounded_and_answers_in_time(model):
     start = time.monotonic()
     entry = run(panel)
     assert time.monotonic() - start < 20  # ten times what it takes on a quiet core, decoding and text included
-    assert entry.marks.loss_nats > panel.session.start(model, 8192).exam.float_marks.loss_nats - 0.01
+    assert entry.evaluation.loss_nats > panel.session.start(model, 8192).eval_set.float_evaluation.loss_nats - 0.01
     names = choices(panel, "matrix")
     assert "embed.weight" in names and all(
         name in panel.session.start(model, 8192).model.state_dict() for name in names
@@ -175,8 +175,9 @@ def test_more_test_tokens_are_more_sequences(tokens):
     panel = make()
     panel.controls["tokens"].value = tokens
     entry = run(panel, wait_s=120)
-    exam = panel.session.start(entry.model, tokens).exam
-    assert len(entry.marks.losses) == len(exam.batches) and len(exam.batches) * exam.batch_size * 64 == tokens
+    eval_set = panel.session.start(entry.model, tokens).eval_set
+    assert len(entry.evaluation.losses) == len(eval_set.batches)
+    assert len(eval_set.batches) * eval_set.batch_size * 64 == tokens
     assert f"{tokens // 64:,} of {tokens // 64:,} test sequences" in panel.status.value
 
 
@@ -251,7 +252,7 @@ def test_scales_can_be_learned_too(learned):
     panel.run(TRAIN)
     assert panel.wait(60)
     assert ("learned steps" in panel.result.label) == learned
-    assert math.isfinite(panel.result.marks.loss_nats)
+    assert math.isfinite(panel.result.evaluation.loss_nats)
 
 
 @pytest.mark.parametrize("seconds", choices(make(), "seconds"))
@@ -272,12 +273,12 @@ def test_a_float_model_has_no_grid_to_train_with():
     assert "there is no grid to train with" in panel.status.value
 
 
-@pytest.mark.parametrize("button", ["Run", TRAIN])
-def test_stop_answers_and_keeps_what_there_is(button):
-    panel = make(tokens=131_072, seconds=60)
+@pytest.mark.parametrize(("button", "phase"), [("Run", "evaluating"), (TRAIN, "training"), (TRAIN, "evaluating")])
+def test_stop_answers_and_keeps_what_there_is(button, phase):
+    panel = make(tokens=131_072, seconds=60 if phase == "training" else 0.3)
     panel.buttons[button].click()
     start = time.monotonic()
-    while panel.bar.value < 0.02 or (button == "Run" and "asking ·" not in panel.status.value):
+    while panel.bar.value < 0.02 or f"{phase} ·" not in panel.status.value:
         assert time.monotonic() - start < 60
         time.sleep(0.005)
     pressed = time.monotonic()
@@ -287,12 +288,11 @@ def test_stop_answers_and_keeps_what_there_is(button):
         time.sleep(0.002)
     assert panel.wait(120)
     assert panel.history == [panel.result] and math.isfinite(panel.result.loss_increase_nats)
-    if button == "Run":
-        assert 0 < len(panel.result.marks.losses) < len(panel.session.start(OWN.name, 131_072).exam.batches)
-        assert panel.result.packed_per_s is None
+    assert 0 < len(panel.result.evaluation.losses) < len(panel.session.start(OWN.name, 131_072).eval_set.batches)
+    assert panel.result.packed_per_s is None
 
 
-def test_a_run_that_is_stopped_before_anything_was_asked_leaves_no_trace():
+def test_a_run_that_is_stopped_before_it_was_evaluated_leaves_no_trace():
     panel = make()
     job = panel.actions["Run"](panel.values)
     next(iter(job))
@@ -350,7 +350,7 @@ def test_labels_name_what_is_unusual():
 
 
 def test_perplexity_settles_over_the_sequences():
-    marks = Marks(losses=(0.0, math.log(4)), floor_nats=None, scores={}, agreement=1.0)
-    assert settling(marks, 16) == [(16, pytest.approx(1.0)), (32, pytest.approx(2.0))]
+    evaluation = EvalResult(loss_nats=math.log(2), losses=(0.0, math.log(4)), agreement=1.0)
+    assert settling(evaluation, 16) == [(16, pytest.approx(1.0)), (32, pytest.approx(2.0))]
     assert settling(None, 16) == []
-    assert settling(Marks(losses=(1e9,), floor_nats=None, scores={}, agreement=0.0), 16)[0][1] < 1e9
+    assert settling(EvalResult(loss_nats=1e9, losses=(1e9,), agreement=0.0), 16)[0][1] < 1e9
