@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, Route
 
-from mobilellm_lab.deep_narrow.evidence import reported
 from mobilellm_lab.deep_narrow.figures.replay import shells_arms
+from mobilellm_lab.deep_narrow.study.evidence import reported
 from mobilellm_lab.reference import SWEEPS, open_sweep
 
 ROOT = Path(__file__).parents[2]
