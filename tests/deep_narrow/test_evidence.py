@@ -7,7 +7,7 @@ import pytest
 
 from mobilellm_lab.arms import SEEDS, VALIDATION_SEED, Arm
 from mobilellm_lab.deep_narrow import Recipe, band
-from mobilellm_lab.deep_narrow.evidence import best_depth, curves, reported, spread
+from mobilellm_lab.deep_narrow.study.evidence import best_depth, curves, reported, spread
 from mobilellm_lab.sweeps import Store
 
 BASE = Recipe(steps=100)

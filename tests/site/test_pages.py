@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from mobilellm_lab.deep_narrow.evidence import reported
 from mobilellm_lab.deep_narrow.figures.replay import shells_arms
+from mobilellm_lab.deep_narrow.study.evidence import reported
 from mobilellm_lab.reference import open_sweep, sweep_names
 from tests.site.pages import DESK, PHONE, watched
 from tests.site.visits import SILENT, TOO_WIDE

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pandas as pd
 
 from mobilellm_lab.deep_narrow import arms
-from mobilellm_lab.deep_narrow.evidence import reported
+from mobilellm_lab.deep_narrow.study.evidence import reported, speeds
 from mobilellm_lab.reference import open_sweep
 from mobilellm_lab.teaching.exercise import Exercise, Wrong
 
@@ -116,13 +116,9 @@ def measured() -> pd.DataFrame:
     The speeds are those of the decoding sweep: the same depths and budget, with a larger table of tokens.
     """
     plan = [arm for arm in arms() if (arm.study, arm.recipe.task, arm.recipe.budget) == ("depth", "shells", 60_000)]
-    speeds = {
-        row["shape"]["n_layers"]: row["tokens_per_s"]["p50"]
-        for row in open_sweep("deep_narrow_cost").rows.values()
-        if row["recipe"]["budget"] == 60_000
-    }
-    runs = reported(open_sweep("deep_narrow"), [arm for arm in plan if arm.recipe.depth in speeds])
-    return runs[["depth", "seed", "score"]].assign(tokens_per_s=runs["depth"].map(speeds))
+    timed = speeds(open_sweep("deep_narrow_cost")).query("budget == 60_000").set_index("depth")["p50"]
+    runs = reported(open_sweep("deep_narrow"), [arm for arm in plan if arm.recipe.depth in timed])
+    return runs[["depth", "seed", "score"]].assign(tokens_per_s=runs["depth"].map(timed))
 
 
 def _inspect_choose(answer: Callable) -> str:

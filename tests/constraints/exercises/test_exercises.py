@@ -8,7 +8,6 @@ from pytest import approx
 
 from mobilellm_lab import constraints, footprint, zoo
 from mobilellm_lab.constraints import LAB_MODELS, Workload
-from mobilellm_lab.constraints.claims.stored import alone, decoded, one
 from mobilellm_lab.constraints.exercises import (
     CACHE,
     CEILING,
@@ -20,8 +19,10 @@ from mobilellm_lab.constraints.exercises import (
     ROOM,
     SHARE,
 )
+from mobilellm_lab.constraints.study.evidence import alone, decoded
 from mobilellm_lab.model import KVCache, ModelConfig
 from mobilellm_lab.reference import open_sweep
+from mobilellm_lab.reference.rows import one
 from mobilellm_lab.teaching.exercise import Wrong
 from mobilellm_lab.teaching.slips import numbers, why
 
@@ -334,7 +335,7 @@ def test_a_reader_can_commit_a_number_inside_the_spread_as_it_is_printed(predict
 
 def test_a_stored_setting_is_found_by_name_or_named():
     frame = decoded(open_sweep("constraints"))
-    with pytest.raises(ValueError, match="no such size.*0 stored settings"):
+    with pytest.raises(ValueError, match="no such size.*0 stored rows"):
         one(frame, size="no such size")
-    with pytest.raises(ValueError, match="stored settings; name exactly one"):
+    with pytest.raises(ValueError, match="stored rows; name exactly one"):
         one(frame, batch=1)

@@ -21,7 +21,7 @@ from mobilellm_lab.constraints import (
     this_machine,
 )
 from mobilellm_lab.constraints.figures import replay as module
-from mobilellm_lab.constraints.figures.replay import cards_replay, machine_replay, rows_of
+from mobilellm_lab.constraints.figures.replay import cards_replay, machine_replay
 from mobilellm_lab.constraints.sweep import BATCHES, CONTEXTS, SIZES
 from mobilellm_lab.reference import open_sweep
 from mobilellm_lab.sweeps import Store
@@ -72,7 +72,7 @@ def test_the_machines_replay_has_the_full_product_on_one_thread(store):
 
 
 def test_rows_are_what_was_stored(store):
-    rows = rows_of(store).set_index(["size", "context", "batch", "bits"])
+    rows = machine_replay(store).rows.set_index(["size", "context", "batch", "bits"])
     stored = [row for row in store.rows.values() if row["recipe"]["threads"] == 1]
     assert len(rows) == len(stored)
     for row in stored:
@@ -85,7 +85,7 @@ def test_rows_are_what_was_stored(store):
 
 def test_the_sentence_of_a_measurement_says_both_numbers_and_how_far_apart_they_are(store):
     replay = machine_replay(store)
-    rows = rows_of(store).set_index(["size", "context", "batch", "bits"])
+    rows = replay.rows.set_index(["size", "context", "batch", "bits"])
     for setting, said in zip(replay.settings, replay.readouts, strict=True):
         row = rows.loc[setting]
         off = row["p50"] / row["predicted"] - 1
@@ -103,7 +103,7 @@ def test_a_setting_that_was_not_measured_is_refused(store, tmp_path):
     with pytest.raises(ValueError, match="rows lack 1 of 90 settings"):
         machine_replay(fewer)
     fewer.rows = {}
-    with pytest.raises(ValueError, match="threads=1: not measured, run `mobilellm-lab sweep constraints`"):
+    with pytest.raises(ValueError, match="no stored settings: make them with `mobilellm-lab sweep constraints`"):
         machine_replay(fewer)
 
 

@@ -6,7 +6,7 @@ import altair as alt
 import pytest
 
 from mobilellm_lab.quantization import BACKENDS, CROSSOVER_SIZES, crossover_size
-from mobilellm_lab.quantization.figures.crossover_replay import crossover_replay, speeds
+from mobilellm_lab.quantization.figures.crossover_replay import crossover_replay
 from mobilellm_lab.reference import open_sweep
 
 
@@ -30,13 +30,13 @@ def test_specifications_are_valid_and_the_first_pictures_hold_marks(replay):
 
 def test_every_backend_is_there_at_every_size(replay, store):
     assert [slider.values for slider in replay.sliders] == [tuple(BACKENDS), tuple(CROSSOVER_SIZES)]
-    assert len(speeds(store)) == len(BACKENDS) * len(CROSSOVER_SIZES) == len(set(replay.readouts))
+    assert len(replay.rows) == len(BACKENDS) * len(CROSSOVER_SIZES) == len(set(replay.readouts))
     html = replay.html()
     assert "http" not in html and len(html) < 400_000
 
 
 def test_points_and_sentences_are_the_stored_rows(replay, store):
-    table = speeds(store)
+    table = replay.rows
     for row in store.rows.values():
         backend, size = row["recipe"]["backend"], row["recipe"]["size"]
         mine = table[(table["backend"] == backend) & (table["size"] == size)].iloc[0]
