@@ -1,5 +1,6 @@
 """Exercises checked on examples: the answer's results beside the solution's and those of named mistakes."""
 
+import reprlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from functools import partial
@@ -75,7 +76,7 @@ def another(what: str, unit: str, solution: Callable) -> Callable:
     names = signature(solution).parameters
 
     def describe(found, expected, *case):
-        values = (f"{value:.6g}" if isinstance(value, float) else value for value in case)
+        values = (f"{value:.6g}" if isinstance(value, float) else reprlib.repr(value) for value in case)
         given = ", ".join(f"{name}={value}" for name, value in zip(names, values, strict=True))
         found, expected = (f"{x:,.0f}" if float(x).is_integer() else f"{x:,.6g}" for x in (found, expected))
         return Wrong(f"another {what}", f"For {given} you have {found}; right is {expected} {unit}.")

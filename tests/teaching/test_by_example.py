@@ -93,6 +93,8 @@ def test_the_first_case_that_differs_is_described():
     assert message == "For values=[5, 0.5], by=2 you have 12; right is 11 apples."
     message = make(cases=lambda: [([7_000_000], 0.25)]).check(lambda values, by: 1 / 3).message
     assert message == "For values=[7000000], by=0.25 you have 0.333333; right is 1,750,000 apples."
+    message = make(cases=lambda: [(list(range(99)), 1)]).check(lambda values, by: 0).message
+    assert message.startswith("For values=[0, 1, 2, 3, 4, 5, ...], by=1 you have 0")
 
 
 def test_a_lesson_may_still_find_something_wrong():

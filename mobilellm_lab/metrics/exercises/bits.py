@@ -4,14 +4,13 @@ import math
 
 import numpy as np
 
-from mobilellm_lab.teaching.by_example import by_example
-from mobilellm_lab.teaching.exercise import Wrong
+from mobilellm_lab.teaching.by_example import another, by_example
 
 # One text of 48 bytes, cut by two tokenizers: byte by byte, and into pieces of uneven length.
 TEXT_BYTES = 48
 _BY_BYTE = ([0.8 + 0.4 * (i % 5) for i in range(TEXT_BYTES)], [1] * TEXT_BYTES)
 _BY_PIECE = ([6.4, 5.1, 7.0, 4.2, 8.3, 6.6, 5.9, 7.7, 4.9], [3, 2, 9, 1, 12, 5, 4, 10, 2])
-_TEXTS = (_BY_BYTE, _BY_PIECE, ([2.0, 1.0], [1, 7]))
+_TEXTS = (([2.0, 1.0], [1, 7]), _BY_BYTE, _BY_PIECE)
 
 
 def _bits_per_byte_stub(losses_nats, token_bytes):
@@ -68,19 +67,11 @@ _MISTAKES = {
 }
 
 
-def _describe(found, right, losses, sizes):
-    return Wrong(
-        "another number",
-        f"{len(losses)} tokens with {sum(losses):.1f} nats in all, on {sum(sizes)} bytes, gave {found:.4f} where "
-        f"{right:.4f} is right.",
-    )
-
-
 def _lesson(answer, found):
     by_byte, by_piece = (math.exp(np.mean(losses)) for losses, _ in (_BY_BYTE, _BY_PIECE))
     return (
         f"The same {TEXT_BYTES} bytes: by perplexity the byte model ({by_byte:.1f}) looks far better than the one "
-        f"with longer tokens ({by_piece:,.0f}); in bits per byte they are {found[0]:.2f} and {found[1]:.2f}, and "
+        f"with longer tokens ({by_piece:,.0f}); in bits per byte they are {found[1]:.2f} and {found[2]:.2f}, and "
         "the order is the other way round."
     )
 
@@ -107,6 +98,6 @@ both.
         "`np.sum(losses_nats) / np.log(2) / np.sum(token_bytes)`: the bits of the text over the bytes of the text.",
     ),
     cases=lambda: _TEXTS,
-    describe=_describe,
+    describe=another("number", "bits per byte", _bits_per_byte_solution),
     lesson=_lesson,
 )

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from mobilellm_lab.teaching.by_example import by_example
-from mobilellm_lab.teaching.exercise import Wrong
+from mobilellm_lab.teaching.by_example import another, by_example
 
 RANGE_UJ = 2**32 * 61  # a counter of 32 bits in steps of 61 uJ; powercap names the range of each
 
@@ -87,14 +86,6 @@ _MISTAKES = {
 }
 
 
-def _describe(found, right, readings, top):
-    return Wrong(
-        "another number",
-        f"The readings {', '.join(f'{value:,}' for value in readings)} of a counter with the range {top:,} gave "
-        f"{found:,.3f} J where {right:,.3f} J is right.",
-    )
-
-
 def _lesson(answer, found):
     return (
         f"Four series, {sum(found):,.1f} J in all, also where the counter starts again. A range of "
@@ -125,6 +116,6 @@ most once between two of them. It may wrap many times in all.
         "`(after - before) % max_energy_range_uj` is the step in both cases. Add the steps up and divide by a million.",
     ),
     cases=lambda: _COUNTERS,
-    describe=_describe,
+    describe=another("number", "J", _energy_j_solution),
     lesson=_lesson,
 )

@@ -4,14 +4,13 @@ from functools import partial
 
 import numpy as np
 
-from mobilellm_lab.teaching.by_example import by_example, close
-from mobilellm_lab.teaching.exercise import Wrong
+from mobilellm_lab.teaching.by_example import another, by_example, close
 
-# (sent, arrivals): a steady stream with two hitches, a long answer with a tail, and three tokens.
+# (sent, arrivals): three tokens, a steady stream with two hitches, and a long answer with a tail.
 _REQUESTS = (
+    (50.0, [250.0, 262.0, 290.0]),
     (1000.0, [1420.0 + 20.0 * i + 90.0 * ((i > 11) + (i > 18)) for i in range(24)]),
     (0.0, [310.0 + 8.0 * i + 35.0 * (i // 13) + 3.0 * (i % 4) for i in range(120)]),
-    (50.0, [250.0, 262.0, 290.0]),
 )
 
 
@@ -79,20 +78,12 @@ _MISTAKES = {
 }
 
 
-def _describe(found, right, sent, arrivals):
-    return Wrong(
-        "another number",
-        f"For a stream of {len(arrivals)} tokens you have {found:.2f} ms where {right:.2f} ms is right, linear between "
-        "two gaps as `np.percentile` has it.",
-    )
-
-
 def _lesson(answer, found):
-    sent, arrivals = _REQUESTS[0]
+    sent, arrivals = _REQUESTS[1]
     gaps = np.diff(arrivals)
     return (
-        f"In the first stream the mean gap is {gaps.mean():.1f} ms, the 95th percentile {found[0]:.1f} ms and the "
-        f"longest {gaps.max():.0f} ms, after a first token at {arrivals[0] - sent:.0f} ms. Four numbers, four "
+        f"In the stream with two hitches the mean gap is {gaps.mean():.1f} ms, the 95th percentile {found[1]:.1f} ms "
+        f"and the longest {gaps.max():.0f} ms, after a first token at {arrivals[0] - sent:.0f} ms. Four numbers, four "
         "questions: report the TTFT and percentiles of the gaps, never one mean."
     )
 
@@ -119,7 +110,7 @@ part of it.
         "`np.percentile(gaps, 95)` is the value that 95 in 100 of the gaps do not exceed.",
     ),
     cases=lambda: _REQUESTS,
-    describe=_describe,
+    describe=another("number", "ms", _p95_tpot_ms_solution),
     lesson=_lesson,
     same=partial(close, atol=0.01),  # ms
 )
