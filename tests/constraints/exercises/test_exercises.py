@@ -23,8 +23,6 @@ from mobilellm_lab.constraints.study.evidence import alone, decoded
 from mobilellm_lab.model import KVCache, ModelConfig
 from mobilellm_lab.reference import open_sweep
 from mobilellm_lab.reference.rows import one
-from mobilellm_lab.teaching.exercise import Wrong
-from mobilellm_lab.teaching.slips import numbers, why
 
 # CEILING: other right forms
 
@@ -264,24 +262,6 @@ def test_drain_gives_the_papers_two_hours_and_not_its_percentage(which):
 )
 def test_drain_names_what_is_wrong(answer, misconception):
     assert DRAIN.check(answer).misconception == misconception
-
-
-# What they share
-
-
-def test_two_slips_that_touch_the_same_step_are_not_put_together():
-    def formula(x, *, factor=2):
-        return factor * x
-
-    slips = {"three": ({"factor": 3}, "Three."), "four": ({"factor": 4}, "Four.")}
-    assert why(formula, slips, [(1,), (2,)], [3, 6]).misconception == "three"
-    assert why(formula, slips, [(1,), (2,)], [12, 24]) is None
-
-
-def test_a_number_may_be_an_array_of_one_but_not_of_two():
-    assert numbers(lambda x: np.array(x), [(1,), (2,)]) == [1.0, 2.0]
-    with pytest.raises(Wrong, match="not a number"):
-        numbers(lambda x: np.array([x, x]), [(1,)])
 
 
 def test_the_chapter_names_its_exercises_after_what_the_reader_writes():

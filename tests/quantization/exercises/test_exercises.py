@@ -96,7 +96,7 @@ def test_the_groups_solutions_are_the_chapters_grid(which, bits, group_size):
         (lambda w, bits, size: GROUPS.solution(w, bits, size).T, "wrong shape"),
         (lambda w, bits, size: GROUPS.solution(w, bits, size)[:, :size], "wrong shape"),
         (lambda w, bits, size: "rounded", "not a tensor"),
-        (lambda w, bits, size: w.view(-1, size), "an exception"),
+        (lambda w, bits, size: w.view(-1, 7), "an exception"),
     ],
 )
 def test_groups_names_what_is_wrong(answer, misconception):
@@ -334,9 +334,9 @@ def test_stubs_names_what_is_wrong(answer, misconception):
             "Too narrow: most of that error",
         ),
         (lambda sample, bits: (0.8 * sample.min(), 0.8 * sample.max()), "Too wide: little of that error"),
-        (lambda sample, bits: (sample[:3], sample[:2]), "a tuple of a tensor (3,), a tensor (2,)"),
-        (lambda sample, bits: ("a", "b"), "a tuple of str, str"),
-        (lambda sample, bits: (), "a tuple of nothing"),
+        (lambda sample, bits: (sample[:3], sample[:2]), "a tuple, (tensor(["),
+        (lambda sample, bits: ("a", "b"), "a tuple, ('a', 'b')"),
+        (lambda sample, bits: (), "a tuple, ()"),
     ],
 )
 def test_clip_says_what_a_range_lacks(answer, words):
@@ -505,7 +505,7 @@ def test_the_chapter_names_its_exercises_after_what_the_reader_writes():
         "assigned",
     ]
     folder = Path(__file__).parents[3] / "mobilellm_lab" / "quantization" / "exercises"
-    assert all((folder / f"{exercise.name}.py").exists() for exercise in EXERCISES)
+    assert all(any(folder.glob(f"{exercise.name}*.py")) for exercise in EXERCISES)
 
 
 def test_an_answer_may_be_checked_twice():
