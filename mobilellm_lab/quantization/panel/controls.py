@@ -1,21 +1,20 @@
 """Chapter 3's panel: bits, groups and methods round a model, and say what it costs; or it is trained with the grid"""
 
 from collections.abc import Callable
-from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 
 import ipywidgets as W
-import torch
 
 from mobilellm_lab.charts.live import curve_svg
 from mobilellm_lab.charts.report import digits
 from mobilellm_lab.live.controls import checkbox, choice
-from mobilellm_lab.live.panel import Live, Values, static_if_headless
+from mobilellm_lab.live.panel import Values, static_if_headless
+from mobilellm_lab.live.recipe_panel import RecipePanel, replay_of
 from mobilellm_lab.quantization.calibration import DATA, RANGES
 from mobilellm_lab.quantization.grid import BITS, CHANNEL, TENSOR
 from mobilellm_lab.quantization.panel.jobs import Rounding, Training
-from mobilellm_lab.quantization.panel.session import Entry, Session, grid_words
+from mobilellm_lab.quantization.panel.session import Session, grid_words
 from mobilellm_lab.quantization.ptq import CALIBRATED, METHODS
 from mobilellm_lab.quantization.quantized import LAYERS, matrices, select
 from mobilellm_lab.quantization.study.recipe import (
@@ -46,14 +45,13 @@ GROUPS = {
     "Training with the grid": ("seconds", "learned_step"),
     "Shown": ("matrix",),
 }
-FIELDS = {field.name for field in fields(Recipe)}
 TRAIN_TOKENS = 512  # of one update, so that Stop is answered in time
 MOST_STEPS = 1_000_000  # the clock ends a training, not these
 NAMES = ("stories-deep", "stories-wide", "text-deep", "text-wide")
 
 
-class Quantization(Live):
-    """The panel; `history` holds an `Entry` for every run of this session, `recipe` what the controls stand for."""
+class Quantization(RecipePanel):
+    """The panel; `history` holds an `Entry` for every run of this session."""
 
     def __init__(
         self,
@@ -64,12 +62,13 @@ class Quantization(Live):
         seconds: int | float = 20,
         replay: Callable[[], object] | None = None,
     ):
-        self.base, self.session = base, session
-        self._job: Rounding | Training | None = None  # the newest, whose matrices can be looked at
         super().__init__(
+            base,
+            session,
             _controls(base, session, tokens, seconds),
             {"Run": self._round, TRAIN: self._train},
             preview=self._preview,
+            counts=_counts,
             groups=GROUPS,
             chart=curve_svg({}, x_label="test sequences", y_label="perplexity so far", x_max=tokens // 64),
             warm_up=partial(_warm_up, session, base, tokens),
@@ -78,24 +77,8 @@ class Quantization(Live):
         self.buttons[TRAIN].tooltip = "goes on from the float model for some seconds, each update through the grid"
         self.controls["model"].observe(lambda _: self._offer_matrices(), "value")
         self.controls["matrix"].observe(lambda _: self._look(), "value")
-        for name in ("bits", "method", "activation_bits", "activation"):
-            self.controls[name].observe(lambda _: self._swap(), "value")
-        self._swap()
 
-    @property
-    def history(self) -> list[Entry]:
-        return self.session.history
-
-    @property
-    def recipe(self) -> Recipe:
-        """What the controls stand for now; raises ValueError where no recipe can be so."""
-        return self._recipe(self.values)
-
-    def _recipe(self, values: Values) -> Recipe:
-        return replace(self.base, **{name: value for name, value in values.items() if name in FIELDS})
-
-    def _preview(self, values: Values) -> str:
-        recipe = self._recipe(values)
+    def _preview(self, recipe: Recipe, values: Values) -> str:
         start = self.session.start(recipe.model, values["tokens"])
         weights = {name: p.numel() for name, p in start.model.named_parameters()}
         stored = {name: 4 * count for name, count in weights.items()}
@@ -109,16 +92,6 @@ class Quantization(Live):
             f"float {digits(whole / 1024)}: {whole / size:.2f} × smaller{looks}"
         )
 
-    def _swap(self) -> None:
-        """Shows the controls that count."""
-        recipe = replace(self.base, **{name: self.controls[name].value for name in ("method", "activation_bits")})
-        rounds, flows = self.controls["bits"].value != FLOAT, recipe.activation_bits != FLOAT
-        static = flows and self.controls["activation"].value == "static"
-        shown = dict.fromkeys(("group_size", "symmetric", "method", "layers"), rounds)
-        shown |= {"activation": flows, "ranges": static, "data": static or (rounds and recipe.method in CALIBRATED)}
-        for name, counts in shown.items():
-            self.controls[name].layout.display = "" if counts else "none"
-
     def _offer_matrices(self) -> None:
         """Offers the matrices of the chosen model; the same one where it has that, too."""
         control, model = self.controls["matrix"], self.session.start(self.values["model"], self.values["tokens"]).model
@@ -128,27 +101,23 @@ class Quantization(Live):
 
     def _look(self) -> None:
         """Shows the chosen matrix of the newest run, without running anything."""
-        if self._job is not None and not self.running:
-            self._job.shown.matrix = self.controls["matrix"].value
-            self.report.value = self._job.report()
+        if self.job is not None and not self.running:
+            self.job.shown.matrix = self.controls["matrix"].value
+            self.report.value = self.job.report()
 
-    def _round(self, values: Values) -> Rounding:
-        torch.set_num_threads(1)
-        self._job = Rounding(self.session, self._recipe(values), tokens=values["tokens"], matrix=values["matrix"])
-        return self._job
+    def _round(self, recipe: Recipe, values: Values) -> Rounding:
+        return Rounding(self.session, recipe, tokens=values["tokens"], matrix=values["matrix"])
 
-    def _train(self, values: Values) -> Training:
-        torch.set_num_threads(1)
-        task = self.session.start(values["model"], values["tokens"]).task
-        recipe = QATRecipe(
+    def _train(self, recipe: Recipe, values: Values) -> Training:
+        task = self.session.start(recipe.model, values["tokens"]).task
+        training = QATRecipe(
             **{name: values[name] for name in ("model", "bits", "group_size", "symmetric", "learned_step")},
             steps=MOST_STEPS,
             seconds=float(values["seconds"]),
             batch_size=max(1, TRAIN_TOKENS // task.seq_len),
-            seed=self.base.seed,
+            seed=recipe.seed,
         )
-        self._job = Training(self.session, recipe, tokens=values["tokens"], matrix=values["matrix"])
-        return self._job
+        return Training(self.session, training, tokens=values["tokens"], matrix=values["matrix"])
 
 
 def quantization_panel(
@@ -175,7 +144,7 @@ def quantization_panel(
     replay = None
     if store is None:
         store = open_sweep("quantization")
-        replay = partial(_replay, store)
+        replay = replay_of("quantization", "mobilellm_lab.quantization.figures.replay:ptq_replay")
     folders = {name: MODELS_FOLDER / name for name in NAMES}
     if checkpoint is not None:
         name = Path(checkpoint).name
@@ -190,10 +159,15 @@ def quantization_panel(
         return Quantization(base, session, tokens=tokens, seconds=seconds, replay=replay)
 
 
-def _replay(store: Store) -> object:
-    from mobilellm_lab.quantization.figures.replay import ptq_replay
-
-    return ptq_replay(store)
+def _counts(values: Values) -> dict[str, bool]:
+    """Which controls count, by name."""
+    rounds, flows = values["bits"] != FLOAT, values["activation_bits"] != FLOAT
+    static = flows and values["activation"] == "static"
+    return dict.fromkeys(("group_size", "symmetric", "method", "layers"), rounds) | {
+        "activation": flows,
+        "ranges": static,
+        "data": static or (rounds and values["method"] in CALIBRATED),
+    }
 
 
 def _controls(base: Recipe, session: Session, tokens: int, seconds: int | float) -> dict[str, W.Widget]:
@@ -248,9 +222,6 @@ def _controls(base: Recipe, session: Session, tokens: int, seconds: int | float)
     }
 
 
-def _warm_up(session: Session, base: Recipe, tokens: int) -> None:
+def _warm_up(session: Session, base: Recipe, tokens: int) -> Rounding:
     """The float model's own answers, which every run is held against, and the slow first call of everything else."""
-    torch.set_num_threads(1)
-    job = Rounding(Session(folders=session.folders, starts=session.starts), base, tokens=tokens, matrix=MATRIX)
-    for _ in job:
-        pass
+    return Rounding(Session(folders=session.folders, starts=session.starts), base, tokens=tokens, matrix=MATRIX)
