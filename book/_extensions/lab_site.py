@@ -66,6 +66,7 @@ def _configure(app: Sphinx, config: Config) -> None:
             shutil.rmtree(old)
     # A page shows measurements, not what whoever builds it has predicted.
     os.environ["MOBILELLM_LAB_PROGRESS"] = str(caches / "no-progress.json")
+    os.environ["MOBILELLM_LAB_MODELS"] = str(caches / "no-models")
 
     options = config.html_theme_options
     for name in ("repository_url", "repository_branch", "path_to_docs", "launch_buttons"):
