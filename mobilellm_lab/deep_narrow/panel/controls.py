@@ -8,13 +8,14 @@ import ipywidgets as W
 from mobilellm_lab import footprint
 from mobilellm_lab.charts import report
 from mobilellm_lab.charts.live import curve_svg
-from mobilellm_lab.deep_narrow.panel.jobs import FAMILY, Family, Reference, Session, Training, loss_label
+from mobilellm_lab.deep_narrow.panel.jobs import FAMILY, Family, Reference, Session, Training, file_name, loss_label
 from mobilellm_lab.deep_narrow.recipe import HOLD, Recipe, Run
 from mobilellm_lab.deep_narrow.sweep import band
 from mobilellm_lab.live.controls import checkbox, choice, slider
-from mobilellm_lab.live.panel import Values, static_if_headless
+from mobilellm_lab.live.panel import Values, line, static_if_headless
 from mobilellm_lab.live.recipe_panel import RecipePanel, replay_of
 from mobilellm_lab.model import FFN, SHARING, execution_order
+from mobilellm_lab.own_models import keep
 from mobilellm_lab.reference import open_sweep
 from mobilellm_lab.tasks import NAMES, Task
 
@@ -26,7 +27,7 @@ EMBEDDINGS = {"full": 0, "8": 8, "16": 16, "32": 32, "64": 64}
 RATES = {"the task's own": 0.0, "0.001": 1e-3, "0.002": 2e-3, "0.004": 4e-3, "0.008": 8e-3, "0.016": 1.6e-2}
 STEPS, SECONDS = (100, 300, 1000, 3000), (5, 10, 30, 60)
 SEEDS = range(5)
-FIVE = "Train five depths"
+FIVE, KEEP = "Train five depths", "Keep this model"
 
 GROUPS = {
     "Shape": ("depth", "hold", "budget", "width"),
@@ -37,10 +38,14 @@ GROUPS = {
 
 
 class DeepNarrow(RecipePanel):
-    """The panel; `history` holds the `Result` of every run of this session."""
+    """The panel; `history` holds the `Result` of every run of this session, and a trained model can be kept."""
 
     def __init__(self, base: Recipe, reference: Reference, replay: Callable[[], object] | None = None):
         session = Session(reference)
+        keep_tip = "saves the model of the last Run, for the panels of later chapters"
+        self.keep_button = W.Button(description=KEEP, icon="save", disabled=True, tooltip=keep_tip)
+        self.keep_button.layout.width = "auto"
+        self.kept = W.HTML()
         super().__init__(
             base,
             session,
@@ -49,16 +54,35 @@ class DeepNarrow(RecipePanel):
             preview=_preview,
             counts=lambda values: {name: name == values["hold"] for name in HOLD},
             groups=GROUPS,
+            below=[W.Box([self.keep_button, self.kept], layout={"flex_flow": "row wrap"})],
             chart=curve_svg({}, x_label="steps", y_label=loss_label(base), x_max=base.steps or base.defaults.steps),
             warm_up=_warm_up,
             replay=replay,
         )
         self.buttons[FIVE].tooltip = f"depths {', '.join(map(str, FAMILY))}, two at a time"
+        self.keep_button.on_click(lambda _: self._keep())
+        self.bar.observe(lambda _: self._offer_to_keep(), "bar_style")  # which is empty while a job runs
         self.controls["n_heads"].observe(lambda change: self._offer_kv_heads(change.old, change.new), "value")
 
     def recipe_of(self, values: Values) -> Recipe:
         steps, seconds = values["limit"]
         return super().recipe_of(values | {"steps": steps, "seconds": seconds})
+
+    def _offer_to_keep(self) -> None:
+        """Offers a model once it is trained and measured; the five depths leave theirs in their processes."""
+        trained = isinstance(self.job, Training) and self.job.outcome is not None
+        self.keep_button.disabled, self.kept.value = not (trained and self.bar.bar_style), ""
+
+    def _keep(self) -> None:
+        recipe, run = self.job.recipe, self.job.run
+        task = {"name": recipe.task, "options": recipe.task_options}
+        try:
+            folder = keep(run.model, file_name(recipe), task=task, vocabulary=getattr(run.task, "vocabulary", None))
+        except ValueError as error:
+            self.kept.value = line(str(error), "error")
+        else:
+            self.keep_button.disabled = True
+            self.kept.value = line(f"Kept in {folder}. Later panels offer it under “model”.")
 
     def _offer_kv_heads(self, old: int, heads: int) -> None:
         """Offers the divisors of the number of heads; multi-head attention stays multi-head."""

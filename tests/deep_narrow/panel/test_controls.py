@@ -7,12 +7,14 @@ from functools import partial
 from random import Random
 
 import pytest
-from live.panel_harness import choices, each_value, press, press_and_stop, shared_panel, turn, until
+from live.panel_harness import HANG_S, choices, each_value, press, press_and_stop, shared_panel, turn, until
 
-from mobilellm_lab import footprint
-from mobilellm_lab.deep_narrow import Result
+from mobilellm_lab import checkpoints, footprint
+from mobilellm_lab.deep_narrow import Recipe, Result
 from mobilellm_lab.deep_narrow.panel import deep_narrow_panel
 from mobilellm_lab.deep_narrow.panel.controls import FIVE, DeepNarrow
+from mobilellm_lab.deep_narrow.panel.jobs import file_name
+from mobilellm_lab.own_models import VARIABLE, own_models
 
 STEPS = 3
 
@@ -189,6 +191,52 @@ def test_a_stopped_run_keeps_what_it_had():
     assert math.isfinite(result.loss_nats)
     assert "stopped" in panel.status.value
     assert len(panel.history) == 1
+
+
+def test_a_trained_model_is_kept_and_found_in_its_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    panel = make(budget=30_000, hold_out=True)
+    assert panel.keep_button.disabled
+    names = ["shells-depth-4-30k-3-steps", "shells-depth-4-30k-3-steps-2"]
+    for name in names:
+        run(panel)
+        assert not panel.keep_button.disabled
+        panel.keep_button.click()
+        assert str(tmp_path / name) in panel.kept.value and panel.keep_button.disabled
+    assert list(own_models()) == names[::-1]
+    found = checkpoints.load(tmp_path / names[0])
+    assert found.fingerprint == checkpoints.fingerprint(panel.job.run.model)  # the same recipe, twice
+    assert found.task == {"name": "shells", "options": {"hold_out": True}}
+
+
+def test_a_folder_that_cannot_be_written_is_said_and_the_model_can_still_be_kept(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "file"))
+    panel = make(budget=30_000, task="text")
+    run(panel)
+    panel.keep_button.click()
+    assert "Cannot keep the model in" in panel.kept.value and 'role="alert"' in panel.kept.value
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "models"))
+    panel.keep_button.click()
+    (place,) = own_models().values()
+    assert len(checkpoints.load(place).vocabulary) == panel.result.config.vocab_size
+
+
+def test_only_a_finished_run_of_one_model_can_be_kept():
+    panel = make(budget=30_000, steps=100_000)
+    press_and_stop(panel, once=lambda: panel.bar.value > 0)
+    assert not panel.keep_button.disabled
+    panel.run()
+    until(lambda: panel.bar.value > 0)
+    assert panel.keep_button.disabled and panel.running
+    panel.stop()
+    assert panel.wait(HANG_S)
+    press_and_stop(panel, FIVE, once=lambda: "waits" in panel.status.value)
+    assert panel.keep_button.disabled
+
+
+def test_a_long_number_makes_no_hole_in_a_name():
+    assert file_name(Recipe(budget=1_000_000, n_kv_heads=2)) == "shells-depth-4-1000k-4-2-heads"
 
 
 def test_five_depths_train_in_processes_and_leave_none_behind():
