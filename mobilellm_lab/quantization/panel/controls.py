@@ -8,13 +8,15 @@ import ipywidgets as W
 
 from mobilellm_lab.charts.live import curve_svg
 from mobilellm_lab.charts.report import digits
+from mobilellm_lab.live.compressed import Session
 from mobilellm_lab.live.controls import checkbox, choice
+from mobilellm_lab.live.float_models import offered
 from mobilellm_lab.live.panel import Values, static_if_headless
 from mobilellm_lab.live.recipe_panel import RecipePanel, replay_of
 from mobilellm_lab.quantization.calibration import DATA, RANGES
 from mobilellm_lab.quantization.grid import BITS, CHANNEL, TENSOR
 from mobilellm_lab.quantization.panel.jobs import Rounding, Training
-from mobilellm_lab.quantization.panel.session import Session, grid_words
+from mobilellm_lab.quantization.panel.labels import grid_words
 from mobilellm_lab.quantization.ptq import CALIBRATED, METHODS
 from mobilellm_lab.quantization.quantized import LAYERS, matrices, select
 from mobilellm_lab.quantization.study.recipe import (
@@ -28,7 +30,6 @@ from mobilellm_lab.quantization.study.recipe import (
 )
 from mobilellm_lab.quantization.study.sweep import distances
 from mobilellm_lab.reference import open_sweep
-from mobilellm_lab.reference.models import FOLDER as MODELS_FOLDER
 from mobilellm_lab.sweeps import Store
 
 GROUPS_OF = (TENSOR, CHANNEL, 64, 32, 16, 8)
@@ -51,7 +52,7 @@ NAMES = ("stories-deep", "stories-wide", "text-deep", "text-wide")
 
 
 class Quantization(RecipePanel):
-    """The panel; `history` holds an `Entry` for every run of this session."""
+    """The panel; `history` holds a `QuantizedEntry` for every run of this session."""
 
     def __init__(
         self,
@@ -94,7 +95,11 @@ class Quantization(RecipePanel):
 
     def _offer_matrices(self) -> None:
         """Offers the matrices of the chosen model; the same one where it has that, too."""
-        control, model = self.controls["matrix"], self.session.start(self.values["model"], self.values["tokens"]).model
+        try:
+            model = self.session.start(self.values["model"], self.values["tokens"]).model
+        except ValueError:
+            return  # a damaged checkpoint: the preview says why
+        control = self.controls["matrix"]
         value, names = control.value, list(matrices(model))
         control.options = [(name.removesuffix(".weight"), name) for name in names]
         control.value = value if value in names else names[0]
@@ -131,8 +136,8 @@ def quantization_panel(
     """The live panel of chapter 3; `defaults` are fields of `quantization.Recipe` at which the controls start.
 
     Args:
-        checkpoint: the folder of a model of your own, saved with the task it was trained on; it stands beside the
-            reference models, and the panel starts with it.
+        checkpoint: the folder of a model saved with the task it was trained on, to start with; it stands beside the
+            reference models and those in `own_models.models_folder()`.
         store: measured rows that are drawn behind; None takes the repository's own, and a page shows their replay in
             place of the controls.
         tokens: how many test tokens are asked.
@@ -145,12 +150,9 @@ def quantization_panel(
     if store is None:
         store = open_sweep("quantization")
         replay = replay_of("quantization", "mobilellm_lab.quantization.figures.replay:ptq_replay")
-    folders = {name: MODELS_FOLDER / name for name in NAMES}
+    folders = offered(NAMES, checkpoint)
     if checkpoint is not None:
-        name = Path(checkpoint).name
-        name += " (yours)" * (name in folders)
-        folders[name] = Path(checkpoint)
-        defaults = {"model": name} | defaults
+        defaults = {"model": next(name for name, folder in folders.items() if folder == Path(checkpoint))} | defaults
     base = Recipe(**defaults)
     if base.model not in folders:
         raise ValueError(f"model={base.model!r}: choose one of {', '.join(folders)}, or give checkpoint=")
@@ -177,7 +179,12 @@ def _controls(base: Recipe, session: Session, tokens: int, seconds: int | float)
     scales = {TENSOR: "matrix", CHANNEL: "row"}
     names = list(matrices(session.start(base.model, tokens).model))
     return {
-        "model": choice("model", named(session.folders), base.model, "a trained model to start from"),
+        "model": choice(
+            "model",
+            named(session.folders),
+            base.model,
+            "a trained model to start from: the repository's, then your own, the newest first",
+        ),
         "tokens": choice("asked", ASKED, tokens, "test tokens that it is judged by", kind=W.ToggleButtons),
         "bits": choice(
             "bits", named((FLOAT, *reversed(BITS)), {FLOAT: "float"}), base.bits, "of a weight", kind=W.SelectionSlider
