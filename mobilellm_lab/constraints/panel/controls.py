@@ -79,20 +79,17 @@ def _preview(recipe: Recipe, values: Values) -> str:
 def _controls(base: Recipe) -> dict[str, W.Widget]:
     choice, slider = (partial(kind, label_width="5rem") for kind in (controls.choice, controls.slider))
 
-    def numbers(values) -> dict[str, int]:
-        return {f"{value:,}": value for value in values}
-
     models = {"depth and width": "own"} | {name: name for name in MODELS if name != "own"}
     threads = {f"{count} core" + "s" * (count > 1): count for count in sorted({1, cores()})}
     return {
         "model": choice("model", models, base.model, "a published shape with random weights, or your own"),
         "depth": slider("depth", DEPTHS, base.depth, "layers"),
         "width": slider("width", WIDTHS, base.width, "dim, the residual stream"),
-        "bits": choice("bits", numbers(BITS), base.bits, "of a weight; 32 and 16 are run here", kind=W.ToggleButtons),
-        "context": choice("context", numbers(CONTEXTS), base.context, "tokens in the KV cache", kind=W.SelectionSlider),
-        "batch": choice("batch", numbers(BATCHES), base.batch, "sequences decoded together", kind=W.SelectionSlider),
-        "tokens": choice("tokens", numbers(TOKENS), base.tokens, "written in one run", kind=W.ToggleButtons),
-        "device": choice("device", {name: name for name in DEVICES}, base.device, "the card that is calculated with"),
+        "bits": choice("bits", BITS, base.bits, "of a weight; 32 and 16 are run here", kind=W.ToggleButtons),
+        "context": choice("context", CONTEXTS, base.context, "tokens in the KV cache", kind=W.SelectionSlider),
+        "batch": choice("batch", BATCHES, base.batch, "sequences decoded together", kind=W.SelectionSlider),
+        "tokens": choice("tokens", TOKENS, base.tokens, "written in one run", kind=W.ToggleButtons),
+        "device": choice("device", DEVICES.keys(), base.device, "the card that is calculated with"),
         "threads": choice("here on", threads, base.threads, "torch threads of the real run", kind=W.ToggleButtons),
     }
 

@@ -135,7 +135,7 @@ def _controls(base: Recipe) -> dict[str, W.Widget]:
     start = (base.steps, base.seconds)
     if start not in limits.values():
         limits[f"{base.seconds:g} seconds" if base.seconds else f"{base.steps:,} steps"] = start
-    divisors = {str(k): k for k in HEADS if base.n_heads % k == 0}
+    divisors = [k for k in HEADS if base.n_heads % k == 0]
     return {
         "depth": slider("depth", DEPTHS, base.depth, "layers that are stored"),
         "hold": choice(
@@ -149,7 +149,7 @@ def _controls(base: Recipe) -> dict[str, W.Widget]:
             "parameters", BUDGETS, base.budget, "within 2 %; the width is solved for", kind=W.SelectionSlider
         ),
         "width": slider("width", WIDTHS, base.width, "dim, the residual stream"),
-        "n_heads": choice("heads", {str(h): h for h in HEADS}, base.n_heads, "query heads", kind=W.ToggleButtons),
+        "n_heads": choice("heads", HEADS, base.n_heads, "query heads", kind=W.ToggleButtons),
         "n_kv_heads": choice(
             "KV heads",
             divisors,
@@ -159,7 +159,7 @@ def _controls(base: Recipe) -> dict[str, W.Widget]:
         ),
         "sharing": choice(
             "layer sharing",
-            {name: name for name in SHARING},
+            SHARING,
             base.sharing,
             "which blocks run twice: 0 0 1 1, 0 1 0 1 or 0 1 1 0",
         ),
@@ -176,7 +176,7 @@ def _controls(base: Recipe) -> dict[str, W.Widget]:
         ),
         "task": choice(
             "task",
-            {name: name for name in NAMES},
+            NAMES,
             base.task,
             "shells: state tracking; stories: sentences with questions; text: real English",
             kind=W.ToggleButtons,

@@ -91,7 +91,7 @@ def _controls(base: DuelRecipe) -> dict[str, W.Widget]:
         "repeats": slider("pairs", REPEATS, "{}", base.repeats, "each a call of a and a call of b, in random order"),
         "warmup": slider("warm-up", WARMUPS, "{}", base.warmup, "pairs made before the clock starts"),
         "neighbour": checkbox("a busy neighbour", base.neighbour, neighbour),
-        "rule": choice("rule", {rule: rule for rule in RULES}, base.rule, "what turns the times into a verdict"),
+        "rule": choice("rule", RULES, base.rule, "what turns the times into a verdict"),
     }
 
 

@@ -173,15 +173,15 @@ def _counts(values: Values) -> dict[str, bool]:
 
 
 def _controls(base: Recipe, session: Session, tokens: int, seconds: int | float) -> dict[str, W.Widget]:
-    def named(values, words: dict | None = None) -> dict:
-        return {(words or {}).get(value, f"{value}"): value for value in values}
+    def named(values, words: dict) -> dict:
+        return {words.get(value, f"{value}"): value for value in values}
 
     scales = {TENSOR: "matrix", CHANNEL: "row"}
     names = list(matrices(session.start(base.model, tokens).model))
     return {
         "model": choice(
             "model",
-            named(session.folders),
+            session.folders.keys(),
             base.model,
             "a trained model to start from: the repository's, then your own, the newest first",
         ),
@@ -193,8 +193,8 @@ def _controls(base: Recipe, session: Session, tokens: int, seconds: int | float)
             "a scale for", named(GROUPS_OF, scales), base.group_size, "neighbouring weights", kind=W.SelectionSlider
         ),
         "symmetric": checkbox("symmetric", base.symmetric, "else the grid is the weights' own range"),
-        "method": choice("method", named(METHODS), base.method, "how codes are chosen", kind=W.ToggleButtons),
-        "layers": choice("layers", named(LAYERS), base.layers, "which matrices are rounded"),
+        "method": choice("method", METHODS, base.method, "how codes are chosen", kind=W.ToggleButtons),
+        "layers": choice("layers", LAYERS, base.layers, "which matrices are rounded"),
         "activation_bits": choice(
             "activations",
             named(ACTIVATION_BITS, {FLOAT: "float"}),
@@ -209,13 +209,13 @@ def _controls(base: Recipe, session: Session, tokens: int, seconds: int | float)
             "dynamic or static",
             kind=W.ToggleButtons,
         ),
-        "ranges": choice("it covers", named(RANGES), base.ranges, "of the values that were seen"),
+        "ranges": choice("it covers", RANGES, base.ranges, "of the values that were seen"),
         "kv_bits": choice(
             "KV cache", named(KV_BITS, {FLOAT: "float"}), base.kv_bits, "bits of a value", kind=W.ToggleButtons
         ),
-        "data": choice("seen before", named(DATA), base.data, "what is calibrated on", kind=W.ToggleButtons),
+        "data": choice("seen before", DATA, base.data, "what is calibrated on", kind=W.ToggleButtons),
         "planted": choice(
-            "outliers in", named(PLANTED), base.planted, "put in first; in float they do no harm", kind=W.ToggleButtons
+            "outliers in", PLANTED, base.planted, "put in first; in float they do no harm", kind=W.ToggleButtons
         ),
         "rotate": checkbox("rotate first", base.rotate, "turn the residual stream: outliers are spread"),
         "seconds": choice("train for", {f"{s} s": s for s in SECONDS}, seconds, "wall clock", kind=W.ToggleButtons),

@@ -1,6 +1,6 @@
 """Chapter 3's small panel: is int8 faster yet? A backend beside float32, here and now, at the size you choose"""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
 
 import ipywidgets as W
@@ -71,14 +71,11 @@ def _preview(recipe: CrossoverRecipe, values: Values) -> str:
 
 def _controls(base: CrossoverRecipe) -> dict[str, W.Widget]:
     look = partial(choice, label_width="5rem")
-
-    def slider(description: str, values: Iterable, value: object, tooltip: str) -> W.SelectionSlider:
-        return look(description, {f"{one}": one for one in values}, value, tooltip, kind=W.SelectionSlider)
-
+    slider = partial(look, kind=W.SelectionSlider)
     sizes = "parameters; random weights, speed does not mind"
     return {
         "size": slider("model", CROSSOVER_LIVE_SIZES, base.size, sizes),
-        "backend": look("backend", {name: name for name in BACKENDS}, base.backend, "what runs beside float32"),
+        "backend": look("backend", BACKENDS.keys(), base.backend, "what runs beside float32"),
         "repeats": slider("pairs", REPEATS, base.repeats, "each a sample of both, in random order"),
     }
 
