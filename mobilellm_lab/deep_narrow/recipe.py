@@ -75,9 +75,13 @@ class Recipe:
     def defaults(self) -> TaskDefaults:
         return DEFAULTS[self.task]
 
+    @property
+    def task_options(self) -> dict:
+        """Of `tasks.make`."""
+        return self.defaults.options | ({"hold_out": True} if self.hold_out else {})
+
     def make_task(self) -> Task:
-        hold_out = {"hold_out": True} if self.hold_out else {}
-        return make(self.task, **self.defaults.options, **hold_out)
+        return make(self.task, **self.task_options)
 
     def model_config(self, task: Task) -> ModelConfig:
         """The shape that these sliders stand for."""

@@ -66,6 +66,7 @@ def served(root: Path, notebooks: Mapping[str, dict]) -> Iterator[str]:
         "JUPYTER_DATA_DIR": str(root / "data"),
         "JUPYTER_RUNTIME_DIR": str(root / "runtime"),
         "MOBILELLM_LAB_PROGRESS": str(root / "progress.json"),
+        "MOBILELLM_LAB_MODELS": str(root / "models"),
         "PYTHONPATH": str(ROOT),
     }
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"]

@@ -7,9 +7,10 @@ from statistics import mean
 
 from mobilellm_lab.charts import report
 from mobilellm_lab.charts.live import curve_svg
+from mobilellm_lab.live.compressed import Session
 from mobilellm_lab.measuring.evaluation import EvalResult
-from mobilellm_lab.quantization.panel.session import Entry, Session, grid_words, label, short, trained_label
-from mobilellm_lab.quantization.panel.shown import Shown
+from mobilellm_lab.quantization.panel.labels import grid_words, label, short, trained_label
+from mobilellm_lab.quantization.panel.shown import QuantizedEntry, Shown
 from mobilellm_lab.quantization.ptq import quantize
 from mobilellm_lab.quantization.study.recipe import FLOAT, QATRecipe, Recipe
 from mobilellm_lab.quantization.study.run import Run
@@ -40,7 +41,7 @@ class Rounding:
         self.phase = label(self.recipe)
         yield 1.0
 
-    def result(self) -> Entry | None:
+    def result(self) -> QuantizedEntry | None:
         """None where it was stopped before the rounded model was evaluated."""
         return self.shown.keep(label(self.recipe), short(self.recipe)) if self.shown.evaluation else None
 
@@ -97,7 +98,7 @@ class Training:
         self.phase = "trained"
         yield 1.0
 
-    def result(self) -> Entry | None:
+    def result(self) -> QuantizedEntry | None:
         """What the model is at the end or where it was stopped; None if not a single update was made.
 
         Stopped before it was evaluated, it is so on one batch: Stop does not wait for more.
