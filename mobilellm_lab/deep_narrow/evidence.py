@@ -6,8 +6,6 @@ from mobilellm_lab.deep_narrow.recipe import Recipe
 from mobilellm_lab.deep_narrow.sweep import Arm, arms
 from mobilellm_lab.sweeps import Store
 
-GROUP = ["study", "task", "budget", "steps", "depth"]
-
 
 def reported(store: Store, plan: list[Arm] | None = None) -> pd.DataFrame:
     """One row per reported run: the arm, its chosen rate, its seed, its shape, loss and scores on test sequences.
@@ -40,12 +38,6 @@ def reported(store: Store, plan: list[Arm] | None = None) -> pd.DataFrame:
 
 def _refuse(recipe: Recipe) -> None:
     raise ValueError(f"no stored run for {recipe}: make it with `mobilellm-lab sweep deep_narrow`")
-
-
-def spread(frame: pd.DataFrame, column: str = "score") -> pd.DataFrame:
-    """Median, lowest and highest `column` over the seeds of each arm, one row per arm in the order of `frame`."""
-    table = frame.groupby(GROUP, sort=False)[column].agg(["median", "min", "max", "count"])
-    return table.reset_index()
 
 
 def best_depth(frame: pd.DataFrame, *, lower_is_better: bool = False) -> int:
