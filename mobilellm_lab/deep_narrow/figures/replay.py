@@ -143,13 +143,13 @@ def landing_replay(store: Store, plan: list[Arm] | None = None) -> Replay:
     )
 
 
-def cost_replay(store: Store) -> Replay:
+def cost_replay(cost_store: Store) -> Replay:
     """Decoding speed by depth for every measured budget, and how much slower than the shallowest shape."""
     rows = pd.DataFrame(
         {"budget": row["recipe"]["budget"], "depth": row["shape"]["n_layers"], "parameters": row["parameters"]}
         | {name: row["shape"][name] for name in ("dim", "hidden_dim")}
         | row["tokens_per_s"]
-        for row in store.rows.values()
+        for row in cost_store.rows.values()
     ).sort_values(["budget", "depth"], ignore_index=True)
     fastest = rows.groupby("budget")["p50"].transform("first")
     rows["times_slower"] = fastest / rows["p50"]
@@ -163,7 +163,7 @@ def cost_replay(store: Store) -> Replay:
         words=tuple(f"{short(budget)} parameters" for budget in budgets),
         start=budgets[0],
     )
-    rounds = next(iter(store.rows.values()))["rounds"]
+    rounds = next(iter(cost_store.rows.values()))["rounds"]
 
     def said(*, budget: int) -> str:
         group = rows[rows["budget"] == budget]
@@ -180,7 +180,7 @@ def cost_replay(store: Store) -> Replay:
         (slider,),
         rows=rows,
         columns=COST,
-        origin=str(origin(store)),
+        origin=str(origin(cost_store)),
         title="What a layer costs in decoding speed",
         alt=(
             "Two charts. Tokens per second against depth for the chosen budget, bars from p10 to p90. Speed relative "
