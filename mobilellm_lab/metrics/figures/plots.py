@@ -170,7 +170,7 @@ def pitfalls(rows: pd.DataFrame) -> Figure:
     _plain_ticks(axes)
     medians = rows.groupby(["title", "unit"], sort=False)[["wrong", "right"]].median()
     words = [f"{_digits(wrong)} for {_digits(right)} {unit}" for (_, unit), wrong, right in medians.itertuples()]
-    words = [textwrap.shorten(word, 40, placeholder=" …") for word in words]
+    words = [textwrap.shorten(word, 37, placeholder=" …") for word in words]
     paper.rows(axes, [f"{title}: {word}" for (title, _), word in zip(medians.index, words, strict=True)], width=26)
     paper.legend(axes)
     return figure

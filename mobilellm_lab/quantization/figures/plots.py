@@ -14,28 +14,15 @@ from torch import Tensor
 
 from mobilellm_lab.charts import paper
 from mobilellm_lab.charts.paper import COLORS
+from mobilellm_lab.quantization.figures.replay import ARM_WORDS, LEAST_INCREASE
 from mobilellm_lab.quantization.grid import CHANNEL, TENSOR, Grid, QTensor
 from mobilellm_lab.quantization.histogram import histogram
 from mobilellm_lab.quantization.study.evidence import ARMS
 from mobilellm_lab.quantization.study.recipe import FLOAT
 
-LEAST_INCREASE = 1e-4  # nats; what is closer to float, or better, is drawn here
 LEAST_QUOTIENT = 1e-3  # nats; two loss increases as small as this are not divided by each other
 INCREASE = "loss increase over float (nats)"
 ONCE = ("loss_increase_nats", "loss_increase_low_nats", "loss_increase_high_nats")  # of one run: its parts
-ARM_WORDS = dict(
-    zip(
-        ARMS,
-        (
-            "rounded to nearest",
-            "GPTQ",
-            "trained on, then rounded",
-            "trained on, then GPTQ",
-            "trained with the grid",
-        ),
-        strict=True,
-    )
-)
 
 
 def weights_on_grid(w: Float[Tensor, "R C"], grid: Grid, *, name: str = "the matrix") -> Figure:
@@ -159,6 +146,7 @@ def sensitivity(frame: pd.DataFrame) -> Figure:
     sns.heatmap(table, norm=LogNorm(), cmap="rocket_r", cbar_kws=bar, ax=axes)
     firsts = {name.split(".")[1]: at for at, name in reversed(list(enumerate(table))) if name.startswith("blocks.")}
     axes.set_xticks(list(firsts.values()), list(firsts), rotation=0)
+    axes.tick_params("y", rotation=0)
     axes.set(xlabel="block of the matrix; left of 0 the embedding", ylabel="bits of a weight")
     worst = frame.loc[frame["loss_increase_nats"].idxmax(), "matrix"].removesuffix(".weight")
     axes.set_title(f"most sensitive: {worst}", fontsize=paper.TEXT)

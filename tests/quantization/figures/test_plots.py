@@ -8,7 +8,7 @@ from charts.drawn import bands, bars, dots, legend, lines, points, row_names
 from matplotlib.figure import Figure
 
 from mobilellm_lab.quantization.figures import plots as figures
-from mobilellm_lab.quantization.figures.plots import LEAST_INCREASE
+from mobilellm_lab.quantization.figures.replay import LEAST_INCREASE
 from mobilellm_lab.quantization.grid import CHANNEL, TENSOR, Grid
 from mobilellm_lab.quantization.study.evidence import ARMS, paretoq
 from mobilellm_lab.quantization.study.recipe import FLOAT
