@@ -143,9 +143,9 @@ def landing_replay(store: Store, plan: list[Arm] | None = None) -> Replay:
     )
 
 
-def cost_replay(store: Store) -> Replay:
+def cost_replay(cost_store: Store) -> Replay:
     """Decoding speed by depth for every measured budget, and how much slower than the shallowest shape."""
-    rows = speeds(store)
+    rows = speeds(cost_store)
     fastest = rows.groupby("budget")["p50"].transform("first")
     rows["times_slower"] = fastest / rows["p50"]
     rows["name"] = rows["budget"].map(short)
@@ -174,7 +174,7 @@ def cost_replay(store: Store) -> Replay:
         (slider,),
         rows=rows,
         columns=COST,
-        origin=str(origin(store)),
+        origin=str(origin(cost_store)),
         title="What a layer costs in decoding speed",
         alt=(
             "Two charts. Tokens per second against depth for the chosen budget, bars from p10 to p90. Speed relative "

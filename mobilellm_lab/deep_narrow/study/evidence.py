@@ -7,7 +7,6 @@ from mobilellm_lab.deep_narrow.sweep import Arm, arms
 from mobilellm_lab.sweeps import Store
 
 AT = {"study": "depth", "task": "shells", "steps": 500}  # the runs that the chapter compares depths on
-GROUP = ["study", "task", "budget", "steps", "depth"]
 
 
 def reported(store: Store, plan: list[Arm] | None = None) -> pd.DataFrame:
@@ -66,12 +65,6 @@ def speeds(store: Store) -> pd.DataFrame:
         for row in store.rows.values()
     ]
     return pd.DataFrame(rows).sort_values(["budget", "depth"], ignore_index=True)
-
-
-def spread(frame: pd.DataFrame, column: str = "score") -> pd.DataFrame:
-    """Median, lowest and highest `column` over the seeds of each arm, one row per arm in the order of `frame`."""
-    table = frame.groupby(GROUP, sort=False)[column].agg(["median", "min", "max", "count"])
-    return table.reset_index()
 
 
 def best_depth(frame: pd.DataFrame, *, lower_is_better: bool = False) -> int:

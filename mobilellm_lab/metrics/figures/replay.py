@@ -57,9 +57,9 @@ def duel_replay(store: Store) -> Replay:
     )
 
 
-def pitfalls_replay(store: Store) -> Replay:
+def pitfalls_replay(lies_store: Store) -> Replay:
     """What each way to mismeasure reports, beside the right number, for every repeat."""
-    rows = pitfalls(store)
+    rows = pitfalls(lies_store)
     titles = rows.drop_duplicates("pitfall").set_index("pitfall")["title"]
     names = tuple(titles.index)
     slider = Slider(column="pitfall", label="Pitfall", values=names, words=tuple(titles), start=names[0])
@@ -68,7 +68,7 @@ def pitfalls_replay(store: Store) -> Replay:
         (slider,),
         rows=rows,
         columns=PITFALLS,
-        origin=str(origin(store)),
+        origin=str(origin(lies_store)),
         title="How measurements lie: what was reported, and what is true",
         alt=(
             "Two charts. Dots: the wrong and the right number of the chosen demonstration in its own unit, one for "

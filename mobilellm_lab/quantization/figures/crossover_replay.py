@@ -25,9 +25,9 @@ COLUMNS = {
 START = {"backend": "torch.ao int8 dynamic", "size": "25M"}
 
 
-def crossover_replay(store: Store) -> Replay:
+def crossover_replay(speed_store: Store) -> Replay:
     """Speed beside float32 over the size of the model, and file sizes at one size, for every backend."""
-    rows = speeds(store).rename(columns={"speedup_low": "low", "speedup_high": "high"})
+    rows = speeds(speed_store).rename(columns={"speedup_low": "low", "speedup_high": "high"})
     rows["millions"], rows["file_mb"] = rows["parameters"] / 1e6, rows["file_bytes"] / 1e6
     backends = tuple(name for name in BACKENDS if name in set(rows["backend"]))
     sizes = tuple(name for name in CROSSOVER_SIZES if name in set(rows["size"]))
@@ -41,13 +41,13 @@ def crossover_replay(store: Store) -> Replay:
             start=START["size"],
         ),
     )
-    flips = {backend: crossover_size(store.rows.values(), backend) for backend in backends}
+    flips = {backend: crossover_size(speed_store.rows.values(), backend) for backend in backends}
     return Replay(
         (_speedup(rows, sliders), _files(rows, sliders)),
         sliders,
         rows=rows,
         columns=COLUMNS,
-        origin=str(origin(store)),
+        origin=str(origin(speed_store)),
         title="Is it faster yet? Decoding with few bits beside float32",
         alt=(
             "Two charts. Lines: how many times as fast as float32 each backend decodes, over the parameters of the "

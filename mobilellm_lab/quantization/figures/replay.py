@@ -7,7 +7,6 @@ import pandas as pd
 
 from mobilellm_lab.charts.replay import CHOSEN, FAINT, HEIGHT, MARKED, TEXT, Replay, Slider
 from mobilellm_lab.charts.report import digits
-from mobilellm_lab.quantization.figures.plots import ARM_WORDS, LEAST_INCREASE
 from mobilellm_lab.quantization.grid import CHANNEL, TENSOR
 from mobilellm_lab.quantization.study.evidence import ARMS, qat, runs, spread
 from mobilellm_lab.quantization.study.sweep import BITS, DEEP, GROUPS, SCHEMES
@@ -15,6 +14,14 @@ from mobilellm_lab.quantization.study.sweep_qat import BITS as TRAINED_BITS
 from mobilellm_lab.reference import origin
 from mobilellm_lab.sweeps import Store
 
+LEAST_INCREASE = 1e-4  # nats; what is closer to float, or better, is drawn here
+ARM_WORDS = dict(
+    zip(
+        ARMS,
+        ("rounded to nearest", "GPTQ", "trained on, then rounded", "trained on, then GPTQ", "trained with the grid"),
+        strict=True,
+    )
+)
 METHODS = {"rtn": "to nearest", "mse": "cut for least error", "gptq": "GPTQ", "awq": "AWQ"}
 SCHEME_WORDS = {
     (method, symmetric): METHODS[method] + ("" if symmetric else ", affine") for method, symmetric in SCHEMES

@@ -2,7 +2,6 @@
 
 import re
 
-import altair as alt
 import pytest
 
 from mobilellm_lab.metrics.duel import OUTCOMES, RULES
@@ -16,27 +15,6 @@ MAKERS = {
     "duel": lambda: duel_replay(open_sweep("metrics")),
     "lies": lambda: pitfalls_replay(open_sweep("metrics_lies")),
 }
-
-
-@pytest.fixture(scope="module", params=MAKERS)
-def replay(request):
-    return MAKERS[request.param]()
-
-
-def test_specifications_are_valid(replay):
-    for spec in (*replay.page_specs(), replay.notebook_spec()):
-        alt.Chart.from_dict(spec)
-
-
-def test_every_setting_has_a_sentence_of_its_own(replay):
-    assert len(set(replay.readouts)) == len(replay.settings)
-
-
-def test_the_page_asks_nobody(replay):
-    html = replay.html()
-    assert "http" not in html
-    assert len(html) < 300_000
-    assert "Replay: every point is a stored measurement. Measured on" in html
 
 
 def test_the_first_pictures_hold_marks():
