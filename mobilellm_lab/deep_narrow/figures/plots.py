@@ -25,7 +25,7 @@ def _depth_axis(axes: Axes, depths: list[int]) -> None:
 def quality_by_depth(spreads: Mapping[str, pd.DataFrame], *, y_label: str, floor: float | None = None) -> Figure:
     """Median over the seeds as a line, lowest to highest as a band; one line per entry of `spreads`.
 
-    Each frame has the columns depth, median, min, max (see `deep_narrow.evidence.spread`).
+    Each frame has the columns depth, median, min, max (see `deep_narrow.study.evidence.spread`).
     """
     figure, axes = paper.axes("layers (same number of parameters along a line)", y_label)
     for (name, frame), color, marker in paper.styled(spreads.items()):
