@@ -14,9 +14,9 @@ def cost(shallow: int = 1, deep: int = 8) -> Measured:
     store = open_sweep("deep_narrow_cost")
     fast, slow = (one(speeds(store), budget=BUDGET, depth=depth) for depth in (shallow, deep))
     return Measured(
-        median=fast["p50"] / slow["p50"],
-        low=fast["p10"] / slow["p90"],
-        high=fast["p90"] / slow["p10"],
+        median=float(fast["p50"] / slow["p50"]),
+        low=float(fast["p10"] / slow["p90"]),
+        high=float(fast["p90"] / slow["p10"]),
         origin=str(origin(store)),
         note=f"{slow['rounds']} rounds in turn: tenth to ninetieth percentile of one over the other's",
     )

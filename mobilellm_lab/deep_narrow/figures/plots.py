@@ -28,7 +28,7 @@ def _depth_axis(axes: Axes, depths: pd.Series) -> None:
 def quality_by_depth(frame: pd.DataFrame, *, y_label: str, floor: float | None = None) -> Figure:
     """Score by depth: the median over the seeds as a line, lowest to highest as a band, a line per budget.
 
-    `frame` is `deep_narrow.evidence.reported` of one task.
+    `frame` is `deep_narrow.study.evidence.reported` of one task.
     """
     figure, axes = paper.axes(DEPTH, y_label)
     paper.lines(axes, frame.assign(line=frame["budget"].map(short) + " parameters"), "depth", "score", "line")

@@ -68,7 +68,7 @@ def layer_alone(store: Store) -> Evidence:
     Holds if it does in all repeats, does not hold if in none.
     """
     found = pitfalls(store, "cold_cache")
-    wrong, right, times = _spreads(found)
+    wrong, right, _ = _spreads(found)
     return Evidence(
         verdict=graded(found["wrong"] >= 0.9 * found["right"]),
         finding=f"In a loop a layer takes {wrong} us, and {right} us when it has to wait for its turn among the "
@@ -93,7 +93,7 @@ def mean_latency(store: Store) -> Evidence:
     Decoding beside a busy process. Holds if it is in all repeats, does not hold if in none.
     """
     found = pitfalls(store, "hidden_tail")
-    wrong, right, times = _spreads(found)
+    wrong, right, _ = _spreads(found)
     return Evidence(
         verdict=graded(found["right"] <= 2 * found["wrong"]),
         finding=f"Beside a busy process a token takes {wrong} ms on average, and one in a hundred takes {right} ms or "

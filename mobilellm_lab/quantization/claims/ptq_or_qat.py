@@ -22,20 +22,20 @@ def trained_is_better(store: Store) -> Evidence:
     The others are trained in float and then rounded, to nearest or by GPTQ. Each at its own best rate. Holds if they
     do in every case, does not hold if in none.
     """
-    runs, wins, said = evidence.qat(store), {}, {name: {} for name in NAMED}
+    runs, wins, said = evidence.qat(store), [], {name: {} for name in NAMED}
     for name, model in NAMED.items():
         for bits in TRAINED_BITS:
             arms = {arm: seeds(runs, INCREASE, model=model, arm=arm, bits=bits) for arm in ("qat", *ROUNDED)}
-            wins[model, bits] = all(apart(arms[arm], arms["qat"]) for arm in ROUNDED)
+            wins.append(all(apart(arms[arm], arms["qat"]) for arm in ROUNDED))
             best = min((arms[arm] for arm in ROUNDED), key=pd.Series.median)
             said[name] |= {f"qat_{bits}": span(arms["qat"]), f"float_{bits}": span(best)}
     stories, text = said.values()
     return Evidence(
-        verdict=graded(wins.values()),
+        verdict=graded(wins),
         finding="After equally many updates, each at its best rate, it is better beyond the spread of three seeds in "
-        f"{sum(wins.values())} of {len(wins)} cases. At 2 bits the story model is {stories['qat_2']} nats above the "
-        f"float model it came from, and {stories['float_2']} if it is trained in float and then rounded, the better "
-        f"of two ways; the text model {text['qat_2']} and {text['float_2']}. At 3 bits it is {stories['qat_3']} and "
+        f"{sum(wins)} of {len(wins)} cases. At 2 bits the story model is {stories['qat_2']} nats above the float "
+        f"model it came from, and {stories['float_2']} if it is trained in float and then rounded, the better of two "
+        f"ways; the text model {text['qat_2']} and {text['float_2']}. At 3 bits it is {stories['qat_3']} and "
         f"{stories['float_3']}, {text['qat_3']} and {text['float_3']}; at 4 {stories['qat_4']} and "
         f"{stories['float_4']}, {text['qat_4']} and {text['float_4']}; at 8 bits {stories['qat_8']} and "
         f"{stories['float_8']}, {text['qat_8']} and {text['float_8']}.",

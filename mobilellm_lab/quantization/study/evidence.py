@@ -172,12 +172,7 @@ def deep_and_wide(store: Store) -> pd.DataFrame:
     both = both[both["symmetric"]]
     both[["task", "shape"]] = both["model"].str.split("-", expand=True)
     keys = ["task", "bits", "group_size", "method", "seed"]
-    table = (
-        both.pivot(index=keys, columns="shape", values="loss_increase_nats")
-        .dropna()
-        .reset_index()
-        .rename_axis(columns=None)
-    )
+    table = both.pivot(index=keys, columns="shape", values=INCREASE).dropna().reset_index().rename_axis(columns=None)
     return table.assign(ratio=table["deep"] / table["wide"])
 
 
