@@ -62,17 +62,6 @@ def test_an_unknown_study_and_a_missing_row_are_named(store, tmp_path):
         evidence.qat(Store(tmp_path / "none.jsonl"))
 
 
-def test_spread_is_over_the_seeds_and_of_a_single_run_over_its_parts(store):
-    frame = evidence.runs(store, "grid")
-    chosen = frame[(frame["model"] == DEEP[0]) & (frame["group_size"] == 32) & frame["symmetric"]]
-    table = evidence.spread(chosen, ["method", "bits"]).set_index(["method", "bits"])
-    gptq, rtn = table.loc[("gptq", 3)], table.loc[("rtn", 3)]
-    assert gptq[["median", "min", "max", "count"]].tolist() == pytest.approx([0.12625, 0.125, 0.1275, 3])
-    assert rtn[["median", "min", "max", "count"]].tolist() == pytest.approx([0.25, 0.1, 0.4, 1])
-    losses = evidence.spread(chosen, ["method", "bits"], "loss_nats").set_index(["method", "bits"])
-    assert losses.loc[("rtn", 3)].tolist() == pytest.approx([0.85, 0.85, 0.85, 1])
-
-
 def test_the_cache_is_beside_the_one_in_float_at_the_same_length(store):
     frame = evidence.kv_by_context(store)
     assert len(frame) == len(DEEP + WIDE) * len(contexts(DEEP[0])) * 3
