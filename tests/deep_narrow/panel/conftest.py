@@ -1,4 +1,4 @@
-"""Few sequences judge the models of these tests: what a control does to a model shows on the first batch."""
+"""Few sequences judge the models of these tests, and each test finds the shared panel without runs."""
 
 from collections.abc import Iterator
 
@@ -9,11 +9,19 @@ from mobilellm_lab.tasks import NAMES, make
 
 @pytest.fixture(scope="module", autouse=True)
 def few_sequences() -> Iterator[None]:
+    """What a control does is compared between two runs of the same judge; tests/tasks is about the judge itself."""
     with pytest.MonkeyPatch.context() as patch:
         for kind in {type(make(name)) for name in NAMES}:
-            patch.setattr(kind, "evaluate", _first_batch(kind.evaluate))
+            patch.setattr(kind, "evaluate", _on_one_batch(kind.evaluate))
         yield
 
 
-def _first_batch(evaluate):
+def _on_one_batch(evaluate):
     return lambda task, model, **options: evaluate(task, model, batches=1, batch_size=16, **options)
+
+
+@pytest.fixture(autouse=True)
+def no_runs_yet(request):
+    """Every run draws the table of all before it anew."""
+    if "panel" in request.fixturenames:
+        request.getfixturevalue("panel").history.clear()
