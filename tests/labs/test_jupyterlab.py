@@ -1,4 +1,4 @@
-"""The live panel in a real JupyterLab, by keyboard and mouse: a model retrains, stops, and fails in plain sight."""
+"""Every lab's live panel in a real JupyterLab, by keyboard and mouse: it runs, stops, and fails in plain sight."""
 
 import re
 from collections.abc import Iterator
@@ -7,9 +7,12 @@ import pytest
 from labs.jupyterlab import (
     OTHER,
     POINTS,
+    ROOT,
     STOPPED,
+    long_run,
     notebook,
     opened,
+    panel_cells,
     run_cell,
     seconds_until,
     served,
@@ -34,17 +37,30 @@ predict(ASK)
 COMPARE = "ASK.compare(5.5)"
 QUIZ = "from mobilellm_lab.deep_narrow.exercises import LEAK, QUIZ\nQUIZ"
 CHECK = "LEAK.check(lambda model, tokens: 1 / 0)"
+MAIN = "02_deep_narrow"  # its notebook holds the cells above, too
+LABS = sorted(path.stem for path in (ROOT / "labs").glob("*.ipynb") if panel_cells(path.stem))
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory, browser: Browser) -> Iterator[Page]:
-    """The lab's panel and the cells above, opened and run from top to bottom."""
-    lab = notebook("02_deep_narrow", OTHER, BROKEN, PREDICT, COMPARE, QUIZ, CHECK)
-    with served(tmp_path_factory.mktemp("jupyterlab"), {"lab": lab}) as server:
-        shown = ("text=answer 1", "text=Run the broken one", ".lab-outcome")  # the last is of the last cell
-        page = opened(browser, server, "lab", until=shown)
-        yield page
-        page.close()
+def server(tmp_path_factory) -> Iterator[str]:
+    """One JupyterLab with a notebook of each lab's panel: the panel, what makes its run long, another cell."""
+    labs = {stem: notebook(stem, long_run(stem), OTHER) for stem in LABS}
+    labs[MAIN] = notebook(MAIN, long_run(MAIN), OTHER, BROKEN, PREDICT, COMPARE, QUIZ, CHECK)
+    with served(tmp_path_factory.mktemp("jupyterlab"), labs) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def page(server, browser: Browser) -> Iterator[Page]:
+    """Chapter 2's panel and the cells above, opened and run from top to bottom."""
+    shown = ("text=answer 1", "text=Run the broken one", ".lab-outcome")  # the last is of the last cell
+    page = opened(browser, server, MAIN, until=shown)
+    yield page
+    page.close()
+
+
+def test_there_are_panels():
+    assert MAIN in LABS and len(LABS) > 1
 
 
 def test_nothing_trains_until_run_is_pressed(page):
@@ -66,26 +82,30 @@ def test_descriptions_are_not_cut_off(page):
     assert cut == []
 
 
-def test_a_model_retrains_while_other_cells_answer_and_stops(page, record_property):
+def runs_and_stops(page: Page, record_property) -> None:
+    """Run draws, and goes on while another cell answers; Stop ends it, and what it had is kept."""
     panel = page.locator(".mobilellm-live").first
-    panel.locator("button", has_text=re.compile("^Run$")).click()
+    assert page.locator("polyline.curve").count() == 0  # nothing runs until the button is pressed
+    panel.locator("button", has_text=re.compile("^Run$")).click()  # its icon is a part of its accessible name
     first = seconds_until(page, f"() => {POINTS} > 1")
-    seen = [page.evaluate(POINTS)]
-    for _ in range(2):
-        seconds_until(page, f"() => {POINTS} > {seen[-1]}")
-        seen.append(page.evaluate(POINTS))
-
-    run_cell(page, 1)
+    run_cell(page, 2)
     other = seconds_until(page, "() => document.body.innerText.includes('answer 2')")
-    assert re.search(r"step \d+ of", panel.locator(".live-status").inner_text())  # it still trains
-
+    for _ in range(2):
+        seen = page.evaluate(POINTS)
+        seconds_until(page, f"() => {POINTS} > {seen}")  # it still runs
     panel.get_by_role("button", name="Stop").click()
     stop = seconds_until(page, STOPPED)
-    page.wait_for_selector(".lab-table .newest >> text=1. shells, depth 8", timeout=60_000)  # what it had is kept
+    page.wait_for_selector(".lab-table", timeout=60_000)
     assert panel.get_by_role("button", name="Stop").is_disabled()
     for name, value in {"first_point_s": first, "other_cell_s": other, "stop_s": stop}.items():
         record_property(name, round(value, 3))
         print(f"{name} {value:.3f}")
+
+
+def test_a_model_retrains_while_other_cells_answer_and_stops(page, record_property):
+    runs_and_stops(page, record_property)
+    page.wait_for_selector(".lab-table .newest >> text=1. shells, depth 8", timeout=60_000)
+    assert re.search(r"step \d+ of", page.locator(".mobilellm-live .live-status").first.inner_text())
 
 
 def test_an_error_is_shown_in_the_panel(page):
@@ -114,14 +134,14 @@ def test_a_prediction_is_committed_and_then_compared(page):
     card.get_by_text("Committed: 3.0 times.").wait_for(timeout=60_000)
     assert field.is_disabled()
     assert "5.4" not in card.inner_text()
-    run_cell(page, 4)
+    run_cell(page, 5)
     page.wait_for_selector(".lab-comparison >> text=Outside the spread: too low by a factor of 1.8.", timeout=60_000)
     assert "5.5 times" in below.inner_text()
     heights = below.locator("dt").evaluate_all("terms => terms.map(e => e.getBoundingClientRect().height)")
     assert max(heights) < 30  # one line each: JupyterLab's own style of such lists is narrow
     assert "Your record: 1 first prediction, 0 inside" in below.inner_text()
 
-    run_cell(page, 3)  # run again, as after a restart: what was committed is still there
+    run_cell(page, 4)  # run again, as after a restart: what was committed is still there
     page.locator(".lab-predict").get_by_text("Committed: 3.0 times.").wait_for(timeout=60_000)
 
 
@@ -145,3 +165,10 @@ def test_a_failing_answer_is_shown_and_not_raised(page):
     outcome = page.locator(".lab-outcome")
     assert "Wrong: an exception" in outcome.inner_text()
     assert "ZeroDivisionError: division by zero in line 1 of <lambda>" in outcome.inner_text()
+
+
+@pytest.mark.parametrize("stem", [stem for stem in LABS if stem != MAIN])
+def test_the_panels_of_the_other_labs_run_and_stop_too(server, browser: Browser, record_property, stem):
+    page = opened(browser, server, stem, until=("text=answer 1", ".mobilellm-live button"))
+    runs_and_stops(page, record_property)
+    page.close()

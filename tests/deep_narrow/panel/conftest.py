@@ -1,0 +1,27 @@
+"""Few sequences judge the models of these tests, and each test finds the shared panel without runs."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from mobilellm_lab.tasks import NAMES, make
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_sequences() -> Iterator[None]:
+    """What a control does is compared between two runs of the same judge; tests/tasks is about the judge itself."""
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in {type(make(name)) for name in NAMES}:
+            patch.setattr(kind, "evaluate", _on_one_batch(kind.evaluate))
+        yield
+
+
+def _on_one_batch(evaluate):
+    return lambda task, model, **options: evaluate(task, model, batches=1, batch_size=16, **options)
+
+
+@pytest.fixture(autouse=True)
+def no_runs_yet(request):
+    """Every run draws the table of all before it anew."""
+    if "panel" in request.fixturenames:
+        request.getfixturevalue("panel").history.clear()
