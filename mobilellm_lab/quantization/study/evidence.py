@@ -1,7 +1,7 @@
 """From stored runs to the tables that the chapter's claims rest on"""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 import pandas as pd
@@ -88,6 +88,20 @@ def found(store: Store, recipe: object, command: str = "mobilellm-lab sweep quan
     if recipe not in store:
         raise ValueError(f"no stored run for {recipe}: make it with `{command}`")
     return store[recipe]
+
+
+def spread(frame: pd.DataFrame, by: Sequence[str], column: str = "loss_increase_nats") -> pd.DataFrame:
+    """Median, lowest and highest `column` of each group, in the order of `frame`: the spread over its seeds.
+
+    A loss increase that was measured once has the spread of that run: over the four parts of the test sequences.
+    """
+    groups = frame.groupby(list(by), sort=False)
+    table = groups[column].agg(["median", "min", "max", "count"])
+    if column == "loss_increase_nats" and "loss_increase_low_nats" in frame:
+        once = table["count"] == 1
+        table.loc[once, "min"] = groups["loss_increase_low_nats"].min()[once]
+        table.loc[once, "max"] = groups["loss_increase_high_nats"].max()[once]
+    return table.reset_index()
 
 
 def kv_by_context(store: Store) -> pd.DataFrame:
@@ -205,12 +219,8 @@ def crossover(store: Store, qat_store: Store, model: str) -> pd.DataFrame:
     rounded = rounded[(rounded["model"] == model) & (rounded["group_size"] == 32) & rounded["symmetric"]]
     rounded = rounded.assign(arm="ptq " + rounded["method"])
     both = pd.concat([frame[["arm", "bits", "seed", "loss_nats"]] for frame in (rounded, trained)])
-    groups = both[both["arm"].isin(ARMS)].groupby(["arm", "bits"])["loss_nats"]
-    wide = (
-        groups.agg(["median", "min", "max"])
-        .reset_index()
-        .pivot(index="bits", columns="arm", values=["median", "min", "max"])
-    )
+    table = spread(both[both["arm"].isin(ARMS)], ["arm", "bits"], "loss_nats")
+    wide = table.pivot(index="bits", columns="arm", values=["median", "min", "max"])
     wide.columns = [f"{arm} {what}" for what, arm in wide.columns]
     order = [f"{arm} {what}" for arm in ARMS for what in ("median", "min", "max")]
     wide = wide[wide["qat median"].notna()][order].sort_index(ascending=False).reset_index()
