@@ -1,4 +1,4 @@
-"""Training with the grid in the loop, against rounding afterwards, as the article has it"""
+"""Quantization-aware training (QAT), against rounding afterwards, as the article has it"""
 
 import pandas as pd
 
@@ -17,7 +17,7 @@ ROUNDED = ("float then rtn", "float then gptq")  # trained on in float, then rou
 
 
 def trained_is_better(store: Store) -> Evidence:
-    """Per model and bits, after equally many updates: do all seeds trained with the grid lie below all others?
+    """Per model and bits, after equally many updates: do all seeds trained by QAT lie below all others?
 
     The others are trained in float and then rounded, to nearest or by GPTQ. Each at its own best rate. Holds if they
     do in every case, does not hold if in none.

@@ -8,14 +8,14 @@ FOUR_BITS_ARE_FREE = Claim(
     source="common practice; against it ExecuTorch, https://github.com/pytorch/executorch",
     verdict=Verdict.ONLY_QUOTED,
     finding="Its notes on Llama 3.2 call the models of 1B and 3B sensitive to what plain rounding costs, and offer "
-    "SpinQuant or training with the grid instead.",
+    "SpinQuant or QAT instead.",
     flips="with the size of the model: the smaller it is, the more each weight has to carry.",
 )
 
 
 TRAINED_FOUR_BITS = Claim(
     name="trained-four-bits",
-    said="Trained with the grid, a model of a billion parameters loses little in 4 bits.",
+    said="After QAT, a model of a billion parameters loses little in 4 bits.",
     source="the MobileLLM-Pro report, arXiv 2511.06719",
     verdict=Verdict.ONLY_QUOTED,
     finding="MobileLLM-Pro, 1.08 billion parameters, loses less than 1.3 % in 4 bits, with weights in groups of 32, "

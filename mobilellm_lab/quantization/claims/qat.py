@@ -1,4 +1,4 @@
-"""Training with the grid in the loop, as ParetoQ and LSQ have it: the rule behind each verdict"""
+"""Quantization-aware training (QAT), as ParetoQ and LSQ have it: the rule behind each verdict"""
 
 from mobilellm_lab.quantization.study import evidence
 from mobilellm_lab.quantization.study.evidence import INCREASE, LITTLE, NAMED, span
@@ -11,7 +11,7 @@ LOW = (2, 1.58, 1)  # bits at which rounding is in trouble
 
 
 def trained_survives(store: Store, qat_store: Store) -> Evidence:
-    """Per model and bits (2, 1.58, 1): is the worst seed trained with the grid below half of what rounding loses?
+    """Per model and bits (2, 1.58, 1): is the worst seed trained by QAT below half of what rounding loses?
 
     Losses above the untrained float model's. Holds if in every case, does not hold if in none.
     """
@@ -35,7 +35,7 @@ def trained_survives(store: Store, qat_store: Store) -> Evidence:
 
 TRAINING_SURVIVES = Claim(
     name="training-survives",
-    said="Where rounding collapses, training with the grid still works, down to a single bit.",
+    said="Where rounding collapses, QAT still works, down to a single bit.",
     source="ParetoQ, arXiv 2502.02631, its table",
     verdict=Verdict.HOLDS,
     flips="if so short a training could not win back half, as may be so in a large model of which every weight is "
@@ -46,7 +46,7 @@ TRAINING_SURVIVES = Claim(
 
 
 def four_bits_are_enough(store: Store) -> Evidence:
-    """Per model at 4 bits: is training with the grid as good as in float, and better than rounding after that?
+    """Per model at 4 bits: is QAT as good as in float, and better than rounding after that?
 
     Medians of three seeds: no more than 0.01 nats above float, and below the one that was rounded to nearest. Holds if
     for both models, does not hold if for none.
@@ -70,7 +70,7 @@ def four_bits_are_enough(store: Store) -> Evidence:
 
 FOUR_BITS_ARE_NO_WORSE = Claim(
     name="four-bits-are-no-worse",
-    said="Trained with the grid, models of 4 bits are as good as those of 16.",
+    said="After QAT, models of 4 bits are as good as those of 16.",
     source="ParetoQ, arXiv 2502.02631, its table",
     verdict=Verdict.HOLDS,
     flips="if 4 bits took more than so few updates could win back. Then the question is how many.",

@@ -69,8 +69,7 @@ TERNARY_COLLAPSES = Claim(
     said="With three values for a weight, rounding to nearest collapses.",
     source="ParetoQ, arXiv 2502.02631, its table",
     verdict=Verdict.HOLDS,
-    flips="if models were trained so that their weights lie near three values, which is what training with the grid "
-    "does.",
+    flips="if models were trained so that their weights lie near three values, which is what QAT does.",
     evidence=collapses,
     data=("quantization",),
 )

@@ -14,7 +14,7 @@ def deep_is_fragile(store: Store, qat_store: Store) -> Evidence:
     """At equal parameters: rounded, does the deep model's loss rise, and more than the wide one's?
 
     By over 0.01 nats. Pairs of reference models at 3 and 2 bits, rounded to nearest, a scale per row and per 32, and
-    trained with the grid at 2; and on the shell game eight layers against two. Where there are seeds, all are apart.
+    trained by QAT at 2; and on the shell game eight layers against two. Where there are seeds, all are apart.
     Holds if in every case, does not hold if in none.
     """
     pairs, games, trained = evidence.deep_and_wide(store), evidence.fragility(store), evidence.qat(qat_store)
@@ -38,7 +38,7 @@ def deep_is_fragile(store: Store, qat_store: Store) -> Evidence:
         finding=f"The deep model loses more in {sum(wins)} of {len(wins)} cases. {MODELS['stories-deep'].n_layers} "
         f"layers against {MODELS['stories-wide'].n_layers} of equal size, in groups of 32: at 3 bits {text['deep_3']} "
         f"and {text['wide_3']} nats on text, {stories['deep_3']} and {stories['wide_3']} on stories; at 2 bits "
-        f"{text['deep_2']} and {text['wide_2']}, {stories['deep_2']} and {stories['wide_2']}; trained with the grid "
+        f"{text['deep_2']} and {text['wide_2']}, {stories['deep_2']} and {stories['wide_2']}; trained by QAT "
         f"at 2 bits {text['deep_trained']} and {text['wide_trained']}, {stories['deep_trained']} and "
         f"{stories['wide_trained']}. Each of them started from one training. On the shell game, eight layers against "
         f"two: {shells['deep_3']} and {shells['wide_3']} at 3 bits, {shells['deep_2']} and {shells['wide_2']} at 2, "

@@ -1,4 +1,4 @@
-"""Chapter 3's predictions: what training with the grid wins back (`RECOVERED`), and how fast int8 decodes (`INT8`)."""
+"""Chapter 3's predictions: what QAT wins back (`RECOVERED`), and how fast int8 decodes (`INT8`)."""
 
 from mobilellm_lab.quantization.study import evidence
 from mobilellm_lab.quantization.study.recipe import QATRecipe
@@ -12,7 +12,7 @@ BACKEND, SIZE = "torchao int8 dynamic", "1M"
 
 
 def recovered() -> Measured:
-    """Percent of what rounding `MODEL` to `BITS` bits loses that a short training with the grid wins back."""
+    """Percent of what rounding `MODEL` to `BITS` bits loses that a short QAT wins back."""
     store, trained = open_sweep("quantization"), open_sweep("quantization_qat")
     row = one(evidence.crossover(store, trained, MODEL), bits=BITS)
     losses = seeds(evidence.qat(trained), "loss_nats", model=MODEL, arm="qat", bits=BITS)

@@ -64,7 +64,7 @@ def loss_increase_by_bits(lines: Mapping[str, pd.DataFrame]) -> Figure:
 
 
 def crossover(frame: pd.DataFrame, *, arms: tuple[str, ...] = ARMS) -> Figure:
-    """Loss by bits for rounding after training and training with the grid, with the float model as a dotted line.
+    """Loss by bits for rounding after training and QAT, with the float model as a dotted line.
 
     `frame` is `quantization.evidence.crossover`; a line is the median over the seeds in a band from lowest to highest.
     """

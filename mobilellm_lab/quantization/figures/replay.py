@@ -1,4 +1,4 @@
-"""Chapter 3's replays: rounding after training over bits, groups and methods, and training with the grid beside it"""
+"""Chapter 3's replays: rounding after training over bits, groups and methods, and QAT beside it"""
 
 from functools import partial
 
@@ -18,7 +18,7 @@ LEAST_INCREASE = 1e-4  # nats; what is closer to float, or better, is drawn here
 ARM_WORDS = dict(
     zip(
         ARMS,
-        ("rounded to nearest", "GPTQ", "trained on, then rounded", "trained on, then GPTQ", "trained with the grid"),
+        ("rounded to nearest", "GPTQ", "trained on, then rounded", "trained on, then GPTQ", "trained by QAT"),
         strict=True,
     )
 )
@@ -128,7 +128,7 @@ def trained(store: Store, qat_store: Store) -> pd.DataFrame:
 
 
 def qat_replay(store: Store, qat_store: Store) -> Replay:
-    """Loss by bits for rounding after training and for training with the grid, on both deep models."""
+    """Loss by bits for rounding after training and for QAT, on both deep models."""
     rows, words = trained(store, qat_store), tuple(ARM_WORDS[arm] for arm in ARMS)
     sliders = (
         Slider(column="model", label="Model", values=DEEP, words=DEEP, start=DEEP[0]),
@@ -147,7 +147,7 @@ def qat_replay(store: Store, qat_store: Store) -> Replay:
         rows=rows,
         columns=QAT,
         origin=f"{origin(store)}; and {origin(qat_store)}",
-        title="Where rounding breaks, and training with the grid holds",
+        title="Where rounding breaks, and QAT holds",
         alt=(
             "Two charts. Loss on test sequences against bits of a weight: the chosen way as a line in a band from its "
             "lowest to its highest run, the other ways faint, the float model dotted. Loss of every way at the chosen "

@@ -1,4 +1,4 @@
-"""Chapter 3's panel: bits, groups and methods round a model, and say what it costs; or it is trained with the grid"""
+"""Chapter 3's panel: bits, groups and methods round a model, and say what it costs; or it is trained by QAT"""
 
 from collections.abc import Callable
 from functools import partial
@@ -35,7 +35,7 @@ from mobilellm_lab.sweeps import Store
 GROUPS_OF = (TENSOR, CHANNEL, 64, 32, 16, 8)
 EVALUATED = {"8k": 8_192, "32k": 32_768, "131k": 131_072}  # test tokens
 SECONDS = (5, 10, 20, 60)
-TRAIN = "Train with the grid"
+TRAIN = "Train by QAT"
 MATRIX = "blocks.0.ffn.up.weight"
 
 GROUPS = {
@@ -43,7 +43,7 @@ GROUPS = {
     "Weights": ("bits", "group_size", "symmetric", "method", "layers"),
     "Activations and cache": ("activation_bits", "activation", "ranges", "kv_bits"),
     "Calibration and outliers": ("data", "planted", "rotate"),
-    "Training with the grid": ("seconds", "learned_step"),
+    "QAT": ("seconds", "learned_step"),
     "Shown": ("matrix",),
 }
 TRAIN_TOKENS = 512  # of one update, so that Stop is answered in time
@@ -141,7 +141,7 @@ def quantization_panel(
         store: measured rows that are drawn behind; None takes the repository's own, and a page shows their replay in
             place of the controls.
         tokens: how many test tokens are evaluated.
-        seconds: of a training with the grid.
+        seconds: of a QAT run.
 
     Raises:
         ValueError: a default that no recipe can have, or a checkpoint that is damaged or names no task.

@@ -1,4 +1,4 @@
-"""A float model being rounded, or trained with the grid: the jobs behind the buttons of chapter 3's panel"""
+"""A float model being rounded, or trained by QAT: the jobs behind the buttons of chapter 3's panel"""
 
 import math
 from collections.abc import Iterator
@@ -69,7 +69,7 @@ class Rounding:
 
 
 class Training:
-    """A training with the grid, then judged beside rounding to nearest on the same grid: the job behind the second."""
+    """A QAT run, then judged beside rounding to nearest on the same grid: the job behind the second."""
 
     def __init__(self, session: Session, recipe: QATRecipe, *, tokens: int, matrix: str):
         if recipe.bits == FLOAT:

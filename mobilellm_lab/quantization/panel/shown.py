@@ -21,7 +21,7 @@ from mobilellm_lab.quantization.study.run import Sizes, measure_sizes
 
 @dataclass(frozen=True, kw_only=True)
 class QuantizedEntry(Entry):
-    """One run of the session: a model that was rounded, or trained with the grid."""
+    """One run of the session: a model that was rounded, or trained by QAT."""
 
     bits_per_weight: float  # of the matrices, scales and zeros counted
 

@@ -208,7 +208,7 @@ def _made(recipe: QATRecipe, row: dict) -> Iterator[tuple[str, int | float, dict
 
 
 def crossover(store: Store, qat_store: Store, model: str) -> pd.DataFrame:
-    """Rounding after training beside training with the grid, by bits at groups of 32: where one breaks and one holds.
+    """Rounding after training beside QAT, by bits at groups of 32: where one breaks and one holds.
 
     For each of `ARMS` the median, lowest and highest loss over its seeds, as "qat median" and so on; `float_nats`, and
     `recovered`: the share of the loss increase by RTN that QAT takes back, by medians.

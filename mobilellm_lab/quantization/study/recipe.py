@@ -1,4 +1,4 @@
-"""Every choice of chapter 3 as a field: how a float model is rounded, and how one is trained with the grid"""
+"""Every choice of chapter 3 as a field: how a float model is rounded, and how one is trained by QAT"""
 
 import math
 from dataclasses import dataclass
@@ -75,7 +75,7 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True)
 class QATRecipe:
-    """A training with the grid, from a float model; with 32 bits the same training without it.
+    """A QAT run, from a float model; with 32 bits the same training without it.
 
     Raises:
         ValueError: a field out of range; names it, its value and a remedy, before any time is spent.
@@ -108,7 +108,7 @@ class QATRecipe:
         return TrainConfig(optimizer="adamw", lr=self.lr, seed=self.seed, **limits)
 
     def run(self, model: Transformer, task: Task) -> QATRun:
-        """The training with the grid, ready to be iterated."""
+        """The QAT run, ready to be iterated."""
         limits = {"steps": self.steps, "seconds": float(self.seconds or math.inf), "batch_size": self.batch_size}
         options = {"learned_step": self.learned_step, "lr": self.lr, "seed": self.seed}
         return QATRun(model, task, grid=self.grid, **options, **limits)

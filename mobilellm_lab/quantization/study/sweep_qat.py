@@ -1,4 +1,4 @@
-"""The stored rows of chapter 3 on training with the grid: each arm at its own best rate, for equally many steps"""
+"""The stored rows of chapter 3 on QAT: each arm at its own best rate, for equally many steps"""
 
 import copy
 from collections.abc import Iterator

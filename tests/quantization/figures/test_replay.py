@@ -79,9 +79,9 @@ def test_sentences_say_what_was_measured(made_up):
     at = ptq.settings.index(("text-deep", 2, -1, "to nearest, affine"))
     assert "one scale a matrix, to nearest, affine: the loss is +0.5000 nats" in ptq.readouts[at]
     assert "four parts of the test" in ptq.readouts[at] and "1.500 bits per byte" in ptq.readouts[at]
-    at = qat.settings.index(("stories-deep", 1, "trained with the grid"))
+    at = qat.settings.index(("stories-deep", 1, "trained by QAT"))
     assert qat.readouts[at] == (
-        "stories-deep, 1 bit in groups of 32, trained with the grid: loss 1.095 nats (1.090 to 1.100, 3 seeds), "
+        "stories-deep, 1 bit in groups of 32, trained by QAT: loss 1.095 nats (1.090 to 1.100, 3 seeds), "
         "+0.495 beside the float model's 0.600."
     )
 
