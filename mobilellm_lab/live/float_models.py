@@ -22,13 +22,13 @@ def offered(names: Iterable[str], checkpoint: str | Path | None = None) -> dict[
 
 @dataclass(kw_only=True)
 class FloatModels:
-    """Float models by name, each with its task and an evaluation."""
+    """Float models by name, each with its task and an evaluation set."""
 
     folders: dict[str, Path]  # of the checkpoints
     starts: dict[tuple[str, int], Start] = field(default_factory=dict)  # what was read
 
     def start(self, name: str, tokens: int) -> Start:
-        """The float model of this name, with an evaluation of about so many test tokens.
+        """The float model of this name, evaluated on about so many test tokens.
 
         Raises:
             ValueError: its checkpoint is damaged, or names no task.

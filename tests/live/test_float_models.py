@@ -22,7 +22,7 @@ def test_own_models_stand_behind_the_repositorys_and_keep_their_names_apart(monk
     assert found["student-tiny"] == TINY
 
 
-def test_a_model_is_read_once_whatever_is_asked_of_it(tmp_path):
+def test_a_model_is_read_once_whatever_it_is_evaluated_on(tmp_path):
     shutil.copytree(TINY, tmp_path / "tiny")
     models = FloatModels(folders={"a": tmp_path / "tiny"})
     start = models.start("a", 8192)
