@@ -1,6 +1,7 @@
 """Rounding after training: the four methods, what they leave alone, and who is better at three bits."""
 
 import inspect
+from itertools import product
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from mobilellm_lab.quantization import (
     METHODS,
     Grid,
     QTensor,
+    QuantizedModel,
     calibrate,
     calibration_data,
     find_backend,
@@ -31,11 +33,32 @@ def loss(found, model) -> float:
     return evaluate(found.task, model, batches=1).loss_nats
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_a_copy_lies_on_its_grids_and_the_model_is_untouched(seen_text, method):
+@pytest.fixture(scope="module")
+def rounded(seen_text) -> dict[str, QuantizedModel]:
+    """The text model at three bits by each method."""
     found, calibration = seen_text
+    return {method: quantize(found.model, Grid(bits=3), method=method, calibration=calibration) for method in METHODS}
+
+
+@pytest.fixture(scope="module", params=[("text-deep", CHANNEL), ("text-deep", 32), ("stories-deep", CHANNEL)])
+def loss_increases(request) -> dict[str | tuple[str, int], float]:
+    """Of a model at three bits: by method, or by method and seed of the calibration data."""
+    name, group_size = request.param
+    found, grid = load_model(name), Grid(bits=3, group_size=group_size)
+    rounded = {method: quantize(found.model, grid, method=method) for method in ("rtn", "mse")}
+    for seed in range(3):
+        seen = calibrate(found.model, calibration_data(found.task, seed=seed))
+        for method in CALIBRATED:
+            rounded[method, seed] = quantize(found.model, grid, method=method, calibration=seen)
+    start = loss(found, found.model)
+    return {how: loss(found, q.model) - start for how, q in rounded.items()}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_copy_lies_on_its_grids_and_the_model_is_untouched(seen_text, rounded, method):
+    (found, calibration), q = seen_text, rounded[method]
     before = fingerprint(found.model)
-    q, again = (quantize(found.model, Grid(bits=3), method=method, calibration=calibration) for _ in range(2))
+    again = quantize(found.model, Grid(bits=3), method=method, calibration=calibration)
     assert fingerprint(found.model) == before
     assert fingerprint(q.model) == fingerprint(again.model)  # the same twice
     assert set(q.tensors) == set(matrices(found.model))
@@ -58,33 +81,20 @@ def test_a_dict_gives_each_matrix_its_own_grid(seen_text):
     assert {name: t.grid for name, t in quantize(found.model, chosen).tensors.items()} == chosen
 
 
-@pytest.mark.parametrize(("name", "group_size"), [("text-deep", CHANNEL), ("text-deep", 32), ("stories-deep", CHANNEL)])
-def test_error_compensation_and_activation_awareness_beat_nearest_at_three_bits(name, group_size):
+def test_error_compensation_and_activation_awareness_beat_nearest_at_three_bits(loss_increases):
     """On three calibration sets, and clearly: at least a quarter of what rounding to nearest loses is won back."""
-    found = load_model(name)
-    grid, start = Grid(bits=3, group_size=group_size), loss(found, found.model)
-    nearest = loss(found, quantize(found.model, grid).model) - start
-    for seed in range(3):
-        seen = calibrate(found.model, calibration_data(found.task, seed=seed))
-        for method in CALIBRATED:
-            loss_increase = loss(found, quantize(found.model, grid, method=method, calibration=seen).model) - start
-            assert loss_increase < 0.75 * nearest, (method, seed)
+    for method, seed in product(CALIBRATED, range(3)):
+        assert loss_increases[method, seed] < 0.75 * loss_increases["rtn"], (method, seed)
 
 
-@pytest.mark.parametrize(("name", "group_size"), [("text-deep", CHANNEL), ("text-deep", 32), ("stories-deep", CHANNEL)])
-def test_compensation_beats_the_best_scales_without_it(name, group_size):
+def test_compensation_beats_the_best_scales_without_it(loss_increases):
     """GPTQ has the scales of least error, too: against "mse" only what compensation adds is counted."""
-    found = load_model(name)
-    grid, start = Grid(bits=3, group_size=group_size), loss(found, found.model)
-    seen = calibrate(found.model, calibration_data(found.task))
-    scales = loss(found, quantize(found.model, grid, method="mse").model) - start
-    assert loss(found, quantize(found.model, grid, method="gptq", calibration=seen).model) - start < 0.9 * scales
+    assert loss_increases["gptq", 0] < 0.9 * loss_increases["mse"]
 
 
-def test_each_method_is_its_rounding_of_each_matrix(seen_text):
+def test_each_method_is_its_rounding_of_each_matrix(seen_text, rounded):
     found, calibration = seen_text
     grid, seen = Grid(bits=3), calibration.inputs
-    quantized = {method: quantize(found.model, grid, method=method, calibration=calibration) for method in METHODS}
     for name, w in matrices(found.model).items():
         w = w.detach()
         best = QTensor.of(w, grid, shrink=grid.search(w))
@@ -93,14 +103,14 @@ def test_each_method_is_its_rounding_of_each_matrix(seen_text):
             expected["gptq"] = gptq(w, seen[name.removesuffix(".weight")].gram, grid)
             del expected["awq"]  # of other weights; tests/quantization/test_awq.py
         for method, tensor in expected.items():
-            assert torch.equal(quantized[method].tensors[name].codes, tensor.codes)
-            assert torch.equal(quantized[method].tensors[name].scale, tensor.scale)
+            assert torch.equal(rounded[method].tensors[name].codes, tensor.codes)
+            assert torch.equal(rounded[method].tensors[name].scale, tensor.scale)
 
 
-def test_step_by_step_yields_every_matrix_and_ends_in_the_same(seen_text):
+def test_step_by_step_yields_every_matrix_and_ends_in_the_same(seen_text, rounded):
     found, calibration = seen_text
     for method in METHODS:
-        steps, names = quantizing(found.model, Grid(bits=2), method=method, calibration=calibration), []
+        steps, names = quantizing(found.model, Grid(bits=3), method=method, calibration=calibration), []
         while True:
             try:
                 names.append(next(steps))
@@ -108,8 +118,7 @@ def test_step_by_step_yields_every_matrix_and_ends_in_the_same(seen_text):
                 q = end.value
                 break
         assert [name for name in names if name.endswith("weight")] == list(matrices(found.model))
-        whole = quantize(found.model, Grid(bits=2), method=method, calibration=calibration)
-        assert fingerprint(q.model) == fingerprint(whole.model)
+        assert fingerprint(q.model) == fingerprint(rounded[method].model)
 
 
 def test_fewer_bits_lose_more_and_eight_lose_nothing(seen_text):
