@@ -11,7 +11,7 @@ from benchmarks.peers import Logits, llama
 from benchmarks.record import finish, mark
 from mobilellm_lab.deep_narrow import Recipe
 from mobilellm_lab.model import ModelConfig, Transformer
-from mobilellm_lab.tasks import Task
+from mobilellm_lab.tasks import Task, evaluate
 from mobilellm_lab.training import TrainConfig, train
 
 TARGET = 0.45  # accuracy over all positions of held-out sequences
@@ -46,7 +46,7 @@ def peer(config: ModelConfig, task: Task, batch_size: int, rate: float, seed: in
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         elapsed_s += time.perf_counter() - start
-        if (i + 1) % EVERY == 0 and task.evaluate(Logits(model)).scores["accuracy"] >= TARGET:
+        if (i + 1) % EVERY == 0 and evaluate(task, Logits(model)).scores["accuracy"] >= TARGET:
             return elapsed_s, i + 1
     return float("inf"), MOST
 

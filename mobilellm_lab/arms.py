@@ -1,9 +1,14 @@
-"""The arms of a comparison: each chooses its learning rate on a seed of its own, then runs on the three reported"""
+"""A chapter's measurements: arms that choose their learning rate, and sweeps that say what is planned and measured"""
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
+
+import torch
+from tqdm import tqdm
 
 from mobilellm_lab.sweeps import Store, sweep
 
@@ -15,7 +20,7 @@ VALIDATION_SEED = 1000  # of the runs that choose the learning rate; never repor
 class Arm:
     """One line of the comparison: a recipe, and the learning rates it may choose from."""
 
-    study: str  # what the arm belongs to
+    study: str  # what the arm belongs to; "roadmap: GQA" belongs to the roadmap
     recipe: Any  # a frozen dataclass with the fields lr and seed
     rates: tuple[float, ...]
 
@@ -32,22 +37,61 @@ class Arm:
         return [replace(self.recipe, lr=self.best_rate(store), seed=seed) for seed in SEEDS]
 
 
-def run_group(run: Callable[[Any], dict], plan: list[Arm], *, store: Store, executor: Executor) -> Iterator:
-    """Yields each recipe as it is stored: all rates on the validation seed, then each arm's best on `SEEDS`.
+def run_plan(run: Callable[[Any], dict], plan: Sequence, *, store: Store, executor: Executor) -> Iterator:
+    """Yields each recipe of a plan of recipes and arms as it is stored, study by study.
 
-    `run` makes the row of a recipe; it has the entry `validation_loss_nats`.
+    Of a study's arms all rates run first, on the validation seed, then each arm's best on `SEEDS`. `run` makes the row
+    of a recipe; an arm's has the entry `validation_loss_nats`.
     """
-    yield from sweep(run, [r for arm in plan for r in arm.candidates()], store=store, executor=executor)
-    yield from sweep(run, [r for arm in plan for r in arm.reported(store)], store=store, executor=executor)
+    for study, group in groupby(plan, key=_study):
+        items = list(group)
+        if study is not None:
+            yield from sweep(run, [r for arm in items for r in arm.candidates()], store=store, executor=executor)
+            items = [r for arm in items for r in arm.reported(store)]
+        yield from sweep(run, items, store=store, executor=executor)
 
 
-def missing(plan: list[Arm], store: Store) -> int:
-    """How many runs are still to be made; an arm whose rate is not chosen yet counts all of its seeds."""
-    candidates = {r for arm in plan for r in arm.candidates()}
-    reported, undecided = set(), set()
-    for arm in plan:
-        if all(r in store for r in arm.candidates()):
-            reported.update(arm.reported(store))
+def _study(item: object) -> str | None:
+    return item.study.partition(":")[0] if isinstance(item, Arm) else None
+
+
+def missing(plan: Sequence, store: Store) -> int:
+    """How many rows of recipes and arms are still to be made; an undecided arm counts all of its seeds."""
+    wanted, undecided = set(), set()
+    for item in plan:
+        if not isinstance(item, Arm):
+            wanted.add(item)
+            continue
+        wanted.update(item.candidates())
+        if all(r in store for r in item.candidates()):
+            wanted.update(item.reported(store))
         else:
-            undecided.update(replace(arm.recipe, seed=seed) for seed in SEEDS)
-    return sum(r not in store for r in candidates | reported) + len(undecided)
+            undecided.update(replace(item.recipe, seed=seed) for seed in SEEDS)
+    return sum(r not in store for r in wanted) + len(undecided)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """A stored sweep, as its chapter declares it in a module's `SWEEPS`; its caption stands in `study/names.py`."""
+
+    name: str  # of its file and its command
+    plan: Callable[[], Sequence]  # recipes, and arms where it is not alone
+    measure: Callable  # alone: the recipes that are missing -> pairs of a recipe and its row; else: a recipe -> its row
+    alone: bool  # in one process and thread, since it takes times; else in as many processes as there are workers
+
+    def run(self, store: Store, *, workers: int) -> None:
+        """Measures what the store still lacks, with a progress bar; each row is stored as it comes."""
+        plan = self.plan()
+        if self.alone:
+            torch.set_num_threads(1)
+            todo = [recipe for recipe in plan if recipe not in store]
+            for recipe, row in tqdm(self.measure(todo), total=len(todo), unit="row", desc=store.path.name):
+                store.add(recipe, row)
+            return
+        context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads in mid-air
+        with (
+            ProcessPoolExecutor(workers, mp_context=context) as executor,
+            tqdm(total=missing(plan, store), unit="row", desc=store.path.name) as bar,
+        ):
+            for _ in run_plan(self.measure, plan, store=store, executor=executor):
+                bar.update()

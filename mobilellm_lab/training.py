@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.optim.adamw import adamw
 
-from mobilellm_lab.tasks import IGNORE, Evaluation, Task
+from mobilellm_lab.tasks import IGNORE, Evaluation, Task, evaluate
 
 Schedule = Callable[[float], float]  # progress of the run, 0 .. 1, to a value
 
@@ -242,7 +242,7 @@ def train(model: nn.Module, task: Task, config: TrainConfig, *, state: TrainStat
             tokens=state.tokens,
             elapsed_s=state.elapsed_s,
             progress=1.0 if done else progress,
-            evaluation=task.evaluate(model) if due else None,
+            evaluation=evaluate(task, model) if due else None,
         )
         if done:
             return

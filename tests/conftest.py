@@ -1,12 +1,17 @@
-"""Fixtures for every test: one torch thread, a real browser."""
+"""Fixtures for every test: one torch thread, no models of the reader's own, a real browser."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
 from browser import FLAGS, find_or_install
 from playwright.sync_api import Browser, sync_playwright
 
+os.environ["MOBILELLM_LAB_MODELS"] = str(
+    Path(__file__).parent / "no-models"
+)  # panels offer the repository's models alone
 torch.set_num_threads(1)  # as the course runs; two threads on a busy machine take ten times as long
 
 

@@ -1,16 +1,19 @@
 """The command line: the same jobs as in Python, resumable, and errors that say what to type."""
 
+import ast
+import importlib
+import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from mobilellm_lab import __version__, checkpoints, cli, deep_narrow, measuring, metrics
-from mobilellm_lab.arms import Arm, missing
+from mobilellm_lab import __version__, checkpoints, cli, measuring
+from mobilellm_lab.arms import Arm, Sweep, missing
 from mobilellm_lab.deep_narrow import Cost, Recipe
 from mobilellm_lab.model import ModelConfig, Transformer
-from mobilellm_lab.quantization.study import fragility, sweep, sweep_qat
 from mobilellm_lab.quantization.study.kv_cache import Context
 from mobilellm_lab.quantization.study.recipe import QATRecipe
 from mobilellm_lab.reference import FOLDER
@@ -20,9 +23,20 @@ ROOT = Path(__file__).parents[1]
 TINY = Recipe(hold="width", width=16, depth=1, steps=1)
 
 
-def test_a_sweep_is_made_by_processes_and_not_made_again(tmp_path, monkeypatch, capsys):
+@pytest.fixture
+def planned(monkeypatch):
+    """Gives a sweep another plan, in its chapter."""
+
+    def change(name: str, plan: list) -> None:
+        changed = replace(cli.declared(name), plan=lambda: plan)
+        monkeypatch.setattr(importlib.import_module(cli.SWEEPS[name][0]), "SWEEPS", (changed,))
+
+    return change
+
+
+def test_a_sweep_is_made_by_processes_and_not_made_again(tmp_path, planned, capsys):
     plan = [Arm(study="depth", recipe=TINY, rates=(1e-3, 4e-3))]
-    monkeypatch.setattr(deep_narrow, "arms", lambda: plan)
+    planned("deep_narrow", plan)
     out = tmp_path / "sweep.jsonl"
     cli.main(["sweep", "deep_narrow", "--workers", "1", "--out", str(out)])
     assert missing(plan, Store(out)) == 0
@@ -33,10 +47,10 @@ def test_a_sweep_is_made_by_processes_and_not_made_again(tmp_path, monkeypatch, 
     assert out.read_bytes() == before
 
 
-def test_the_cost_of_depth_is_measured_where_it_is_missing(tmp_path, monkeypatch):
+def test_the_cost_of_depth_is_measured_where_it_is_missing(tmp_path, planned):
     shape = {"vocab_size": 32, "dim": 16, "n_heads": 2, "n_kv_heads": 2, "hidden_dim": 40, "max_seq_len": 64}
     shapes = [Cost(budget=60_000, config=ModelConfig(n_layers=n, **shape)) for n in (1, 2)]
-    monkeypatch.setattr(deep_narrow, "costs", lambda: shapes)
+    planned("deep_narrow_cost", shapes)
     out = tmp_path / "cost.jsonl"
     Store(out).add(shapes[0], {"old": True})
     cli.main(["sweep", "deep_narrow_cost", "--out", str(out)])
@@ -44,12 +58,47 @@ def test_the_cost_of_depth_is_measured_where_it_is_missing(tmp_path, monkeypatch
     assert store[shapes[0]]["old"] and store[shapes[1]]["tokens_per_s"]["p50"] > 0
 
 
-@pytest.mark.parametrize("name", cli.JOBS)
+@pytest.mark.parametrize("name", cli.SWEEPS)
 def test_without_out_the_courses_own_file_is_meant(name, monkeypatch):
     asked = []
-    monkeypatch.setitem(cli.JOBS, name, lambda store, *, workers: asked.append((store.path, workers)))
+    monkeypatch.setattr(Sweep, "run", lambda self, store, *, workers: asked.append((self.name, store.path, workers)))
     cli.main(["sweep", name, "--workers", "3"])
-    assert asked == [(FOLDER / f"{name}.jsonl", 3)]
+    assert asked == [(name, FOLDER / f"{name}.jsonl", 3)]
+
+
+def test_chapters_name_exactly_the_sweeps_that_they_declare():
+    modules = {module for module, _ in cli.SWEEPS.values()}
+    declared = {(each.name, name) for name in modules for each in importlib.import_module(name).SWEEPS}
+    assert declared == {(name, module) for name, (module, _) in cli.SWEEPS.items()}
+
+
+def chapter(package: Path, stem: str, *names: str) -> None:
+    path = package / stem / "study" / "names.py"
+    path.parent.mkdir(parents=True)
+    path.write_text(f"NAMES = {{{stem!r}: {dict.fromkeys(names, 'rows')}}}")
+
+
+def test_the_sweeps_of_a_new_chapter_are_found_by_folder(tmp_path):
+    chapter(tmp_path, "b", "toy", "toy_speed")
+    chapter(tmp_path, "a", "game")
+    assert cli.collect(tmp_path) == {"game": ("a", "rows"), "toy": ("b", "rows"), "toy_speed": ("b", "rows")}
+
+
+def test_no_sweep_at_all_or_one_of_two_chapters_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"no \*/study/names\.py names a sweep"):
+        cli.collect(tmp_path)
+    chapter(tmp_path, "a", "toy")
+    chapter(tmp_path, "b", "game", "toy")
+    with pytest.raises(ValueError, match=r"names\.py: \['toy'\] named by another module"):
+        cli.collect(tmp_path)
+
+
+def test_names_are_constants():
+    paths = list((ROOT / "mobilellm_lab").glob("*/study/names.py"))
+    assert len(paths) >= 4
+    for path in paths:
+        (docstring, names) = ast.parse(path.read_text(encoding="utf-8")).body
+        assert ast.literal_eval(docstring.value) and ast.literal_eval(names.value), path
 
 
 @pytest.mark.parametrize(
@@ -73,7 +122,7 @@ def test_what_makes_no_sense_ends_with_status_2_and_the_reason(arguments, said, 
 
 
 def test_a_damaged_file_is_refused_before_anything_runs(tmp_path, monkeypatch):
-    monkeypatch.setitem(cli.JOBS, "deep_narrow", lambda store, *, workers: pytest.fail("the job was started"))
+    monkeypatch.setattr(Sweep, "run", lambda self, store, *, workers: pytest.fail("the job was started"))
     (tmp_path / "sweep.jsonl").write_text("no row\n")
     with pytest.raises(ValueError, match=r"sweep\.jsonl line 1 is no row of a sweep"):
         cli.main(["sweep", "deep_narrow", "--out", str(tmp_path / "sweep.jsonl")])
@@ -92,6 +141,26 @@ def test_help_names_what_there_is(arguments, said, capsys):
     assert end.value.code == 0
     text = capsys.readouterr().out
     assert all(word in " ".join(text.split()) for word in said)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["tune"], ["sweep", "wide"], ["bench", "--help"]], ids=str
+)
+def test_it_answers_before_anything_heavy_is_imported(arguments):
+    """Under half a second of processor time, of which a wait for the disk is no part."""
+    code = f"""
+import json, sys, time
+from mobilellm_lab import cli
+try:
+    cli.main({arguments})
+except SystemExit:
+    print("\\n" + json.dumps([time.process_time(), sorted(sys.modules)]))
+"""
+    answer = subprocess.run([sys.executable, "-c", code], text=True, cwd=ROOT, capture_output=True, check=True)
+    seconds, modules = json.loads(answer.stdout.splitlines()[-1])
+    chapters = {f"mobilellm_lab.{path.parts[-3]}" for path in (ROOT / "mobilellm_lab").glob("*/study/names.py")}
+    assert chapters and not {"torch", "pandas", "numpy", *chapters} & set(modules)
+    assert seconds < 0.5
 
 
 @pytest.fixture
@@ -172,29 +241,12 @@ def test_doctor_reports_and_ends_with_its_verdict(monkeypatch, capsys):
     assert end.value.code == 1
 
 
-@pytest.mark.parametrize(
-    ("name", "plan", "measured"),
-    [("metrics", "recipes", "measure_duels"), ("metrics_lies", "pitfall_trials", "measure_pitfalls")],
-)
-def test_the_sweeps_of_chapter_7_make_what_is_missing(name, plan, measured, tmp_path, monkeypatch):
-    items = [metrics.PitfallTrial(name="one_shot", repeat=repeat) for repeat in range(3)]
-    asked = []
-    monkeypatch.setattr(metrics, plan, lambda: items)
-    monkeypatch.setattr(metrics, measured, lambda todo: (asked.extend(todo), ((item, {"n": 1}) for item in todo))[1])
-    out = tmp_path / "rows.jsonl"
-    Store(out).add(items[1], {"old": True})
-    cli.main(["sweep", name, "--out", str(out)])
-    assert asked == [items[0], items[2]]
-    assert Store(out)[items[1]]["old"] and len(Store(out).rows) == 3
-
-
-def test_the_sweeps_of_chapter_3_make_what_is_missing_in_processes(tmp_path, monkeypatch, capsys):
+def test_the_sweeps_of_chapter_3_make_what_is_missing_in_processes(tmp_path, planned, capsys):
     caches = [Context(model="student-tiny", kv_bits=bits) for bits in (8, 4)]
     recipe = QATRecipe(model="student-tiny", steps=1, batch_size=2)
     trainings = [Arm(study="qat", recipe=recipe, rates=(1e-4, 1e-3))]
-    monkeypatch.setattr(sweep, "plan", lambda: caches)
-    monkeypatch.setattr(fragility, "arms", lambda: [])
-    monkeypatch.setattr(sweep_qat, "arms", lambda: trainings)
+    planned("quantization", caches)
+    planned("quantization_qat", trainings)
     out = tmp_path / "rows.jsonl"
     Store(out).add(caches[0], {"old": True})
     cli.main(["sweep", "quantization", "--workers", "1", "--out", str(out)])

@@ -44,7 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    lab_site.without_predictions()
+    lab_site.without_the_readers_own()
     nbval.kernel.KernelManager = lambda **settings: KernelManager(**settings, **lab_execution.sockets())
 
 

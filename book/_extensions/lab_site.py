@@ -45,9 +45,10 @@ def execution_cache(build: Path = ROOT / "_build") -> Path:
     return build / "executed" / fingerprint()
 
 
-def without_predictions(build: Path = ROOT / "_build") -> None:
-    """A page shows measurements, not what whoever executes it has predicted."""
+def without_the_readers_own(build: Path = ROOT / "_build") -> None:
+    """A page shows measurements, not what whoever executes it has predicted or kept."""
     os.environ["MOBILELLM_LAB_PROGRESS"] = str(build / "executed" / "no-progress.json")
+    os.environ["MOBILELLM_LAB_MODELS"] = str(build / "executed" / "no-models")
 
 
 def repository_url() -> str | None:
@@ -77,7 +78,7 @@ def _configure(app: Sphinx, config: Config) -> None:
     for old in cache.parent.glob("*/"):
         if old != cache:
             shutil.rmtree(old)
-    without_predictions(Path(app.outdir).parent)
+    without_the_readers_own(Path(app.outdir).parent)
 
     options = config.html_theme_options
     for name in ("repository_url", "repository_branch", "path_to_docs", "launch_buttons"):

@@ -1,24 +1,35 @@
-"""How printed figures look: one size, one palette, axes without a frame."""
+"""Printed figures: one theme, lines in bands, dots in rows, and a legend above the picture."""
 
+import textwrap
 from collections.abc import Iterable, Iterator
 
 import matplotlib.pyplot as plt
+import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 # Okabe and Ito's palette: told apart by readers with any colour vision; markers and dashes repeat what colour says.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
-SIZE = (6.4, 3.6)  # inches; readable at the width of a phone
+SIZE = (4.8, 4.0)  # inches: on a phone 390 px wide a point of text is about one pixel
+TEXT = 11  # points of legends and words beside the data
+STYLE = {"axes.grid": True, "grid.color": "0.93", "axes.spines.top": False, "axes.spines.right": False}
+SPREAD = {"estimator": "median", "errorbar": ("pi", 100)}  # from the lowest to the highest; seaborn's own is random
+
+
+def panels(rows: int = 1, columns: int = 1, **options: object) -> tuple[Figure, list[Axes]]:
+    """An empty figure and its axes, with a faint grid; closed, so that whoever returns it shows it once."""
+    with sns.axes_style("ticks", STYLE), sns.plotting_context("notebook"):
+        figure, drawn = plt.subplots(rows, columns, squeeze=False, layout="constrained", **{"figsize": SIZE} | options)
+    plt.close(figure)  # without this, notebooks would show it a second time
+    return figure, list(drawn.flat)
 
 
 def axes(x_label: str, y_label: str) -> tuple[Figure, Axes]:
-    """An empty figure and its axes, with a faint grid; closed, so that whoever returns it shows it once."""
-    figure, drawn = plt.subplots(figsize=SIZE, layout="constrained")
-    drawn.set(xlabel=x_label, ylabel=y_label)
-    drawn.grid(alpha=0.3)
-    drawn.spines[["top", "right"]].set_visible(False)
-    plt.close(figure)  # without this, notebooks would show it a second time
+    """A figure with a single picture."""
+    figure, (drawn,) = panels()
+    drawn.set(xlabel=textwrap.fill(x_label, 42), ylabel=textwrap.fill(y_label, 32))
     return figure, drawn
 
 
@@ -32,3 +43,42 @@ def styled(lines: Iterable) -> Iterator[tuple]:
     if len(lines) > len(COLORS):
         raise ValueError(f"{len(lines)} lines: at most {len(COLORS)} can be told apart, leave some out")
     return zip(lines, COLORS, MARKERS, strict=False)
+
+
+def lines(drawn: Axes, frame: pd.DataFrame, x: str, y: str, line: str, **options: object) -> None:
+    """For each `line` the median of `y` over the rows that share an `x`, in a band from the lowest to the highest.
+
+    Raises:
+        ValueError: more lines than there are colours.
+    """
+    names, colors, markers = zip(*styled(frame[line].unique()), strict=True)
+    sns.lineplot(
+        frame, x=x, y=y, hue=line, style=line, hue_order=names, style_order=names, palette=colors, markers=markers,
+        dashes=False, err_kws={"capsize": 3} if options.get("err_style") == "bars" else {"linewidth": 0},
+        legend="full", markersize=7, ax=drawn, **SPREAD | options
+    )  # fmt: skip
+
+
+def seeds(drawn: Axes, frame: pd.DataFrame, x: str, row: str) -> None:
+    """A row of dots for each `row`, one for each seed, and a bar at their median."""
+    sns.stripplot(frame, x=x, y=row, color=COLORS[0], alpha=0.6, size=7, jitter=False, ax=drawn)
+    bar = {"marker": "|", "markersize": 20, "markeredgewidth": 2.5, "linestyle": "none"}
+    sns.pointplot(frame, x=x, y=row, color=COLORS[1], **SPREAD | {"errorbar": None}, **bar, ax=drawn)
+    rows(drawn, frame[row].unique())
+
+
+def rows(drawn: Axes, names: Iterable, width: int = 17) -> None:
+    """Names at the left, the first on top, and as much height as they need with words above each row."""
+    names = [textwrap.fill(str(name), width, break_long_words=False, break_on_hyphens=False) for name in names]
+    drawn.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.4, -0.6), ylabel="")
+    lines_a_row = max(2, *(name.count("\n") + 1 for name in names))
+    drawn.figure.set_size_inches(SIZE[0], 1.4 + 0.2 * lines_a_row * len(names))
+
+
+def legend(drawn: Axes, columns: int = 2, **options: object) -> None:
+    """Above the picture, where no line can lie."""
+    if drawn.get_legend():
+        drawn.get_legend().remove()  # seaborn's own
+    handles, words = drawn.get_legend_handles_labels()
+    style = {"loc": "outside upper left", "frameon": False, "fontsize": TEXT, "handlelength": 1.5, "columnspacing": 1}
+    drawn.figure.legend(handles, words, ncols=columns, **style | options)

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
+from tqdm import tqdm
 
 from mobilellm_lab import footprint, zoo
+from mobilellm_lab.arms import Sweep
 from mobilellm_lab.constraints.decode import DTYPES, build, decode_steps
 from mobilellm_lab.constraints.machine import Machine
 from mobilellm_lab.constraints.prediction import LAB_MODELS, predict
@@ -102,6 +104,15 @@ def measure_points(plan: Iterable[Point], machine: Machine, *, rounds: int = ROU
         yield from ((point, point.row(rounds_ms, machine)) for point, rounds_ms in zip(group, took, strict=True))
 
 
+def measure_predicted(todo: list[Point]) -> Iterator[tuple[Point, dict]]:
+    """As `measure_points`, with predictions from fresh probes of this machine; probes where there is a point."""
+    probing = Probing(full_plan())
+    with tqdm(total=100, unit="%", desc="probes of this machine", disable=not todo) as bar:
+        for share in probing if todo else ():
+            bar.update(round(100 * share) - bar.n)
+    return measure_points(todo, probing.machine())
+
+
 def _round_ms(steps: Iterator[float]) -> float:
     """Median step of one round; the first is not counted, the others had the cache meanwhile."""
     next(steps)
@@ -129,3 +140,9 @@ def measure_probes(plan: Iterable[ProbePlan]) -> Iterator[tuple[ProbePlan, dict]
         rates = {name: _short(getattr(probe, name)) for name in ("median", "p10", "p90")}
         source = provenance("mobilellm-lab sweep constraints_machine")
         yield one, {"unit": probe.unit, **rates, "runs": probe.runs, "provenance": source}
+
+
+SWEEPS = (
+    Sweep(name="constraints_machine", plan=probe_plans, measure=measure_probes, alone=True),
+    Sweep(name="constraints", plan=points, measure=measure_predicted, alone=True),
+)

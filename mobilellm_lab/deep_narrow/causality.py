@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from statistics import mean
 
 import numpy as np
 import torch
@@ -81,26 +82,31 @@ class Noise:
         return Batch(tokens[:, :-1], tokens[:, 1:])
 
     @torch.no_grad()
-    def evaluate(self, model: nn.Module, *, split="validation", batches: int = 1, batch_size: int = 256) -> Evaluation:
+    def evaluate(
+        self, model: nn.Module, *, split="validation", batches: int = 1, batch_size: int = 256, drawn: bool = True
+    ) -> Iterator[Evaluation]:
         """Loss and accuracy of the model on whole sequences, and its loss when it is shown only what came before."""
         losses, right, blind = [], [], []
         for i in range(batches):
             batch, device = self.batch(i, batch_size, split=split), model.embed.weight.device
             tokens, targets = batch.tokens.to(device), batch.targets.to(device)
             logits = model(tokens)  # (B, T, V)
-            losses.append(F.cross_entropy(logits.flatten(0, 1), targets.flatten()))
-            right.append((logits.argmax(-1) == targets).float().mean())
+            losses.append(F.cross_entropy(logits.flatten(0, 1), targets.flatten()).item())
+            likeliest = logits.argmax(-1)
+            right.append((likeliest == targets).float().mean())
             for t in range(self.seq_len):
                 prefix = model(tokens[:, : t + 1])[:, -1]
                 blind.append(F.cross_entropy(prefix, targets[:, t]))
-        return Evaluation(
-            loss_nats=torch.stack(losses).mean().item(),
-            floor_nats=math.log(self.vocab_size),
-            scores={
-                "accuracy": torch.stack(right).mean().item(),
-                "loss without the future, nats": torch.stack(blind).mean().item(),
-            },
-        )
+            yield Evaluation(
+                loss_nats=mean(losses),
+                losses=tuple(losses),
+                floor_nats=math.log(self.vocab_size),
+                scores={
+                    "accuracy": torch.stack(right).mean().item(),
+                    "loss without the future, nats": torch.stack(blind).mean().item(),
+                },
+                likeliest=likeliest.cpu(),
+            )
 
     def show(self, model: nn.Module) -> str:
         """The first held-out sequence, and below each token what the model expects to follow."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from mobilellm_lab import footprint, zoo
 from mobilellm_lab.measuring import Throughput, decode_throughput
 from mobilellm_lab.model import ModelConfig, Transformer
-from mobilellm_lab.tasks import NAMES, Task, make
+from mobilellm_lab.tasks import NAMES, Task, evaluate, make
 from mobilellm_lab.training import Step, TrainConfig, train
 
 HOLD = ("budget", "width")
@@ -75,9 +75,13 @@ class Recipe:
     def defaults(self) -> TaskDefaults:
         return DEFAULTS[self.task]
 
+    @property
+    def task_options(self) -> dict:
+        """Of `tasks.make`."""
+        return self.defaults.options | ({"hold_out": True} if self.hold_out else {})
+
     def make_task(self) -> Task:
-        hold_out = {"hold_out": True} if self.hold_out else {}
-        return make(self.task, **self.defaults.options, **hold_out)
+        return make(self.task, **self.task_options)
 
     def model_config(self, task: Task) -> ModelConfig:
         """The shape that these sliders stand for."""
@@ -163,11 +167,11 @@ class Run:
         if self.last is None:
             raise ValueError("steps=0 done: iterate over the run before asking for its result")
         config = self.model.config
-        evaluation = self.task.evaluate(self.model, split="test")
+        evaluation = evaluate(self.task, self.model, split="test")
         scores = dict(evaluation.scores)
         if self.recipe.task == "shells":
             trained = self.task.seq_len
-            longer = self.task.evaluate(self.model, split="test", seq_len=LONGER * trained, skip=trained)
+            longer = evaluate(self.task, self.model, split="test", seq_len=LONGER * trained, skip=trained)
             scores["accuracy beyond the trained length"] = longer.scores["accuracy"]
         return Result(
             recipe=self.recipe,

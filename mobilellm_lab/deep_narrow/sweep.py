@@ -1,13 +1,11 @@
 """The measured sweeps of chapter 2: depths x budgets x seeds, each arm at its own best learning rate."""
 
-from collections.abc import Iterator
-from concurrent.futures import Executor
 from dataclasses import replace
-from itertools import groupby
 
 import torch
 
-from mobilellm_lab.arms import SEEDS, Arm, run_group
+from mobilellm_lab.arms import SEEDS, Arm, Sweep
+from mobilellm_lab.deep_narrow.cost import costs, measure
 from mobilellm_lab.deep_narrow.recipe import Recipe, Run
 from mobilellm_lab.provenance import provenance
 from mobilellm_lab.stored import as_stored
@@ -90,13 +88,6 @@ def train_row(recipe: Recipe) -> dict:
     }
 
 
-def run_arms(plan: list[Arm], *, store: Store, executor: Executor) -> Iterator[Recipe]:
-    """Yields each recipe as it is stored, study by study."""
-    groups = groupby(plan, key=lambda arm: (arm.study.split(":")[0], arm.recipe.task, arm.recipe.budget))
-    for _, group in groups:
-        yield from run_group(train_row, list(group), store=store, executor=executor)
-
-
 def band(store: Store, recipe: Recipe) -> list[tuple[int, float]]:
     """(depth, score) of the stored runs that differ from `recipe` only in depth, rate and seed; the panel's band.
 
@@ -109,3 +100,9 @@ def band(store: Store, recipe: Recipe) -> list[tuple[int, float]]:
         if row["recipe"]["seed"] in SEEDS
         and (recipe.seconds or row["recipe"]["steps"] == (recipe.steps or recipe.defaults.steps))
     ]
+
+
+SWEEPS = (
+    Sweep(name="deep_narrow", plan=arms, measure=train_row, alone=False),
+    Sweep(name="deep_narrow_cost", plan=costs, measure=measure, alone=True),
+)

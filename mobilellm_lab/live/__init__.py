@@ -2,9 +2,11 @@
 
 from mobilellm_lab.live.panel import Job, Live
 from mobilellm_lab.live.predict import predict
+from mobilellm_lab.live.recipe_panel import RecipePanel
 
 __all__ = [
     "Job",
     "Live",
+    "RecipePanel",
     "predict",
 ]

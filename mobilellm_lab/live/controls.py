@@ -1,6 +1,6 @@
 """Controls of a panel: each offers the value that it starts at, also where that is none of its usual ones"""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import ipywidgets as W
 
@@ -9,14 +9,16 @@ LABEL_WIDTH = "6.2rem"
 
 def choice(
     description: str,
-    options: Mapping[str, object],
+    options: Mapping[str, object] | Iterable,
     value: object,
     tooltip: str,
     *,
     kind: type[W.Widget] = W.Dropdown,
     label_width: str = LABEL_WIDTH,
 ) -> W.Widget:
-    """A dropdown, or another `kind` of selection, over name -> value."""
+    """A dropdown, or another `kind` of selection, over name -> value, or over values that are their own names."""
+    if not isinstance(options, Mapping):
+        options = {value if isinstance(value, str) else f"{value:,}": value for value in options}
     if value not in options.values():
         options = {**options, str(value): value}
     style = {"description_width": label_width} | ({"button_width": "auto"} if kind is W.ToggleButtons else {})

@@ -76,6 +76,7 @@ class Live:
         actions: what the buttons do: from values to a `Job`; the first is the one that `run` and a headless show take.
         preview: one line about these values; raises ValueError where they are impossible, and no button works then.
         groups: heading -> names of controls; without it they stand in one column.
+        below: widgets of the panel's own, below the status line.
         chart: SVG to show before the first run.
         warm_up: slow imports and caches, in the background while the reader still looks at the controls.
         replay: makes what a headless show puts in place of the controls; never called where the controls are there.
@@ -88,6 +89,7 @@ class Live:
         *,
         preview: Callable[[Values], str] = lambda values: "",
         groups: Mapping[str, Sequence[str]] | None = None,
+        below: Sequence[W.Widget] = (),
         chart: str = "",
         warm_up: Callable[[], object] = lambda: None,
         replay: Callable[[], object] | None = None,
@@ -107,7 +109,7 @@ class Live:
         self.bar = W.FloatProgress(min=0, max=1, layout={"flex": "1 1 6rem", "width": "auto", "min_width": "6rem"})
         self.preview, self.status, self.chart = W.HTML(), W.HTML(), W.HTML(chart)
         self.numbers, self.report = W.HTML(), W.HTML()
-        self.widget = self._arrange(groups or {"": list(self.controls)})
+        self.widget = self._arrange(groups or {"": list(self.controls)}, below)
         for control in self.controls.values():
             control.observe(lambda _: self.update_preview(), "value")
         self.update_preview()
@@ -182,7 +184,7 @@ class Live:
             text, possible = self._describe(self.values), True
         except ValueError as error:
             text, possible = f"Not possible: {error}", False
-        self.preview.value = _line(text, "preview" if possible else "error")
+        self.preview.value = line(text, "preview" if possible else "error")
         for button in self.buttons.values():
             button.disabled = not possible
 
@@ -254,16 +256,16 @@ class Live:
                 self._say(text, kind)
 
     def _say(self, text: str, kind: str = "status") -> None:
-        self.status.value = _line(text, kind)
+        self.status.value = line(text, kind)
 
-    def _arrange(self, groups: Mapping[str, Sequence[str]]) -> W.Widget:
+    def _arrange(self, groups: Mapping[str, Sequence[str]], below: Sequence[W.Widget]) -> W.Widget:
         column = []
         for heading, names in groups.items():
             if heading:
                 column.append(W.HTML(f'<div class="heading">{escape(heading)}</div>'))
             column += [self.controls[name] for name in names]
         buttons = W.Box([*self.buttons.values(), self.stop_button, self.bar], layout={"flex_flow": "row wrap"})
-        live = [self.preview, buttons, self.status, self.chart, self.numbers]
+        live = [self.preview, buttons, self.status, *below, self.chart, self.numbers]
         left = W.VBox(column, layout={"flex": "1 1 18rem", "max_width": "24rem", "min_width": "0"})
         right = W.VBox(live, layout={"flex": "2 1 20rem", "min_width": "0"})
         top = W.Box([left, right], layout={"flex_flow": "row wrap", "grid_gap": "0 2rem"})
@@ -272,7 +274,8 @@ class Live:
         return panel
 
 
-def _line(text: str, kind: str) -> str:
+def line(text: str, kind: str = "status") -> str:
+    """HTML of one line below the controls; `kind` is preview, status or error."""
     role = ' role="alert"' if kind == "error" else ""
     return f'<div class="live-{kind}"{role}>{escape(text)}</div>'
 

@@ -24,7 +24,7 @@ from mobilellm_lab.measuring.energy import (
     estimate_token_energy,
     measure_energy,
 )
-from mobilellm_lab.measuring.evaluation import Exam, Marks
+from mobilellm_lab.measuring.evaluation import EvalResult, EvalSet
 from mobilellm_lab.measuring.fit import MemoryNeed, activation_bytes, require_memory
 from mobilellm_lab.measuring.generation import Generation, decode_throughput, generation
 from mobilellm_lab.measuring.interval import Interval, accuracy_interval, bootstrap_interval
@@ -55,12 +55,12 @@ __all__ = [
     "Divergence",
     "EnergyEstimate",
     "EnergyUnavailable",
-    "Exam",
+    "EvalResult",
+    "EvalSet",
     "Generation",
     "InMemory",
     "Interval",
     "Latency",
-    "Marks",
     "Measure",
     "Measured",
     "MeasuredEnergy",

@@ -22,7 +22,7 @@ from mobilellm_lab.model import Transformer, generate
 from mobilellm_lab.pretrained import from_pretrained
 from mobilellm_lab.provenance import provenance
 from mobilellm_lab.stored import as_stored
-from mobilellm_lab.tasks import Task, make
+from mobilellm_lab.tasks import Task, evaluate, make
 
 BITS = 32  # of weights and KV cache: every source is run in float32
 ENERGY_S = 1.0  # decoding goes on for so long while the energy counter is watched
@@ -231,7 +231,7 @@ class Bench:
                     note=f"held-out {task.name}, {interval.confidence:.0%} interval over sequences",
                 )
             )
-        evaluation = task.evaluate(self._loaded.model, split="test")
+        evaluation = evaluate(task, self._loaded.model, split="test")
         found += [
             Measure(
                 name=name.replace(" ", "_").replace("-", "_"), column="quality", value=value, note=f"of {task.name}"

@@ -15,8 +15,8 @@ from mobilellm_lab.tasks import IGNORE, Batch
 class Divergence:
     """A model beside its original on the same text; needs no right answers, and sees what accuracy hides."""
 
-    kl_nats: Interval  # mean KL(original || model) per asked position; 0 for the original itself, lower is better
-    agreement: Interval  # share of asked positions where both have the same likeliest token, higher is better
+    kl_nats: Interval  # mean KL(original || model) per evaluated position; 0 for the original itself, lower is better
+    agreement: Interval  # share of evaluated positions where both have the same likeliest token, higher is better
 
     def __str__(self) -> str:
         return f"KL {self.kl_nats} nats per token, same top token {self.agreement}"
@@ -47,10 +47,10 @@ def divergence(
                 f"model answers with {q.shape[-1]} logits and original with {p.shape[-1]}: "
                 "a divergence needs one vocabulary"
             )
-        asked = (batch.targets != IGNORE).cpu()
+        evaluated = (batch.targets != IGNORE).cpu()
         each = (p.exp() * (p - q)).nan_to_num(posinf=torch.inf).sum(-1).cpu()  # 0 log 0 is 0
         agree = (p.argmax(-1) == q.argmax(-1)).cpu()
-        for row, where in enumerate(asked):
+        for row, where in enumerate(evaluated):
             if where.any():
                 kl.append(each[row, where].mean().item())
                 same.append(agree[row, where].double().mean().item())

@@ -109,16 +109,16 @@ def score(
     nats, targets, right, n_bytes = [], [], [], []
     for batch in batches:
         logits = model(batch.tokens).float().cpu()  # (B, T, V)
-        asked = batch.targets != IGNORE  # (B, T)
+        evaluated = batch.targets != IGNORE  # (B, T)
         loss = F.cross_entropy(logits.flatten(0, 1), batch.targets.flatten(), ignore_index=IGNORE, reduction="none")
-        loss = loss.double().view(asked.shape)  # 0 where nothing is asked
-        hit = (logits.argmax(-1) == batch.targets) & asked
-        some = asked.any(1)
+        loss = loss.double().view(evaluated.shape)  # 0 where nothing is asked
+        hit = (logits.argmax(-1) == batch.targets) & evaluated
+        some = evaluated.any(1)
         nats += loss.sum(1)[some].tolist()
-        targets += asked.sum(1)[some].tolist()
+        targets += evaluated.sum(1)[some].tolist()
         right += hit.sum(1)[some].tolist()
         if token_bytes is not None:
-            each = token_bytes[batch.targets.clamp(min=0)] * asked
+            each = token_bytes[batch.targets.clamp(min=0)] * evaluated
             n_bytes += each.sum(1)[some].tolist()
     return Scores(
         nats=tuple(nats),

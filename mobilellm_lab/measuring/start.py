@@ -1,4 +1,4 @@
-"""The float model that a row starts from: a checkpoint with its task and exam, read once in a process"""
+"""The float model that a row starts from: a checkpoint with its task and evaluation set, read once in a process"""
 
 import tempfile
 from dataclasses import dataclass, field
@@ -7,32 +7,32 @@ from pathlib import Path
 
 from mobilellm_lab import checkpoints
 from mobilellm_lab.measuring import OnDisk, on_disk
-from mobilellm_lab.measuring.evaluation import Exam
+from mobilellm_lab.measuring.evaluation import EvalSet
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.provenance import provenance
 from mobilellm_lab.tasks import Task, make
 
-BATCHES, BATCH_SIZE = 8, 32  # of the exam: 256 test sequences
+BATCHES, BATCH_SIZE = 8, 32  # of the evaluation set: 256 test sequences
 
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """A float model, what it was trained on, what is asked of it, and what was seen flowing through it."""
+    """A float model, what it was trained on, what it is evaluated on, and what was seen flowing through it."""
 
     name: str
     model: Transformer
     task: Task
-    exam: Exam
+    eval_set: EvalSet
     fingerprint: str  # of the weights
     on_disk: OnDisk  # bytes of the weights in a folder of their own, as a quantized model's are measured
     calibrations: dict = field(default_factory=dict)  # filled by runs
 
     def says(self, command: str) -> dict:
         """What the row of a command stores of all this; one made from other weights or sequences is out of date."""
-        exam, corpus = self.exam, getattr(self.task, "corpus_sha256", "no corpus")
+        eval_set, corpus = self.eval_set, getattr(self.task, "corpus_sha256", "no corpus")
         return {
             "fingerprint": self.fingerprint[:16],
-            "exam": {"split": exam.split, "sequences": len(exam.batches) * exam.batch_size},
+            "exam": {"split": eval_set.split, "sequences": len(eval_set.batches) * eval_set.batch_size},
             "provenance": provenance(command, corpus_sha256=corpus),
         }
 
@@ -45,7 +45,7 @@ def load_start(folder: str | Path, *, name: str = "", batches: int = BATCHES, ba
     """
     found = checkpoints.load(folder)
     if found.task is None:
-        raise ValueError(f"{folder}: the checkpoint names no task, so nothing can be asked: save it with task={{...}}")
+        raise ValueError(f"{folder}: the checkpoint names no task to evaluate it on: save it with task={{...}}")
     task = make(found.task["name"], **found.task.get("options", {}))
     model = found.model.eval()
     with tempfile.TemporaryDirectory() as copy:
@@ -55,7 +55,7 @@ def load_start(folder: str | Path, *, name: str = "", batches: int = BATCHES, ba
         name=name or Path(folder).name,
         model=model,
         task=task,
-        exam=Exam(model, task, batches=batches, batch_size=batch_size),
+        eval_set=EvalSet(model, task, batches=batches, batch_size=batch_size),
         fingerprint=found.fingerprint,
         on_disk=size,
     )

@@ -6,6 +6,7 @@ from itertools import product
 
 import numpy as np
 
+from mobilellm_lab.arms import Sweep
 from mobilellm_lab.metrics.duel import MOST_REPEATS, OUTCOMES, RULES, DuelRecipe, DuelRun, judge, outcome
 from mobilellm_lab.metrics.pitfalls import PITFALLS
 from mobilellm_lab.provenance import provenance
@@ -145,3 +146,9 @@ def measure_pitfalls(todo: list[PitfallTrial]) -> Iterator[tuple[PitfallTrial, d
     """Yields a row per trial."""
     for trial in todo:
         yield trial, trial.row()
+
+
+SWEEPS = (
+    Sweep(name="metrics", plan=recipes, measure=measure_duels, alone=True),
+    Sweep(name="metrics_lies", plan=pitfall_trials, measure=measure_pitfalls, alone=True),
+)

@@ -11,7 +11,7 @@ import torch
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.quantization.grid import Grid, QTensor
 from mobilellm_lab.quantization.quantized import matrices
-from mobilellm_lab.tasks import Task
+from mobilellm_lab.tasks import Task, evaluate
 
 PLACES = 40_000  # that bytes are counted in, at most: a finer table would take longer and gain nothing
 
@@ -46,15 +46,15 @@ def sensitivity(
     grids = list(grids)
     if not grids:
         raise ValueError("grids is empty: give at least one to try")
-    asked = {"split": split, "batches": batches, "batch_size": batch_size}
-    before, tried = task.evaluate(model, **asked).loss_nats, copy.deepcopy(model)
+    chosen = {"split": split, "batches": batches, "batch_size": batch_size}
+    before, tried = evaluate(task, model, **chosen).loss_nats, copy.deepcopy(model)
     for name, w in matrices(tried).items():
         own = w.detach().clone()
         for grid in grids:
             tensor = QTensor.of(own, grid, shrink=grid.search(own))
             with torch.no_grad():  # closed at every yield: the caller's own mode is not touched
                 w.copy_(tensor.dequantize())
-            loss_nats = task.evaluate(tried, **asked).loss_nats
+            loss_nats = evaluate(task, tried, **chosen).loss_nats
             yield Cost(matrix=name, grid=grid, loss_increase_nats=loss_nats - before, bytes=tensor.nbytes)
         with torch.no_grad():
             w.copy_(own)

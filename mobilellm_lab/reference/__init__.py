@@ -7,38 +7,32 @@ from mobilellm_lab.reference.origin import Origin, origin
 from mobilellm_lab.sweeps import Store
 
 FOLDER = Path(__file__).parent
-SWEEPS = (
-    "deep_narrow",
-    "deep_narrow_cost",
-    "constraints",
-    "constraints_machine",
-    "metrics",
-    "metrics_lies",
-    "quantization",
-    "quantization_qat",
-    "quantization_speed",
-)
+
+
+def sweep_names() -> tuple[str, ...]:
+    """The stored sweeps: one file each."""
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.jsonl")))
 
 
 def open_sweep(name: str) -> Store:
-    """The stored sweep called `name`; its rows are dicts, see `sweep` and `cost` of the chapter's package.
+    """The stored sweep called `name`; its rows are dicts, see the modules that the chapter's `study/names.py` lists.
 
     Raises:
         ValueError: no such sweep.
     """
-    if name not in SWEEPS:
-        raise ValueError(f"sweep={name!r}: choose one of {', '.join(SWEEPS)}")
+    if name not in sweep_names():
+        raise ValueError(f"sweep={name!r}: choose one of {', '.join(sweep_names())}")
     return Store(FOLDER / f"{name}.jsonl")
 
 
 __all__ = [
     "FOLDER",
     "MODELS",
-    "SWEEPS",
     "ModelSpec",
     "Origin",
     "ReferenceModel",
     "load_model",
     "open_sweep",
     "origin",
+    "sweep_names",
 ]

@@ -11,7 +11,7 @@ from mobilellm_lab.model import Transformer
 from mobilellm_lab.provenance import provenance
 from mobilellm_lab.reference.models import FOLDER, ModelSpec, log_path
 from mobilellm_lab.stored import as_stored
-from mobilellm_lab.tasks import Evaluation, Task
+from mobilellm_lab.tasks import Evaluation, Task, evaluate
 from mobilellm_lab.training import Step, TrainConfig, TrainState, train
 
 LOGGED = 40  # evaluations in the log of a run
@@ -91,7 +91,7 @@ def _made(spec: ModelSpec, model: Transformer, task: Task, state: TrainState, lo
         "parameters": sum(p.numel() for p in model.parameters()),
         "train_s": round(state.elapsed_s, 1),
         "tokens": state.tokens,
-        "test": _row(task.evaluate(model, split="test", batches=8)),
+        "test": _row(evaluate(task, model, split="test", batches=8)),
         "log": log,
         "provenance": provenance(COMMAND, corpus_sha256=getattr(task, "corpus_sha256", "no corpus")),
     }

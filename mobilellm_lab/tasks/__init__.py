@@ -1,5 +1,6 @@
 """What the models learn: three small tasks that need no download, behind one protocol."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -19,11 +20,13 @@ class Batch:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """How well a model does on held-out sequences."""
+    """How well a model does on the held-out batches so far."""
 
-    loss_nats: float  # mean cross-entropy per asked position
+    loss_nats: float  # mean cross-entropy per evaluated position
+    losses: tuple[float, ...] = ()  # the same of each batch
     floor_nats: float | None = None  # the lowest loss any model can have, where it is known exactly
     scores: dict[str, float] = field(default_factory=dict)  # by name; 0 .. 1 and higher is better, or with a unit
+    likeliest: Int[Tensor, "B T"] | None = field(default=None, compare=False, repr=False)  # tokens, of the last batch
 
 
 @runtime_checkable
@@ -40,11 +43,22 @@ class Task(Protocol):
     ) -> Batch:
         """Batch number `index`: the same arguments give the same tensors; a shorter `seq_len` cuts every sequence."""
 
-    def evaluate(self, model, *, split: str = "validation", batches: int = 4, batch_size: int = 64) -> Evaluation:
-        """The model on `batches` held-out batches, without gradients."""
+    def evaluate(
+        self, model, *, split: str = "validation", batches: int = 4, batch_size: int = 64, drawn: bool = False
+    ) -> Iterator[Evaluation]:
+        """Yields the evaluation so far after each held-out batch; without gradients.
+
+        With `drawn` they are batch number 0, 1, ... of the split, where the task would take other sequences.
+        """
 
     def show(self, model) -> str:
         """A few lines of what the model answers now, on held-out input."""
+
+
+def evaluate(task: Task, model, **options) -> Evaluation:
+    """The model on all held-out batches; options as in `Task.evaluate`."""
+    *_, evaluation = task.evaluate(model, **options)
+    return evaluation
 
 
 NAMES = ("shells", "stories", "text")
@@ -67,4 +81,4 @@ def make(name: str, **options) -> Task:
     return task(**options)
 
 
-__all__ = ["IGNORE", "NAMES", "Batch", "Evaluation", "Task", "make"]
+__all__ = ["IGNORE", "NAMES", "Batch", "Evaluation", "Task", "evaluate", "make"]

@@ -1,7 +1,9 @@
 """The shell game: tokens shuffle n cups, and the answer at each position is where everything is now."""
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
+from statistics import mean
 
 import numpy as np
 import torch
@@ -81,27 +83,31 @@ class Shells:
         split="validation",
         batches: int = 4,
         batch_size: int = 256,
+        drawn: bool = True,  # always: a game has no place in a longer one
         seq_len: int | None = None,
         skip: int = 0,
-    ) -> Evaluation:
+    ) -> Iterator[Evaluation]:
         """Accuracy over the positions from `skip` on, and at the last; the floor is 0: the answer is determined."""
         if batches < 1:
             raise ValueError(f"batches={batches}: an evaluation needs at least 1 batch")
-        device, loss, right, at_unseen = model.embed.weight.device, 0.0, [], []
+        device, losses, right, at_unseen = model.embed.weight.device, [], [], []
         for i in range(batches):
             batch = self.batch(i, batch_size, split=split, seq_len=seq_len)
             logits = model(batch.tokens.to(device))[:, skip:].float().cpu()  # (B, T, V)
             targets = batch.targets[:, skip:]
-            loss += torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten()).item() / batches
-            right.append((logits.argmax(-1) == targets).float())
+            losses.append(torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten()).item())
+            likeliest = logits.argmax(-1)
+            right.append((likeliest == targets).float())
             unseen = torch.zeros_like(batch.tokens, dtype=torch.bool)
             unseen[:, 1:] = (batch.tokens[:, 1:] - batch.tokens[:, :-1]) % self.vocab_size == 1
             at_unseen.append(right[-1][unseen[:, skip:]])
-        right = torch.cat(right)  # (batches * B, T)
-        scores = {"accuracy": right.mean().item(), "accuracy at the last position": right[:, -1].mean().item()}
-        if self.hold_out:
-            scores["accuracy at unseen pairs"] = torch.cat(at_unseen).mean().item()
-        return Evaluation(loss_nats=loss, floor_nats=0.0, scores=scores)
+            so_far = torch.cat(right)  # (batches * B, T)
+            scores = {"accuracy": so_far.mean().item(), "accuracy at the last position": so_far[:, -1].mean().item()}
+            if self.hold_out:
+                scores["accuracy at unseen pairs"] = torch.cat(at_unseen).mean().item()
+            yield Evaluation(
+                loss_nats=mean(losses), losses=tuple(losses), floor_nats=0.0, scores=scores, likeliest=likeliest
+            )
 
     @torch.inference_mode()
     def show(self, model) -> str:

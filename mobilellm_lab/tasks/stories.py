@@ -1,7 +1,9 @@
 """Small stories with questions: the true probability of every token is known, so the best possible loss is exact."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from statistics import mean
 from typing import NamedTuple
 
 import numpy as np
@@ -131,31 +133,41 @@ class Stories:
         return torch.from_numpy(weights / weights.sum(-1, keepdims=True))
 
     @torch.inference_mode()
-    def evaluate(self, model, *, split="validation", batches: int = 4, batch_size: int = 64) -> Evaluation:
+    def evaluate(
+        self, model, *, split="validation", batches: int = 4, batch_size: int = 64, drawn: bool = True
+    ) -> Iterator[Evaluation]:
         """Cross-entropy against the true distribution, its floor, and accuracy of the answers by number of hops.
 
         The targets are the probabilities, not one sample of them: no model can be below the floor, not even by luck.
         """
         if batches < 1 or batch_size < 1:
             raise ValueError(f"batches={batches}, batch_size={batch_size}: an evaluation needs at least 1 story")
-        device, loss, floor = model.embed.weight.device, 0.0, 0.0
+        device, losses, floors = model.embed.weight.device, [], []
         right, asked = np.zeros(len(HOP_NAMES)), np.zeros(len(HOP_NAMES))
         for i in range(batches):
             story = self._stories(i, batch_size, split, 0, self.seq_len, weights=True)
             tokens = torch.from_numpy(story.tokens.astype(np.int64))
             p = self.probabilities(i, batch_size, split=split)  # (B, T, V)
             logits = model(tokens[:, :-1].to(device)).double().cpu()  # (B, T, V)
-            loss -= (p * logits.log_softmax(-1)).sum(-1).mean().item() / batches
-            floor += torch.special.entr(p).sum(-1).mean().item() / batches
-            correct = (logits.argmax(-1) == tokens[:, 1:]).numpy()
+            losses.append(-(p * logits.log_softmax(-1)).sum(-1).mean().item())
+            floors.append(torch.special.entr(p).sum(-1).mean().item())
+            likeliest = logits.argmax(-1)
+            correct = (likeliest == tokens[:, 1:]).numpy()
             hops = np.minimum(story.hops[:, 1:], len(HOP_NAMES))
             for h in range(len(HOP_NAMES)):
                 asked[h] += (hops == h + 1).sum()
                 right[h] += correct[hops == h + 1].sum()
-        if not asked[1]:
-            raise ValueError(f"batches={batches}, batch_size={batch_size}: no two-hop question among them, take more")
-        scores = {name: float(right[h] / asked[h]) for h, name in enumerate(HOP_NAMES) if asked[h]}
-        return Evaluation(loss_nats=loss, floor_nats=floor, scores=scores)
+            if i == batches - 1 and not asked[1]:
+                raise ValueError(
+                    f"batches={batches}, batch_size={batch_size}: no two-hop question among them, take more"
+                )
+            yield Evaluation(
+                loss_nats=mean(losses),
+                losses=tuple(losses),
+                floor_nats=mean(floors),
+                scores={name: float(right[h] / asked[h]) for h, name in enumerate(HOP_NAMES) if asked[h]},
+                likeliest=likeliest,
+            )
 
     @torch.inference_mode()
     def show(self, model) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -208,10 +209,12 @@ class Text:
         return self._cut(split, integers(room, stream, np.arange(index * batch_size, (index + 1) * batch_size), 0), T)
 
     @torch.inference_mode()
-    def evaluate(self, model, *, split="validation", batches: int = 4, batch_size: int = 64) -> Evaluation:
+    def evaluate(
+        self, model, *, split="validation", batches: int = 4, batch_size: int = 64, drawn: bool = False
+    ) -> Iterator[Evaluation]:
         """Loss per token, bits per byte (lower is better) and accuracy of the next token.
 
-        Up to batches * batch_size sequences, spread evenly over the part and never overlapping.
+        Up to batches * batch_size sequences, spread evenly over the part and never overlapping; or those of `batch`.
         """
         if batches < 1 or batch_size < 1:
             raise ValueError(f"batches={batches}, batch_size={batch_size}: an evaluation needs at least 1 sequence")
@@ -220,16 +223,28 @@ class Text:
         places = (len(self._parts[split]) - 1) // T
         count = min(places, batches * batch_size)
         starts = np.arange(count) * places // count * T
-        nats = right = n_bytes = 0.0
-        for at in range(0, count, batch_size):
-            batch = self._cut(split, starts[at : at + batch_size], T)
+        if drawn:
+            chosen = (self.batch(i, batch_size, split=split) for i in range(batches))
+        else:
+            chosen = (self._cut(split, starts[at : at + batch_size], T) for at in range(0, count, batch_size))
+        nats = right = n_bytes = seen = 0
+        losses = []
+        for batch in chosen:
             targets = batch.targets.flatten()
-            logits = model(batch.tokens.to(device)).float().cpu().flatten(0, 1)  # (B * T, V)
-            nats += torch.nn.functional.cross_entropy(logits, targets, reduction="sum").item()
-            right += (logits.argmax(-1) == targets).sum().item()
+            logits = model(batch.tokens.to(device)).float().cpu()  # (B, T, V)
+            each = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets, reduction="none").double()
+            likeliest = logits.argmax(-1)
+            losses.append(each.mean().item())
+            nats += each.sum().item()
+            seen += targets.numel()
+            right += (likeliest == batch.targets).sum().item()
             n_bytes += self.token_bytes[targets].sum().item()
-        scores = {"bits_per_byte": nats / n_bytes / math.log(2), "accuracy": right / (count * T)}
-        return Evaluation(loss_nats=nats / (count * T), scores=scores)
+            yield Evaluation(
+                loss_nats=nats / seen,
+                losses=tuple(losses),
+                scores={"bits_per_byte": nats / n_bytes / math.log(2), "accuracy": right / seen},
+                likeliest=likeliest,
+            )
 
     def show(self, model) -> str:
         """A piece of held-out text, and how the model goes on: the likeliest tokens, then a sample."""

@@ -5,10 +5,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from string import Formatter
-from types import MappingProxyType
 
-from mobilellm_lab.reference import SWEEPS, open_sweep, origin
+from mobilellm_lab.reference import open_sweep, origin, sweep_names
 from mobilellm_lab.sweeps import Store
 from mobilellm_lab.teaching import claim_cards
 
@@ -26,13 +24,11 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What stored rows or a formula say: the verdict they lead to, and the numbers for the sentences."""
+    """What stored rows or a formula say: the verdict they lead to, and its sentences with their numbers in place."""
 
     verdict: Verdict
-    numbers: Mapping[str, str]  # placeholder -> number as it is printed
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "numbers", MappingProxyType(dict(self.numbers)))
+    finding: str  # what we found
+    flips: str = ""  # when the verdict would turn, where that depends on the numbers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,55 +44,61 @@ class Claim:
     source: str  # where it is said: "the article, section 2"
     verdict: Verdict  # must be the one that `evidence` derives
     condition: str = ""  # finishes "holds when ..."; empty for every other verdict
-    finding: str  # what we found; {placeholders} are filled from the evidence's numbers
-    flips: str  # when the verdict would turn; may have placeholders too
-    evidence: Callable[..., Evidence] | None  # called with the stores of `data`; its docstring is the rule, and shown
+    finding: str = ""  # what is reported, if it is only quoted; else `evidence` says what we found
+    flips: str = ""  # when the verdict would turn; empty where `evidence` says it
+    evidence: Callable[..., Evidence] | None = None  # called with the stores of `data`; its docstring is the rule
     data: tuple[str, ...] = ()  # the stored sweeps that the evidence reads; () if it computes by itself
-    command: str = ""  # what made `data`, joined by " and " where several did; or the call that derives it
 
     def __post_init__(self) -> None:
-        for field in ("name", "said", "source", "finding", "flips"):
+        for field in ("name", "said", "source"):
             if not getattr(self, field).strip():
                 self._refuse(f"{field} is empty: every claim has one")
-        if unknown := set(self.data) - set(SWEEPS):
-            self._refuse(f"data={sorted(unknown)}: choose from {', '.join(SWEEPS)}")
+        if unknown := set(self.data) - set(sweep_names()):
+            self._refuse(f"data={sorted(unknown)}: choose from {', '.join(sweep_names())}")
         if bool(self.condition) != (self.verdict is Verdict.HOLDS_WHEN):
             self._refuse(f"condition={self.condition!r}: `holds when` needs one, no other verdict has one")
         if self.verdict is Verdict.ONLY_QUOTED:
-            if self.evidence is not None or self.data or self.command:
-                self._refuse("only quoted, yet it has evidence, data or command: give it a verdict of our own")
+            if self.evidence is not None or self.data:
+                self._refuse("only quoted, yet it has evidence or data: give it a verdict of our own")
             if not CITATION.search(self.source):
                 self._refuse(f"source={self.source!r}: what is only quoted needs an arXiv number or an address")
-        elif self.evidence is None or not self.command:
-            self._refuse("no evidence or no command: bind it to data, or call it only quoted")
+        elif self.evidence is None:
+            self._refuse("no evidence: bind it to data, or call it only quoted")
+        elif self.finding:
+            self._refuse(f"finding={self.finding!r}: the evidence says what was found")
         elif not inspect.getdoc(self.evidence):
             self._refuse("evidence has no docstring: say by which rule it derives the verdict")
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """What made `data`, or the call that derives the evidence; () if it is only quoted."""
+        if self.evidence is None or self.data:
+            return tuple(f"mobilellm-lab sweep {name}" for name in self.data)
+        return (f"{self.evidence.__module__}.{self.evidence.__qualname__}()",)
 
     def derive(self, stores: Mapping[str, Store] | None = None) -> Evidence:
         """The evidence as `stores` (sweep -> store; None: those of the repository) give it."""
         if self.evidence is None:
-            return Evidence(verdict=Verdict.ONLY_QUOTED, numbers={})
+            return Evidence(verdict=Verdict.ONLY_QUOTED, finding=self.finding)
         return self.evidence(*(open_sweep(name) if stores is None else stores[name] for name in self.data))
 
     def words(self) -> tuple[str, str]:
-        """`finding` and `flips` with the numbers in place.
+        """What was found, and when the verdict would turn.
 
         Raises:
-            ValueError: the evidence leads to another verdict, a placeholder has no number, or a number no place.
+            ValueError: the evidence leads to another verdict, or one of the two is said nowhere, or twice.
         """
         found = self.derive()
         if found.verdict != self.verdict:
             self._refuse(
                 f"stated as '{self.verdict}', but its evidence now says '{found.verdict}': "
-                f"read what changed ({self.command or 'no command'}), then mend the claim"
+                f"read what changed ({' and '.join(self.commands)}), then mend the claim"
             )
-        texts = (self.finding, self.flips)
-        wanted = {field for text in texts for _, field, _, _ in Formatter().parse(text) if field is not None}
-        if missing := wanted - set(found.numbers):
-            self._refuse(f"no number for {sorted(missing)}: the evidence has {sorted(found.numbers)}")
-        if unused := set(found.numbers) - wanted:
-            self._refuse(f"numbers {sorted(unused)} are in no sentence: use them or leave them out")
-        return tuple(text.format_map(found.numbers) for text in texts)
+        if not found.finding.strip():
+            self._refuse("finding is empty: every claim has one")
+        if bool(self.flips.strip()) == bool(found.flips.strip()):
+            self._refuse("flips stands in the claim or in its evidence: say it in one of them")
+        return found.finding, self.flips or found.flips
 
     def card(self) -> str:
         """HTML of this claim; raises as `words` does."""
@@ -104,10 +106,10 @@ class Claim:
         if self.verdict is Verdict.ONLY_QUOTED:
             heading, ground = "As reported", "Quoted, not measured here."
         elif self.data:
-            files, commands = " and ".join(f"`{name}.jsonl`" for name in self.data), self.command.split(" and ")
-            heading, ground = "Found", f"Data: {files}, made by `{'` and `'.join(commands)}`."
+            files = " and ".join(f"`{name}.jsonl`" for name in self.data)
+            heading, ground = "Found", f"Data: {files}, made by `{'` and `'.join(self.commands)}`."
         else:
-            heading, ground = "Found", f"Computed anew whenever this is shown: `{self.command}`."
+            heading, ground = "Found", f"Computed anew whenever this is shown: `{self.commands[0]}`."
         return claim_cards.card(
             name=self.name,
             said=self.said,

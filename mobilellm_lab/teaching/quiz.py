@@ -1,8 +1,10 @@
-"""A quiz: questions of three to five options, each option with its reason; it needs no kernel."""
+"""A quiz: questions of three to five options, each option with its reason; a Markdown file holds it."""
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 from mobilellm_lab.teaching import html
 
@@ -65,3 +67,59 @@ class Quiz:
     def _repr_html_(self) -> str:
         questions = [(q.text, [(o.text, o.reason, o.right) for o in q.options]) for q in self.questions]
         return html.quiz(self.name, self.version, questions)
+
+
+# A quiz file: `# title`; for each question `## label`, its text, and a list of options, each with its reason as a
+# second paragraph. Title and label are for whoever edits the file.
+KINDS = {"# ": "title", "## ": "label", "": "text", "- [ ] ": "option", "- [x] ": "option", "  ": "reason"}
+NEXT = {  # what stands before -> what may follow, and what to write
+    "start": (("title",), "begin with `# title`"),
+    "title": (("label",), "start a question with `## label`"),
+    "label": (("text",), "ask the question in a paragraph below its label"),
+    "text": (("option",), "give an option, `- [ ] answer`, or `- [x] answer` if it is right"),
+    "option": (("reason",), "give its reason: a paragraph of its own, indented by two spaces"),
+    "reason": (("option", "label", "end"), "give another option, `- [ ] answer`, or start a question with `## label`"),
+}
+
+
+def read_quiz(path: Path, *, name: str) -> Quiz:
+    """The quiz in a Markdown file, of the chapter with this name.
+
+    Raises:
+        ValueError: something stands where it may not, or a question is not as it has to be; names file and line.
+    """
+    before, asked = "start", []  # questions: (line, text, options)
+    for line, mark, text in _parts(path.read_text(encoding="utf-8")):
+        kind = KINDS.get(mark, mark)
+        allowed, remedy = NEXT[before]
+        if kind not in allowed:
+            raise ValueError(f"{path}, line {line}: {(mark + text).strip()!r} cannot follow the {before}; {remedy}")
+        if kind == "text":
+            asked.append((line, text, []))
+        elif kind == "option":
+            asked[-1][2].append({"text": text, "right": mark == "- [x] "})
+        elif kind == "reason":
+            asked[-1][2][-1]["reason"] = text
+        before = kind
+    return Quiz(name=name, questions=tuple(_question(path, *question) for question in asked))
+
+
+def _parts(source: str) -> list[tuple[int, str, str]]:
+    """(line, mark, text) of each heading, option and paragraph, its lines joined; at last the mark "end"."""
+    parts, open_ = [], False
+    lines = source.splitlines()
+    for line, content in enumerate(lines, 1):
+        mark, text = re.fullmatch(r"(\s*(?:#+|[-*+](?: \[.\])?) |\s*)(.*?)\s*", content).groups()
+        if open_ and text and not mark.strip():
+            parts[-1] = (*parts[-1][:2], f"{parts[-1][2]} {text}")
+        elif text:
+            parts.append((line, mark, text))
+        open_ = bool(text) and "#" not in mark  # a heading has one line
+    return [*parts, (max(1, len(lines)), "end", "")]
+
+
+def _question(path: Path, line: int, text: str, options: list[dict]) -> Question:
+    try:
+        return Question(text=text, options=tuple(Option(**option) for option in options))
+    except ValueError as error:
+        raise ValueError(f"{path}, line {line}: {error}") from error

@@ -1,4 +1,4 @@
-"""Rules that claims share: when two arms are apart, how a verdict follows from several answers, how a spread is said"""
+"""Rules that claims share: when two arms are apart, and how a verdict follows from several answers"""
 
 from collections.abc import Iterable
 
@@ -10,11 +10,6 @@ from mobilellm_lab.teaching.claim import Verdict
 def apart(high: pd.Series, low: pd.Series) -> bool:
     """Whether the lowest seed of `high` lies above the highest of `low`."""
     return bool(high.min() > low.max())
-
-
-def spread(values: pd.Series) -> str:
-    """Median over the seeds, and in brackets the lowest and the highest: "0.50 (0.47 to 0.51)"."""
-    return f"{values.median():.2f} ({values.min():.2f} to {values.max():.2f})"
 
 
 def graded(answers: Iterable[object]) -> Verdict:

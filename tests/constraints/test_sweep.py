@@ -104,5 +104,19 @@ def test_a_probe_becomes_a_row_and_the_machine_again(tmp_path):
     assert store[plan]["provenance"]["command"] == "mobilellm-lab sweep constraints_machine"
 
 
+def test_points_are_predicted_from_fresh_probes(monkeypatch, capsys):
+    dispatch = ProbePlan(name="dispatch")
+    asked = []
+    monkeypatch.setattr(plans, "full_plan", lambda: (dispatch,))
+    monkeypatch.setattr(
+        plans, "measure_points", lambda todo, machine: asked.append((todo, machine.probes)) or iter(todo)
+    )
+    assert list(plans.measure_predicted(TINY)) == TINY and list(plans.measure_predicted([])) == []
+    (todo, (probe,)), (nothing, none) = asked
+    assert todo == TINY and (probe.name, probe.threads) == ("dispatch", 1)
+    assert (nothing, none) == ([], ())  # no second is spent where no point is missing
+    assert capsys.readouterr().err.count("probes of this machine: 100%") == 1
+
+
 def test_nothing_to_measure_is_no_row():
     assert list(measure_points([], PRETENDED)) == [] and list(measure_probes([])) == []

@@ -7,7 +7,7 @@ import pytest
 
 from mobilellm_lab.arms import SEEDS, VALIDATION_SEED, Arm
 from mobilellm_lab.deep_narrow import Recipe, band
-from mobilellm_lab.deep_narrow.evidence import best_depth, curves, reported, spread
+from mobilellm_lab.deep_narrow.study.evidence import best_depth, curves, reported
 from mobilellm_lab.sweeps import Store
 
 BASE = Recipe(steps=100)
@@ -92,29 +92,6 @@ def test_a_missing_run_is_named_with_the_command_that_makes_it(store, seed):
 def test_the_plan_is_the_chapters_own_unless_another_is_given(tmp_path):
     with pytest.raises(ValueError, match="no stored run for Recipe"):
         reported(Store(tmp_path / "none.jsonl"))
-
-
-def test_spread_is_median_lowest_and_highest_of_each_arm(store):
-    table = spread(reported(store, PLAN))
-    assert list(table.columns) == ["study", "task", "budget", "steps", "depth", "median", "min", "max", "count"]
-    assert table[["study", "depth", "steps"]].values.tolist() == [
-        ["depth", 1, 100],
-        ["depth", 4, 100],
-        ["longer", 4, 900],
-    ]
-    numbers = table[["median", "min", "max"]].values.ravel()
-    assert numbers == pytest.approx([0.12, 0.11, 0.13, 0.42, 0.41, 0.43, 0.50, 0.49, 0.51])
-    assert list(table["count"]) == [3, 3, 3]
-
-
-def test_spread_of_another_column(store):
-    table = spread(reported(store, PLAN), "loss_nats")
-    assert list(table["median"]) == pytest.approx([2 - 0.12, 2 - 0.42, 2 - 0.50])
-
-
-def test_spread_keeps_the_order_it_is_given(store):
-    frame = reported(store, PLAN[::-1])
-    assert list(spread(frame)["study"]) == ["longer", "depth", "depth"]
 
 
 def test_the_best_depth_is_that_of_the_best_median(store):

@@ -11,7 +11,7 @@ from mobilellm_lab.deep_narrow import DEFAULTS, Recipe, Run
 from mobilellm_lab.deep_narrow.recipe import LONGER
 from mobilellm_lab.measuring import decode_throughput
 from mobilellm_lab.model import Transformer
-from mobilellm_lab.tasks import NAMES
+from mobilellm_lab.tasks import NAMES, evaluate
 from mobilellm_lab.training import train, warmup_cosine
 
 TINY = Recipe(hold="width", width=16, depth=2, steps=2)
@@ -139,11 +139,11 @@ def test_a_result_sets_formulas_and_measurements_side_by_side(cooked):
 def test_quality_is_that_on_test_sequences_and_on_longer_ones(cooked):
     result = cooked.result(measure_decode=False)
     assert result.decode_per_s is None
-    test = cooked.task.evaluate(cooked.model, split="test")
-    longer = cooked.task.evaluate(cooked.model, split="test", seq_len=24, skip=12)
+    test = evaluate(cooked.task, cooked.model, split="test")
+    longer = evaluate(cooked.task, cooked.model, split="test", seq_len=24, skip=12)
     assert (result.loss_nats, result.floor_nats) == (test.loss_nats, 0.0)
     assert result.scores == {**test.scores, "accuracy beyond the trained length": longer.scores["accuracy"]}
-    assert result.loss_nats != cooked.task.evaluate(cooked.model).loss_nats  # validation is another matter
+    assert result.loss_nats != evaluate(cooked.task, cooked.model).loss_nats  # validation is another matter
 
 
 def test_asking_for_a_result_changes_nothing(cooked):

@@ -9,8 +9,8 @@ from dataclasses import asdict, replace
 import pytest
 
 from mobilellm_lab import footprint
-from mobilellm_lab.arms import SEEDS, VALIDATION_SEED, Arm, missing
-from mobilellm_lab.deep_narrow import Recipe, arms, roadmap, run_arms
+from mobilellm_lab.arms import SEEDS, VALIDATION_SEED, Arm, missing, run_plan
+from mobilellm_lab.deep_narrow import Recipe, arms, roadmap
 from mobilellm_lab.deep_narrow import sweep as plans
 from mobilellm_lab.stored import as_stored
 from mobilellm_lab.sweeps import Store, key
@@ -139,39 +139,35 @@ def test_an_arm_tries_its_rates_and_reports_the_best_over_the_seeds(store):
     assert arm.best_rate(store) == 1e-3
 
 
-def test_a_plan_is_carried_out_rates_first_each_run_once(store, monkeypatch):
+def test_a_plan_is_carried_out_rates_first_each_run_once(store):
     runs = Pretended()
-    monkeypatch.setattr(plans, "train_row", runs)
     assert missing(PLAN, store) == 2 * (2 + 3)
-    done = list(run_arms(PLAN, store=store, executor=AtOnce(1)))
+    done = list(run_plan(runs, PLAN, store=store, executor=AtOnce(1)))
     assert set(done) == set(runs.asked) and len(done) == len(runs.asked) == 10
     assert {r.seed for r in done[:4]} == {VALIDATION_SEED} and {r.seed for r in done[4:]} == set(SEEDS)
     assert {(r.depth, r.lr) for r in done[4:]} == {(1, 4e-3), (2, 1e-3)}
     assert missing(PLAN, store) == 0
-    assert list(run_arms(PLAN, store=Store(store.path), executor=AtOnce(1))) == []
+    assert list(run_plan(runs, PLAN, store=Store(store.path), executor=AtOnce(1))) == []
 
 
 @pytest.mark.parametrize("stop_after", range(10))
-def test_an_interrupted_plan_goes_on_and_repeats_nothing(store, monkeypatch, stop_after):
+def test_an_interrupted_plan_goes_on_and_repeats_nothing(store, stop_after):
     first, second = Pretended(stop_after=stop_after), Pretended()
-    monkeypatch.setattr(plans, "train_row", first)
     with pytest.raises(Interrupt):
-        list(run_arms(PLAN, store=store, executor=AtOnce(1)))
+        list(run_plan(first, PLAN, store=store, executor=AtOnce(1)))
     again = Store(store.path)
     assert len(again.rows) == stop_after
-    monkeypatch.setattr(plans, "train_row", second)
     left = missing(PLAN, again)
-    assert set(run_arms(PLAN, store=again, executor=AtOnce(1))) == set(second.asked)
+    assert set(run_plan(second, PLAN, store=again, executor=AtOnce(1))) == set(second.asked)
     assert len(second.asked) == left == 10 - stop_after
     assert not set(first.asked) & set(second.asked)
 
 
-def test_a_recipe_of_two_studies_is_run_once(store, monkeypatch):
+def test_a_recipe_of_two_studies_is_run_once(store):
     runs = Pretended()
-    monkeypatch.setattr(plans, "train_row", runs)
     plan = [PLAN[0], replace(PLAN[0], study="roadmap: baseline"), PLAN[1]]
     assert missing(plan, store) == 10
-    list(run_arms(plan, store=store, executor=AtOnce(1)))
+    list(run_plan(runs, plan, store=store, executor=AtOnce(1)))
     assert len(runs.asked) == len(set(runs.asked)) == 10
 
 
@@ -183,7 +179,7 @@ def test_the_real_plan_counts_its_runs(store):
 def test_a_tiny_plan_is_really_trained(store):
     plan = [Arm(study="depth", recipe=TINY, rates=(1e-3, 4e-3))]
     with ThreadPoolExecutor(1) as executor:
-        done = list(run_arms(plan, store=store, executor=executor))
+        done = list(run_plan(plans.train_row, plan, store=store, executor=executor))
     assert len(done) == 5 and missing(plan, store) == 0
     for recipe in done:
         row = Store(store.path)[recipe]

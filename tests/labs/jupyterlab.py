@@ -28,6 +28,11 @@ def panel_cells(stem: str) -> list[dict]:
     return [cell for cell in lab["cells"] if cell["cell_type"] == "code" and "_panel(" in "".join(cell["source"])]
 
 
+def long_run(stem: str) -> str:
+    """What makes the panel's Run last until it is stopped, as the panel's cell says in its metadata."""
+    return "\n".join(cell["metadata"].get("long_run", "") for cell in panel_cells(stem))
+
+
 def notebook(stem: str, *extra: str) -> dict:
     """The lab's panel, then cells that only a test needs."""
     lab = json.loads((ROOT / "labs" / f"{stem}.ipynb").read_text(encoding="utf-8"))
@@ -61,6 +66,7 @@ def served(root: Path, notebooks: Mapping[str, dict]) -> Iterator[str]:
         "JUPYTER_DATA_DIR": str(root / "data"),
         "JUPYTER_RUNTIME_DIR": str(root / "runtime"),
         "MOBILELLM_LAB_PROGRESS": str(root / "progress.json"),
+        "MOBILELLM_LAB_MODELS": str(root / "models"),
         "PYTHONPATH": str(ROOT),
     }
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"]

@@ -11,6 +11,8 @@ import sys
 from fnmatch import fnmatch
 from pathlib import Path
 
+from mobilellm_lab.cli import SWEEPS
+
 ROOT = Path(__file__).parents[2]
 START, END = "<!-- tree: written by `make tree` -->\n```\n", "```\n<!-- end of tree -->"
 
@@ -36,19 +38,11 @@ CAPTIONS = {
     "labs": "notebooks to run, same stems",
     "mobilellm_lab/teaching/html.css": "the same pieces' style, for light and dark",
     "mobilellm_lab/teaching/html.js": "the same pieces' answers: quiz and prediction in the reader's browser",
-    "mobilellm_lab/reference/constraints.jsonl": "chapter 1: decoding speed over size, context, batch and bits",
-    "mobilellm_lab/reference/constraints_machine.jsonl": "chapter 1: the probes of the machine that measured",
     "mobilellm_lab/reference/models": "trained models of up to a million parameters, each with its training log",
-    "mobilellm_lab/reference/deep_narrow.jsonl": "the measured runs of chapter 2, one per line, with their provenance",
-    "mobilellm_lab/reference/deep_narrow_cost.jsonl": "chapter 2: decoding speed of equal-parameter shapes",
-    "mobilellm_lab/reference/metrics.jsonl": "chapter 7: how often each rule is right about a known difference",
     "mobilellm_lab/reference/metrics_bench.json": "chapter 7: a benchmark record to compare yours with",
-    "mobilellm_lab/reference/metrics_lies.jsonl": "chapter 7: the wrong and the right number of each lie",
-    "mobilellm_lab/reference/quantization.jsonl": "chapter 3: models rounded in every way, and what is left of them",
-    "mobilellm_lab/reference/quantization_qat.jsonl": "chapter 3: trainings with the grid beside the same without it",
-    "mobilellm_lab/reference/quantization_speed.jsonl": "chapter 3: quantized kernels beside float32, by model size",
     "pyproject.toml": "the package, its ranges and extras; settings of ruff and pytest",
     "requirements.txt": "the locked environment",
+    **{f"mobilellm_lab/reference/{name}.jsonl": caption for name, (_, caption) in SWEEPS.items()},
     "tests": "mirrors mobilellm_lab; plus the labs, the website in a browser, and the rules of the house",
 }
 CLOSED = (

@@ -13,6 +13,11 @@ def test_a_choice_offers_its_options_and_a_start_of_its_own():
     assert choice("bits", {"four": 4}, 5, "").value == 5
 
 
+def test_values_can_be_their_own_names():
+    assert choice("tokens", (16, 1024, 0.5), 16, "").options == (("16", 16), ("1,024", 1024), ("0.5", 0.5))
+    assert choice("rule", {"means": 1}.keys(), "medians", "").options == (("means", "means"), ("medians", "medians"))
+
+
 def test_another_kind_of_choice_keeps_its_looks():
     control = choice("bits", {"four": 4, "eight": 8}, 4, "", kind=W.ToggleButtons, label_width="5rem")
     assert isinstance(control, W.ToggleButtons)

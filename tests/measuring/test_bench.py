@@ -8,7 +8,7 @@ from mobilellm_lab.checkpoints import fingerprint
 from mobilellm_lab.measuring import Bench, PeakMemory, bench, load_record
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.pretrained import save_pretrained
-from mobilellm_lab.tasks import make
+from mobilellm_lab.tasks import evaluate, make
 
 QUICK = {"prompt_tokens": 4, "new_tokens": 4, "repeats": 2, "sequences": 8}
 
@@ -72,7 +72,7 @@ def test_a_checkpoint_of_ours_fills_every_column(shells, tmp_path):
 def test_quality_is_that_of_the_task(shells):
     folder, model, task = shells
     record, _ = finish(folder, sequences=256)
-    expected = task.evaluate(model, split="test", batches=1, batch_size=256)
+    expected = evaluate(task, model, split="test", batches=1, batch_size=256)
     assert record["loss_nats"].value == pytest.approx(expected.loss_nats, rel=1e-5)
     accuracy = record["accuracy"]
     assert accuracy.value == pytest.approx(expected.scores["accuracy"], abs=1e-6)

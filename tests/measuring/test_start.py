@@ -1,4 +1,4 @@
-"""A float model read from its folder: with its task, an exam of the test split, and refused where it names no task."""
+"""A float model read from its folder: with its task and test sequences, and refused where it names no task."""
 
 import pytest
 import torch
@@ -23,14 +23,14 @@ def folder(tmp_path_factory):
 
 def test_a_reference_model_comes_with_what_it_was_trained_on():
     found = load_start(FOLDER / "student-tiny")
-    assert (found.name, found.task.name, found.exam.split) == ("student-tiny", "stories", "test")
-    assert len(found.exam.batches) * found.exam.batch_size == 256 and not found.exam.ready
+    assert (found.name, found.task.name, found.eval_set.split) == ("student-tiny", "stories", "test")
+    assert len(found.eval_set.batches) * found.eval_set.batch_size == 256 and not found.eval_set.ready
     assert found.on_disk.bytes > 4 * sum(p.numel() for p in found.model.parameters())
 
 
 def test_a_readers_own_model_is_read_alike(folder):
     found = load_start(folder / "tiny", name="mine", batches=2, batch_size=4)
-    assert (found.name, found.task.name) == ("mine", "shells") and len(found.exam.batches) == 2
+    assert (found.name, found.task.name) == ("mine", "shells") and len(found.eval_set.batches) == 2
     assert torch.equal(found.model.embed.weight, checkpoints.load(folder / "tiny").model.embed.weight)
     assert not found.model.training
 

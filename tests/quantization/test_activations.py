@@ -8,44 +8,37 @@ from mobilellm_lab.quantization import (
     CHANNEL,
     RANGES,
     Grid,
-    calibrate,
-    calibration_data,
     packed,
     quantize,
     quantize_activations,
 )
 from mobilellm_lab.quantization.rotation import rotation
 from mobilellm_lab.reference import load_model
-
-
-@pytest.fixture(scope="module")
-def stories():
-    found = load_model("stories-deep")
-    return found, calibrate(found.model, calibration_data(found.task))
+from mobilellm_lab.tasks import evaluate
 
 
 def loss_increase(found, *args, **options) -> float:
-    before = found.task.evaluate(found.model, batches=1).loss_nats
+    before = evaluate(found.task, found.model, batches=1).loss_nats
     with quantize_activations(found.model, *args, **options):
-        return found.task.evaluate(found.model, batches=1).loss_nats - before
+        return evaluate(found.task, found.model, batches=1).loss_nats - before
 
 
-def test_dynamic_loses_more_with_fewer_bits_and_next_to_nothing_at_eight(stories):
-    loss_increases = [loss_increase(stories[0], bits) for bits in (8, 6, 4)]
+def test_dynamic_loses_more_with_fewer_bits_and_next_to_nothing_at_eight(seen_stories):
+    loss_increases = [loss_increase(seen_stories[0], bits) for bits in (8, 6, 4)]
     assert loss_increases == sorted(loss_increases) and abs(loss_increases[0]) < 0.003 < loss_increases[2]
 
 
 @pytest.mark.parametrize("ranges", RANGES)
-def test_static_loses_more_with_fewer_bits(stories, ranges):
-    found, calibration = stories
+def test_static_loses_more_with_fewer_bits(seen_stories, ranges):
+    found, calibration = seen_stories
     loss_increases = [
         loss_increase(found, bits, how="static", calibration=calibration, ranges=ranges) for bits in (8, 6, 4)
     ]
     assert loss_increases == sorted(loss_increases) and abs(loss_increases[0]) < 0.05
 
 
-def test_dynamic_is_torchs_rounding_of_every_token(stories):
-    found, _ = stories
+def test_dynamic_is_torchs_rounding_of_every_token(seen_stories):
+    found, _ = seen_stories
     layer, got = found.model.blocks[0].ffn.up, {}
     x = torch.randn(2, 3, found.model.config.dim, generator=torch.Generator().manual_seed(0))
     with quantize_activations(found.model, 8):
@@ -60,8 +53,8 @@ def test_dynamic_is_torchs_rounding_of_every_token(stories):
 
 
 @pytest.mark.parametrize("bits", [2, 3, 4, 5, 6, 7, 8])
-def test_a_token_takes_at_most_as_many_values_as_bits_allow_and_is_half_a_step_off(stories, bits):
-    found, _ = stories
+def test_a_token_takes_at_most_as_many_values_as_bits_allow_and_is_half_a_step_off(seen_stories, bits):
+    found, _ = seen_stories
     layer, got = found.model.blocks[0].ffn.up, {}
     x = torch.randn(5, found.model.config.dim, generator=torch.Generator().manual_seed(2))
     with quantize_activations(found.model, bits):
@@ -73,9 +66,9 @@ def test_a_token_takes_at_most_as_many_values_as_bits_allow_and_is_half_a_step_o
     assert all(len(row.unique()) <= 2**bits for row in got["x"])
 
 
-def test_turning_there_and_back_is_rounding_in_another_basis(stories):
+def test_turning_there_and_back_is_rounding_in_another_basis(seen_stories):
     """By hand: x H, rounded by token, times H^T; only what enters `down`."""
-    found, _ = stories
+    found, _ = seen_stories
     block, got = found.model.blocks[0], {}
     turn = rotation(found.model.config.hidden_dim)
     x = torch.randn(7, found.model.config.hidden_dim, generator=torch.Generator().manual_seed(3))
@@ -95,17 +88,15 @@ def test_turning_there_and_back_is_rounding_in_another_basis(stories):
 
 
 @pytest.mark.parametrize("how", ["dynamic", "static"])
-def test_a_rotation_helps_the_outliers_that_training_made(how):
+def test_a_rotation_helps_the_outliers_that_training_made(how, seen_text):
     """Of our text model only what enters `down` has any: at 4 bits turning it wins back a fifth of the loss or more."""
-    found = load_model("text-deep")
-    seen = calibrate(found.model, calibration_data(found.task)) if how == "static" else None
-    bits = 6 if how == "static" else 4
+    (found, seen), bits = seen_text, 6 if how == "static" else 4
     plain, turned = (loss_increase(found, bits, how=how, calibration=seen, hadamard=h) for h in (False, True))
     assert 0 < turned < 0.8 * plain
 
 
-def test_packed_weights_take_rounded_inputs_too(stories):
-    found, _ = stories
+def test_packed_weights_take_rounded_inputs_too(seen_stories):
+    found, _ = seen_stories
     q = quantize(found.model, Grid(bits=4))
     tokens, bytes_inside = found.task.batch(0, 2, split="test").tokens, packed(q)
     with quantize_activations(q.model, 6), quantize_activations(bytes_inside, 6):
@@ -113,15 +104,15 @@ def test_packed_weights_take_rounded_inputs_too(stories):
 
 
 @pytest.mark.parametrize("how", ["dynamic", "static"])
-def test_nan_on_the_way_is_refused_by_the_name_of_the_matrix(stories, how):
-    found, calibration = stories
+def test_nan_on_the_way_is_refused_by_the_name_of_the_matrix(seen_stories, how):
+    found, calibration = seen_stories
     with quantize_activations(found.model, 8, how=how, calibration=calibration):
         with pytest.raises(ValueError, match="blocks.0.ffn.down: NaN or inf among its inputs"):
             found.model.blocks[0].ffn.down(torch.full((1, found.model.config.hidden_dim), torch.nan))
 
 
-def test_generation_sees_the_rounding_as_forward_does(stories):
-    found, _ = stories
+def test_generation_sees_the_rounding_as_forward_does(seen_stories):
+    found, _ = seen_stories
     prompt = found.task.batch(0, 1, split="test").tokens[:, :8]
     with quantize_activations(found.model, 4):
         said = torch.stack(list(generate(found.model, prompt, 12)), 1)
@@ -129,8 +120,8 @@ def test_generation_sees_the_rounding_as_forward_does(stories):
     assert torch.equal(said, again)
 
 
-def test_afterwards_the_model_is_as_it_was(stories):
-    found, _ = stories
+def test_afterwards_the_model_is_as_it_was(seen_stories):
+    found, _ = seen_stories
     tokens = found.task.batch(0, 1).tokens
     before = found.model(tokens)
     with quantize_activations(found.model, 4):
@@ -138,8 +129,8 @@ def test_afterwards_the_model_is_as_it_was(stories):
     assert torch.equal(found.model(tokens), before)
 
 
-def test_what_cannot_be_is_refused_by_name(stories):
-    found, calibration = stories
+def test_what_cannot_be_is_refused_by_name(seen_stories):
+    found, calibration = seen_stories
     other = load_model("stories-wide").model
     for options, words in (
         ({"how": "sometimes"}, "activation='sometimes'"),

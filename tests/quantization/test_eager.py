@@ -8,8 +8,7 @@ from mobilellm_lab.model import ModelConfig, Transformer
 from mobilellm_lab.quantization import FAILURES, quantize_static, quantized_matrices, survives
 from mobilellm_lab.quantization.libraries import eager
 from mobilellm_lab.quantization.libraries.article import TINY
-from mobilellm_lab.reference import load_model
-from mobilellm_lab.tasks import Batch
+from mobilellm_lab.tasks import Batch, evaluate
 
 
 def tokens(seed: int) -> torch.Tensor:
@@ -21,16 +20,15 @@ def batches() -> list[Batch]:
 
 
 @pytest.mark.parametrize("quantize_embedding", [True, False])
-def test_a_trained_model_goes_through_and_still_answers(quantize_embedding):
-    found = load_model("stories-deep")
-    before = fingerprint(found.model)
+def test_a_trained_model_goes_through_and_still_answers(quantize_embedding, stories):
+    before = fingerprint(stories.model)
     ready = quantize_static(
-        found.model, [found.task.batch(i, 16) for i in range(2)], quantize_embedding=quantize_embedding
+        stories.model, [stories.task.batch(i, 16) for i in range(2)], quantize_embedding=quantize_embedding
     )
-    assert fingerprint(found.model) == before
+    assert fingerprint(stories.model) == before
     quantized, every = quantized_matrices(ready)
     assert quantized == every - (not quantize_embedding)
-    losses = [found.task.evaluate(model, batches=1).loss_nats for model in (found.model, ready)]
+    losses = [evaluate(stories.task, model, batches=1).loss_nats for model in (stories.model, ready)]
     assert losses[0] < losses[1] < losses[0] + 0.1
 
 

@@ -28,7 +28,6 @@ from mobilellm_lab.quantization import (
     packed,
     save_quantized,
 )
-from mobilellm_lab.reference import load_model
 from mobilellm_lab.zoo import SHAPES
 from tests.quantization.test_quantized import quantized
 
@@ -110,8 +109,8 @@ def test_4_bits_in_groups_of_32_are_at_least_6_9_times_smaller_on_disk(tmp_path)
 
 
 @pytest.mark.parametrize("bits", BITS)
-def test_a_trained_models_file_is_as_small_as_its_grid_says(bits, tmp_path):
-    q = quantized(load_model("stories-deep").model, Grid(bits=bits))
+def test_a_trained_models_file_is_as_small_as_its_grid_says(bits, stories, tmp_path):
+    q = quantized(stories.model, Grid(bits=bits))
     save_quantized(q, tmp_path / "q")
     told = sum(tensor.nbytes for tensor in q.tensors.values()) + 4 * sum(
         p.numel() for p in q.model.parameters() if p.ndim == 1

@@ -9,7 +9,6 @@ import torch
 from mobilellm_lab.quantization import CHANNEL, TENSOR, Grid, QTensor, calibrate, calibration_data
 from mobilellm_lab.quantization.gptq import DAMPING, compensation, gptq
 from mobilellm_lab.quantization.libraries.load import torchao
-from mobilellm_lab.reference import load_model
 
 GRIDS = [
     Grid(bits=bits, group_size=group_size, symmetric=symmetric)
@@ -32,11 +31,10 @@ def output_error(x: torch.Tensor, w: torch.Tensor, tensor: QTensor) -> float:
 
 
 @pytest.fixture(scope="module")
-def trained():
+def trained(text):
     """A trained layer's matrix and what it was multiplied with."""
-    found = load_model("text-deep")
-    seen = calibrate(found.model, calibration_data(found.task, sequences=8)).inputs
-    return {name: (found.model.get_submodule(name).weight.detach(), seen[name].gram) for name in seen if "." in name}
+    seen = calibrate(text.model, calibration_data(text.task, sequences=8)).inputs
+    return {name: (text.model.get_submodule(name).weight.detach(), seen[name].gram) for name in seen if "." in name}
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(5, 24), (16, 96)])

@@ -275,8 +275,8 @@ def test_mean_error_falls_with_bits_on_trained_weights(name, group):
         assert all(more < 0.5 * less for less, more in zip(errors, errors[1:], strict=False))
 
 
-def test_mean_error_falls_with_smaller_groups():
-    for w in (gaussian(), load_model("stories-deep").model.blocks[3].ffn.up.weight.detach()):
+def test_mean_error_falls_with_smaller_groups(stories):
+    for w in (gaussian(), stories.model.blocks[3].ffn.up.weight.detach()):
         for bits in BITS:
             errors = [relative_error(w, Grid(bits=bits, group_size=size)) for size in (TENSOR, CHANNEL, 64, 32, 16, 8)]
             assert errors == sorted(errors, reverse=True)

@@ -13,22 +13,11 @@ from mobilellm_lab.quantization.kv_cache import (
     answers_by_distance,
     loss_by_position,
 )
-from mobilellm_lab.reference import load_model
-from mobilellm_lab.tasks import make
+from mobilellm_lab.tasks import evaluate, make
 
 TINY = {"vocab_size": 61, "dim": 32, "n_layers": 3, "n_heads": 4, "n_kv_heads": 2, "hidden_dim": 88, "max_seq_len": 96}
 CONFIG = ModelConfig(**TINY)
 WAYS = [(bits, keys, symmetric) for bits in (8, 4, 2) for keys in KEYS for symmetric in (True, False)]
-
-
-@pytest.fixture(scope="module")
-def stories():
-    return load_model("stories-deep")
-
-
-@pytest.fixture(scope="module")
-def text():
-    return load_model("text-deep")
 
 
 def random_kv(length: int, *, config: ModelConfig = CONFIG, batch_size: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
@@ -137,9 +126,9 @@ def test_bytes_are_those_of_the_formula(bits, sharing):
         assert cache.nbytes == by_position + grid.nbytes((heads * (80 // BLOCK) * config.head_dim, BLOCK)) + recent
 
 
-def test_bytes_beside_the_float_cache():
+def test_bytes_beside_the_float_cache(text):
     """24 numbers of 4 bits and a scale are 14 bytes; as float32 they are 96, as float16 48."""
-    config = load_model("text-deep").model.config
+    config = text.model.config
     options = {"batch_size": 2, "max_len": 256}
     plain, half = KVCache(config, **options), KVCache(config, **options, dtype=torch.float16)
     assert (plain.nbytes, half.nbytes) == (plain.kv.nbytes, plain.kv.nbytes // 2)
@@ -210,8 +199,8 @@ def test_eight_bits_are_free_and_two_want_the_newest_keys_in_float(text):
     )
     assert by_position > 0.4 and by_channel < by_position / 2 and kivi < by_channel
     assert by_channel < delayed and by_position - delayed > 0.8 * (by_position - by_channel)
-    evaluation = text.task.evaluate(WithCache(text.model, bits=2), split="test", batches=1)
-    assert evaluation.loss_nats > text.task.evaluate(text.model, split="test", batches=1).loss_nats + 0.3
+    evaluation = evaluate(text.task, WithCache(text.model, bits=2), split="test", batches=1)
+    assert evaluation.loss_nats > evaluate(text.task, text.model, split="test", batches=1).loss_nats + 0.3
 
 
 def test_what_is_far_is_lost_first(stories):

@@ -24,7 +24,6 @@ from mobilellm_lab.quantization import (
     packed,
 )
 from mobilellm_lab.quantization.layers import hollow, packed_parts
-from mobilellm_lab.reference import load_model
 from tests.quantization.test_grid import CASES
 from tests.quantization.test_quantized import quantized
 
@@ -72,10 +71,9 @@ def test_a_packed_model_computes_and_generates_as_its_float_twin(kind, symmetric
 
 
 @pytest.mark.parametrize(("bits", "group"), [*((bits, 32) for bits in BITS), (4, TENSOR), (4, CHANNEL)])
-def test_a_trained_model_says_the_same_packed(bits, group):
-    reference = load_model("stories-deep")
-    q = quantized(reference.model, Grid(bits=bits, group_size=group))
-    prompt = reference.task.batch(0, 2, split="validation").tokens[:, :10]
+def test_a_trained_model_says_the_same_packed(bits, group, stories):
+    q = quantized(stories.model, Grid(bits=bits, group_size=group))
+    prompt = stories.task.batch(0, 2, split="validation").tokens[:, :10]
     assert words(packed(q), prompt, 8) == words(q.model, prompt, 8)
 
 
@@ -93,9 +91,9 @@ def test_what_is_not_quantized_stays_float(layers):
 
 
 @pytest.mark.parametrize("bits", BITS)
-def test_memory_is_the_packed_bytes_the_norms_and_the_positions(bits):
+def test_memory_is_the_packed_bytes_the_norms_and_the_positions(bits, stories):
     """And of a model whose vectors are few, really small."""
-    q = quantized(load_model("stories-deep").model, Grid(bits=bits))
+    q = quantized(stories.model, Grid(bits=bits))
     ours = packed(q)
     rest = sum(p.nbytes for p in q.model.parameters() if p.ndim == 1) + ours.cos.nbytes + ours.sin.nbytes
     assert in_memory(ours).bytes == sum(tensor.nbytes for tensor in q.tensors.values()) + rest

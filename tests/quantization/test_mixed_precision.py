@@ -11,7 +11,7 @@ from mobilellm_lab.checkpoints import fingerprint
 from mobilellm_lab.model import ModelConfig, Transformer
 from mobilellm_lab.quantization import Cost, Grid, assign, matrices, quantize, sensitivity
 from mobilellm_lab.reference import load_model
-from mobilellm_lab.tasks import make
+from mobilellm_lab.tasks import evaluate, make
 
 BITS = (2, 3, 4, 8)
 
@@ -103,10 +103,10 @@ def test_bits_by_sensitivity_beat_the_same_for_all_in_as_many_bytes():
     """On a trained model, sensitivities from validation sequences and losses on test sequences, at three bits."""
     found = load_model("student-tiny")
     model, asked = found.model, {"split": "test", "batches": 2}
-    before = found.task.evaluate(model, **asked).loss_nats
+    before = evaluate(found.task, model, **asked).loss_nats
 
     def loss_increase(grids) -> float:
-        return found.task.evaluate(quantize(model, grids, method="mse").model, **asked).loss_nats - before
+        return evaluate(found.task, quantize(model, grids, method="mse").model, **asked).loss_nats - before
 
     three = Grid(bits=3)
     budget = sum(three.nbytes(tuple(p.shape)) for p in matrices(model).values())

@@ -17,15 +17,10 @@ from mobilellm_lab.quantization import (
     rotate,
 )
 from mobilellm_lab.quantization.outliers import KINDS
-from mobilellm_lab.reference import load_model
+from mobilellm_lab.tasks import evaluate
 
 SHAPE = {"vocab_size": 20, "dim": 24, "n_layers": 2, "n_heads": 4, "n_kv_heads": 2, "hidden_dim": 32}
 SHAPES = [{}, {"ffn": "relu"}, {"tie_embeddings": False}, {"sharing": "immediate"}, {"embed_dim": 12}]
-
-
-@pytest.fixture(scope="module")
-def stories():
-    return load_model("stories-deep")
 
 
 def tokens() -> torch.Tensor:
@@ -48,7 +43,7 @@ def test_one_scale_for_the_matrix_breaks_and_one_per_row_survives(stories):
     planted = inject_outliers(stories.model, kind="weights", factor=64)
 
     def loss(model, group_size: int) -> float:
-        return stories.task.evaluate(quantize(model, Grid(group_size=group_size)).model, batches=1).loss_nats
+        return evaluate(stories.task, quantize(model, Grid(group_size=group_size)).model, batches=1).loss_nats
 
     assert loss(planted, TENSOR) > loss(stories.model, TENSOR) + 0.5
     assert loss(planted, CHANNEL) == pytest.approx(loss(stories.model, CHANNEL), abs=0.005)
@@ -59,9 +54,9 @@ def test_one_range_for_all_activations_breaks_and_a_rotation_cures(stories):
 
     def loss_increase(model, *, hadamard: bool = False) -> float:
         seen = calibrate(model, calibration_data(stories.task))
-        before = stories.task.evaluate(model, batches=1).loss_nats
+        before = evaluate(stories.task, model, batches=1).loss_nats
         with quantize_activations(model, 8, how="static", calibration=seen, hadamard=hadamard):
-            return stories.task.evaluate(model, batches=1).loss_nats - before
+            return evaluate(stories.task, model, batches=1).loss_nats - before
 
     broken = loss_increase(planted)
     assert broken > 5 * max(loss_increase(stories.model), 0.004)

@@ -24,21 +24,16 @@ from mobilellm_lab.quantization import (
 from mobilellm_lab.quantization.gptq import gptq
 from mobilellm_lab.quantization.ptq import CALIBRATED, quantizing
 from mobilellm_lab.reference import load_model
-
-
-@pytest.fixture(scope="module")
-def text():
-    found = load_model("text-deep")
-    return found, calibrate(found.model, calibration_data(found.task))
+from mobilellm_lab.tasks import evaluate
 
 
 def loss(found, model) -> float:
-    return found.task.evaluate(model, batches=1).loss_nats
+    return evaluate(found.task, model, batches=1).loss_nats
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_copy_lies_on_its_grids_and_the_model_is_untouched(text, method):
-    found, calibration = text
+def test_a_copy_lies_on_its_grids_and_the_model_is_untouched(seen_text, method):
+    found, calibration = seen_text
     before = fingerprint(found.model)
     q, again = (quantize(found.model, Grid(bits=3), method=method, calibration=calibration) for _ in range(2))
     assert fingerprint(found.model) == before
@@ -49,16 +44,16 @@ def test_a_copy_lies_on_its_grids_and_the_model_is_untouched(text, method):
 
 
 @pytest.mark.parametrize("layers", LAYERS)
-def test_only_the_chosen_layers_are_rounded(text, layers):
-    found, _ = text
+def test_only_the_chosen_layers_are_rounded(seen_text, layers):
+    found, _ = seen_text
     q = quantize(found.model, Grid(bits=4), layers=layers)
     assert set(q.tensors) == set(select(found.model, layers))
     same = {n for n, p in matrices(found.model).items() if torch.equal(p, q.model.get_parameter(n))}
     assert same == set(matrices(found.model)) - set(q.tensors)
 
 
-def test_a_dict_gives_each_matrix_its_own_grid(text):
-    found, _ = text
+def test_a_dict_gives_each_matrix_its_own_grid(seen_text):
+    found, _ = seen_text
     chosen = {"blocks.0.ffn.up.weight": Grid(bits=2), "blocks.1.ffn.down.weight": Grid(bits=8)}
     assert {name: t.grid for name, t in quantize(found.model, chosen).tensors.items()} == chosen
 
@@ -86,8 +81,8 @@ def test_compensation_beats_the_best_scales_without_it(name, group_size):
     assert loss(found, quantize(found.model, grid, method="gptq", calibration=seen).model) - start < 0.9 * scales
 
 
-def test_each_method_is_its_rounding_of_each_matrix(text):
-    found, calibration = text
+def test_each_method_is_its_rounding_of_each_matrix(seen_text):
+    found, calibration = seen_text
     grid, seen = Grid(bits=3), calibration.inputs
     quantized = {method: quantize(found.model, grid, method=method, calibration=calibration) for method in METHODS}
     for name, w in matrices(found.model).items():
@@ -102,8 +97,8 @@ def test_each_method_is_its_rounding_of_each_matrix(text):
             assert torch.equal(quantized[method].tensors[name].scale, tensor.scale)
 
 
-def test_step_by_step_yields_every_matrix_and_ends_in_the_same(text):
-    found, calibration = text
+def test_step_by_step_yields_every_matrix_and_ends_in_the_same(seen_text):
+    found, calibration = seen_text
     for method in METHODS:
         steps, names = quantizing(found.model, Grid(bits=2), method=method, calibration=calibration), []
         while True:
@@ -117,8 +112,8 @@ def test_step_by_step_yields_every_matrix_and_ends_in_the_same(text):
         assert fingerprint(q.model) == fingerprint(whole.model)
 
 
-def test_fewer_bits_lose_more_and_eight_lose_nothing(text):
-    found, _ = text
+def test_fewer_bits_lose_more_and_eight_lose_nothing(seen_text):
+    found, _ = seen_text
     loss_increases = [
         loss(found, quantize(found.model, Grid(bits=b)).model) - loss(found, found.model) for b in (8, 4, 3, 2)
     ]
@@ -126,8 +121,8 @@ def test_fewer_bits_lose_more_and_eight_lose_nothing(text):
     assert abs(loss_increases[0]) < 0.005 and loss_increases[-1] > 1
 
 
-def test_what_cannot_be_quantized_is_refused_by_name(text):
-    found, calibration = text
+def test_what_cannot_be_quantized_is_refused_by_name(seen_text):
+    found, calibration = seen_text
     with pytest.raises(ValueError, match="method='best'"):
         quantize(found.model, Grid(), method="best")
     with pytest.raises(ValueError, match="layers='norms'"):
@@ -145,8 +140,8 @@ def test_what_cannot_be_quantized_is_refused_by_name(text):
         quantize(other, Grid())
 
 
-def test_what_is_no_float_model_is_refused_by_name(text):
-    found, _ = text
+def test_what_is_no_float_model_is_refused_by_name(seen_text):
+    found, _ = seen_text
     q, unchecked = quantize(found.model, Grid(bits=4)), inspect.unwrap(quantizing)  # types are checked in tests only
     for arguments, words in (
         ((packed(q), Grid(bits=2)), "embed.weight is packed or converted already: give the float model"),

@@ -11,8 +11,7 @@ from mobilellm_lab.model import ModelConfig, Transformer, generate
 from mobilellm_lab.quantization import BITS, CHANNEL, TENSOR, Grid, QATRun, matrices, quantize, ste, torchao
 from mobilellm_lab.quantization.grid import SMALLEST_SCALE
 from mobilellm_lab.quantization.qat import FakeQuant
-from mobilellm_lab.reference import load_model
-from mobilellm_lab.tasks import make
+from mobilellm_lab.tasks import evaluate, make
 from mobilellm_lab.training import TrainConfig, _optimizers, train
 
 
@@ -144,11 +143,6 @@ def test_torchaos_qat_prepares_and_converts_to_the_same(bits, group_size):
     torch.testing.assert_close(box[0].weight.dequantize(), grid.fake(linear.weight.detach()), rtol=1e-5, atol=1e-6)
 
 
-@pytest.fixture(scope="module")
-def stories():
-    return load_model("stories-deep")
-
-
 def few_steps(found, bits: int | float, *, learned_step: bool = False) -> QATRun:
     options = {"learned_step": learned_step, "steps": 12, "batch_size": 8, "lr": 1e-3}
     run = QATRun(found.model, found.task, grid=Grid(bits=bits), **options)
@@ -162,7 +156,7 @@ def test_a_few_steps_win_back_most_of_what_rounding_loses(bits, learned_step, st
     before = fingerprint(stories.model)
 
     def loss(model) -> float:
-        return stories.task.evaluate(model, batches=1).loss_nats
+        return evaluate(stories.task, model, batches=1).loss_nats
 
     run = few_steps(stories, bits, learned_step=learned_step)
     trained, rounded = run.result(), quantize(stories.model, run.grid).model
@@ -182,7 +176,7 @@ def test_it_is_the_rounding_in_training_that_helps_not_the_training(stories):
     config = TrainConfig(optimizer="adamw", steps=12, batch_size=8, lr=1e-3, seed=run.seed)
     assert [step.step for step in train(without, stories.task, config)] == list(range(1, 13))
     trained, rounded, start = (
-        stories.task.evaluate(model, batches=1).loss_nats
+        evaluate(stories.task, model, batches=1).loss_nats
         for model in (run.result().model, quantize(without, run.grid).model, stories.model)
     )
     assert trained - start < 0.5 * (rounded - start)

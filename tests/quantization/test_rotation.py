@@ -11,6 +11,7 @@ from mobilellm_lab.model import ModelConfig, generate
 from mobilellm_lab.quantization import Grid, calibrate, calibration_data, hadamard, quantize, rotate
 from mobilellm_lab.quantization.rotation import rotation
 from mobilellm_lab.reference import load_model
+from mobilellm_lab.tasks import evaluate
 
 CONFIG = ModelConfig(vocab_size=20, dim=24, n_layers=2, n_heads=4, n_kv_heads=2, hidden_dim=36, max_seq_len=64)
 EVERY = SHAPES | {"no Hadamard matrix of this width": {"dim": 20, "n_heads": 2, "n_kv_heads": 1}}
@@ -76,15 +77,14 @@ def test_a_tied_head_becomes_a_matrix_of_its_own_and_a_factorised_one_does_not()
 
 
 @torch.no_grad()
-def test_an_outlier_of_the_stream_is_spread_over_all_channels():
+def test_an_outlier_of_the_stream_is_spread_over_all_channels(stories):
     """A channel of a norm's gains made 50 times larger, its columns as much smaller; seen before and after."""
-    found = load_model("stories-deep")
-    model = rotate(found.model)  # gains of 1
+    model = rotate(stories.model)  # gains of 1
     for block in model.blocks:
         block.attention_norm.weight[7] *= 50
         block.attention.qkv.weight[:, 7] /= 50
     before, after = (
-        calibrate(m, calibration_data(found.task, sequences=2)).inputs["blocks.3.attention.qkv"]
+        calibrate(m, calibration_data(stories.task, sequences=2)).inputs["blocks.3.attention.qkv"]
         for m in (model, rotate(model))
     )
 
@@ -93,15 +93,14 @@ def test_an_outlier_of_the_stream_is_spread_over_all_channels():
     assert after.max() < 3 * after.median()
 
 
-def test_a_rotated_model_is_quantized_as_any_other():
-    found = load_model("stories-deep")
-    turned = rotate(found.model)
-    seen = calibrate(turned, calibration_data(found.task))
-    before = found.task.evaluate(found.model, batches=1).loss_nats
+def test_a_rotated_model_is_quantized_as_any_other(stories):
+    turned = rotate(stories.model)
+    seen = calibrate(turned, calibration_data(stories.task))
+    before = evaluate(stories.task, stories.model, batches=1).loss_nats
     for method in ("rtn", "mse", "gptq", "awq"):
         q = quantize(turned, Grid(bits=4), method=method, calibration=seen)
         assert "head.weight" in q.tensors
-        assert found.task.evaluate(q.model, batches=1).loss_nats == pytest.approx(before, abs=0.02)
+        assert evaluate(stories.task, q.model, batches=1).loss_nats == pytest.approx(before, abs=0.02)
 
 
 def test_what_cannot_be_rotated_is_refused_by_name():

@@ -4,11 +4,13 @@ import json
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from itertools import product
 
 import pytest
 
 from mobilellm_lab import checkpoints
+from mobilellm_lab.arms import missing, run_plan
 from mobilellm_lab.model import ModelConfig, Transformer
 from mobilellm_lab.quantization.grid import CHANNEL, TENSOR
 from mobilellm_lab.quantization.study import fragility
@@ -121,13 +123,13 @@ def test_a_plan_is_carried_out_once_and_goes_on_where_it_was(folder, tmp_path, m
     small = [replace(arm, recipe=replace(arm.recipe, budget=5_000, depth=1, steps=1)) for arm in fragility.arms()[:1]]
     monkeypatch.setattr(plans, "plan", lambda: items)
     monkeypatch.setattr(fragility, "arms", lambda: small)
-    store = Store(tmp_path / "sweep.jsonl")
-    assert plans.missing_rows(store) == 4 + 3 + 3
+    store, run = Store(tmp_path / "sweep.jsonl"), partial(plans.make_row, folder=folder)
+    assert missing(plans.everything(), store) == 4 + 3 + 3
     with ThreadPoolExecutor(1) as executor:
-        done = list(plans.run_plan(store=store, executor=executor, folder=folder))
-        assert len(done) == 10 and plans.missing_rows(store) == 0
+        done = list(run_plan(run, plans.everything(), store=store, executor=executor))
+        assert len(done) == 10 and missing(plans.everything(), store) == 0
         again = Store(store.path)
-        assert list(plans.run_plan(store=again, executor=executor, folder=folder)) == []
+        assert list(run_plan(run, plans.everything(), store=again, executor=executor)) == []
     for item in items:
         assert again[item]["recipe"] == as_stored(item)
 

@@ -5,31 +5,21 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from mobilellm_lab import constraints, deep_narrow, metrics, quantization
+from mobilellm_lab import cli
 from mobilellm_lab.arms import Arm
-from mobilellm_lab.quantization.study import fragility, sweep_qat
-from mobilellm_lab.quantization.study.sweep import plan
-from mobilellm_lab.reference import SWEEPS, open_sweep
+from mobilellm_lab.reference import open_sweep, sweep_names
 from mobilellm_lab.sweeps import Store
 
 FILE = Path(__file__).with_name("keys.json")
 
 
-def _runs(arms: list[Arm], store: Store) -> list:
-    return [recipe for arm in arms for recipe in (*arm.candidates(), *arm.reported(store))]
-
-
-PLANS = {  # sweep: the recipes of its rows, given its store
-    "deep_narrow": lambda store: _runs(deep_narrow.arms(), store),
-    "deep_narrow_cost": lambda store: deep_narrow.costs(),
-    "constraints": lambda store: constraints.points(),
-    "constraints_machine": lambda store: constraints.probe_plans(),
-    "metrics": lambda store: metrics.recipes(),
-    "metrics_lies": lambda store: metrics.pitfall_trials(),
-    "quantization": lambda store: [*plan(), *_runs(fragility.arms(), store)],
-    "quantization_qat": lambda store: _runs(sweep_qat.arms(), store),
-    "quantization_speed": lambda store: quantization.speed_recipes(),
-}
+def planned(name: str, store: Store) -> list:
+    """The recipes of a sweep's rows, as its chapter declares it; arms have chosen their rates in the store."""
+    groups = (
+        (*item.candidates(), *item.reported(store)) if isinstance(item, Arm) else (item,)
+        for item in cli.declared(name).plan()
+    )
+    return [recipe for group in groups for recipe in group]
 
 
 def digest(keys: Iterable[str]) -> dict:
@@ -39,5 +29,5 @@ def digest(keys: Iterable[str]) -> dict:
 
 
 if __name__ == "__main__":
-    digests = {name: digest(open_sweep(name).rows) for name in SWEEPS}
+    digests = {name: digest(open_sweep(name).rows) for name in sweep_names()}
     FILE.write_text(json.dumps(digests, indent=1) + "\n", encoding="utf-8")

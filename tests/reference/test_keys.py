@@ -8,15 +8,15 @@ from dataclasses import asdict, fields, is_dataclass, make_dataclass, replace
 from functools import cache
 
 import pytest
-from reference.keys import FILE, PLANS, digest
+from reference.keys import FILE, digest, planned
 
 import mobilellm_lab
-from mobilellm_lab import checkpoints, deep_narrow
+from mobilellm_lab import checkpoints, cli, deep_narrow
 from mobilellm_lab.deep_narrow.sweep import band, training
 from mobilellm_lab.model import ModelConfig, Transformer
 from mobilellm_lab.quantization import Grid, load_quantized, quantize, save_quantized
 from mobilellm_lab.quantization.study.sweep import distances
-from mobilellm_lab.reference import MODELS, SWEEPS, load_model, open_sweep
+from mobilellm_lab.reference import MODELS, load_model, open_sweep, sweep_names
 from mobilellm_lab.reference.making import finished, make_model
 from mobilellm_lab.stored import added
 from mobilellm_lab.sweeps import key
@@ -61,7 +61,7 @@ def grown(monkeypatch) -> frozenset[type]:
 
 
 def test_every_store_has_a_plan():
-    assert set(PLANS) == set(SWEEPS) and set(DIGESTS) <= set(SWEEPS)
+    assert set(cli.SWEEPS) == set(sweep_names()) and set(DIGESTS) <= set(cli.SWEEPS)
 
 
 @pytest.mark.parametrize("name", DIGESTS)
@@ -69,22 +69,21 @@ def test_the_keys_are_those_of_before(name):
     assert digest(open_sweep(name).rows) == DIGESTS[name], "rows were made on purpose? python tests/reference/keys.py"
 
 
-@pytest.mark.parametrize("name", PLANS)
+@pytest.mark.parametrize("name", cli.SWEEPS)
 def test_the_plan_of_today_gives_exactly_the_stored_keys(name):
     store = open_sweep(name)
-    planned = PLANS[name](store)
-    found = {key(recipe) for recipe in planned}
+    found = {key(recipe) for recipe in planned(name, store)}
     assert found and found == set(store.rows), f"delete rows left over, type `mobilellm-lab sweep {name}` for the rest"
 
 
-@pytest.mark.parametrize("name", PLANS)
+@pytest.mark.parametrize("name", cli.SWEEPS)
 def test_with_a_new_field_in_every_class_every_row_is_found_again(name, grown):
     store = open_sweep(name)
-    planned = PLANS[name](store)
-    assert set().union(*map(kinds, planned)) <= grown
-    assert all(asdict(recipe)["novelty"] == 0 for recipe in planned)
-    assert {key(recipe) for recipe in planned} == set(store.rows)
-    assert not {key(replace(recipe, novelty=1)) for recipe in planned} & set(store.rows)
+    recipes = planned(name, store)
+    assert set().union(*map(kinds, recipes)) <= grown
+    assert all(asdict(recipe)["novelty"] == 0 for recipe in recipes)
+    assert {key(recipe) for recipe in recipes} == set(store.rows)
+    assert not {key(replace(recipe, novelty=1)) for recipe in recipes} & set(store.rows)
 
 
 def test_rows_are_set_beside_a_recipe_with_a_new_field_as_before(request):
@@ -99,7 +98,7 @@ def test_rows_are_set_beside_a_recipe_with_a_new_field_as_before(request):
 
 def test_a_new_field_inside_a_recipe_counts_once_it_is_set(grown):
     store = open_sweep("deep_narrow_cost")
-    for cost in PLANS["deep_narrow_cost"](store):
+    for cost in planned("deep_narrow_cost", store):
         assert cost in store and replace(cost, config=replace(cost.config, novelty=1)) not in store
 
 

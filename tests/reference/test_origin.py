@@ -2,7 +2,7 @@
 
 import pytest
 
-from mobilellm_lab.reference import SWEEPS, open_sweep, origin
+from mobilellm_lab.reference import open_sweep, origin, sweep_names
 from mobilellm_lab.sweeps import Store
 
 MADE = {
@@ -21,7 +21,7 @@ def stored(tmp_path, *changes: dict) -> Store:
     return store
 
 
-@pytest.mark.parametrize("name", SWEEPS)
+@pytest.mark.parametrize("name", sweep_names())
 def test_every_stored_sweep_says_where_it_comes_from(name):
     made = origin(open_sweep(name))
     assert made.rows == len(open_sweep(name).rows) and made.threads[0] == 1

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from mobilellm_lab.deep_narrow.evidence import reported
 from mobilellm_lab.deep_narrow.figures.replay import shells_arms
-from mobilellm_lab.reference import SWEEPS, open_sweep
+from mobilellm_lab.deep_narrow.study.evidence import reported
+from mobilellm_lab.reference import open_sweep, sweep_names
 from tests.site.pages import DESK, PHONE, watched
 from tests.site.visits import SILENT, TOO_WIDE
 
@@ -39,7 +39,7 @@ def test_first_page_shows_the_stored_numbers(site):
     one, four = (100 * runs[runs["depth"] == depth]["score"].median() for depth in (1, 4))
     text = re.sub("<[^>]+>", "", (site / "book" / "intro.html").read_text(encoding="utf-8"))
     assert f"{one:.0f} → {four:.0f} %" in text
-    assert f"{sum(len(open_sweep(name).rows) for name in SWEEPS)} measurements" in text
+    assert f"{sum(len(open_sweep(name).rows) for name in sweep_names())} measurements" in text
 
 
 @pytest.mark.parametrize(("word", "where"), [("phone", "book/intro.html"), ("perplexity", "book/glossary.html")])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from mobilellm_lab.tasks import make
+from mobilellm_lab.tasks import evaluate, make
 from mobilellm_lab.tasks.shells import Shells, composition_table, permutations
 
 GROUPS = {"S2": (2, False, 2), "S3": (3, False, 6), "A3": (3, True, 3), "S4": (4, False, 24), "A4": (4, True, 12)}
@@ -130,7 +130,7 @@ def test_holding_out_changes_training_sequences_only():
 
 def test_the_truth_scores_one():
     task = Shells(hold_out=True)
-    found = task.evaluate(oracle(task), batches=2, batch_size=32)
+    found = evaluate(task, oracle(task), batches=2, batch_size=32)
     assert found.loss_nats == pytest.approx(0, abs=1e-6)
     assert found.floor_nats == 0
     assert found.scores == {
@@ -143,13 +143,13 @@ def test_the_truth_scores_one():
 def test_guessing_scores_a_sixth():
     task = Shells()
     uniform = Answering(6, lambda tokens: torch.zeros(*tokens.shape, 6))
-    found = task.evaluate(uniform)
+    found = evaluate(task, uniform)
     assert found.loss_nats == pytest.approx(np.log(6), abs=1e-5)
     assert found.scores["accuracy"] == pytest.approx(1 / 6, abs=0.02)
     assert set(found.scores) == {"accuracy", "accuracy at the last position"}
     always_home = Answering(6, torch.zeros_like)
-    assert task.evaluate(always_home).scores["accuracy"] == pytest.approx(1 / 6, abs=0.02)
-    assert task.evaluate(always_home).loss_nats == pytest.approx(100 * 5 / 6, rel=0.03)
+    assert evaluate(task, always_home).scores["accuracy"] == pytest.approx(1 / 6, abs=0.02)
+    assert evaluate(task, always_home).loss_nats == pytest.approx(100 * 5 / 6, rel=0.03)
 
 
 def test_scores_count_the_positions_they_name():
@@ -165,9 +165,9 @@ def test_scores_count_the_positions_they_name():
         step = torch.cat((torch.zeros_like(tokens[:, :1]), tokens.diff(dim=1) % 6), 1)
         return torch.where(step == 1, right, (right + 1) % 6)
 
-    found = task.evaluate(Answering(6, last), batches=1, batch_size=64).scores
+    found = evaluate(task, Answering(6, last), batches=1, batch_size=64).scores
     assert found["accuracy"] == pytest.approx(1 / 12) and found["accuracy at the last position"] == 1
-    found = task.evaluate(Answering(6, unseen), batches=1, batch_size=64).scores
+    found = evaluate(task, Answering(6, unseen), batches=1, batch_size=64).scores
     assert found["accuracy at unseen pairs"] == 1
     assert found["accuracy"] == pytest.approx(11 / 12 / 6, abs=0.03)
     assert found["accuracy at the last position"] < 0.4
@@ -181,9 +181,9 @@ def test_skip_leaves_the_first_positions_out():
         right = truth.answer(tokens)
         return torch.where(torch.arange(tokens.shape[1]) < 12, right, (right + 1) % 6)
 
-    whole = task.evaluate(Answering(6, early), batches=1, batch_size=32, seq_len=24)
-    beyond = task.evaluate(Answering(6, early), batches=1, batch_size=32, seq_len=24, skip=12)
-    nearly = task.evaluate(Answering(6, early), batches=1, batch_size=32, seq_len=24, skip=6)
+    whole = evaluate(task, Answering(6, early), batches=1, batch_size=32, seq_len=24)
+    beyond = evaluate(task, Answering(6, early), batches=1, batch_size=32, seq_len=24, skip=12)
+    nearly = evaluate(task, Answering(6, early), batches=1, batch_size=32, seq_len=24, skip=6)
     assert [e.scores["accuracy"] for e in (whole, beyond, nearly)] == pytest.approx([1 / 2, 0, 1 / 3])
     assert beyond.scores["accuracy at unseen pairs"] == 0 < nearly.scores["accuracy at unseen pairs"]
     assert beyond.loss_nats == pytest.approx(100, rel=1e-4)
@@ -191,9 +191,9 @@ def test_skip_leaves_the_first_positions_out():
 
 def test_more_batches_are_more_sequences():
     task = Shells()
-    one, four = (task.evaluate(Answering(6, torch.zeros_like), batches=n, batch_size=64) for n in (1, 4))
+    one, four = (evaluate(task, Answering(6, torch.zeros_like), batches=n, batch_size=64) for n in (1, 4))
     assert one.scores["accuracy"] != four.scores["accuracy"]
-    same = task.evaluate(Answering(6, torch.zeros_like), batches=1, batch_size=256)
+    same = evaluate(task, Answering(6, torch.zeros_like), batches=1, batch_size=256)
     assert same.scores["accuracy"] == pytest.approx(four.scores["accuracy"])
     assert same.loss_nats == pytest.approx(four.loss_nats, rel=1e-5)
 
@@ -230,7 +230,7 @@ def test_impossible_games_are_refused(options, message):
 def test_empty_requests_are_refused():
     task = Shells()
     with pytest.raises(ValueError, match="batches=0"):
-        task.evaluate(oracle(task), batches=0)
+        evaluate(task, oracle(task), batches=0)
     with pytest.raises(ValueError, match="split='dev'"):
         task.batch(0, 1, split="dev")
     with pytest.raises(ValueError, match="seed=-1"):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from mobilellm_lab.model import ModelConfig, Transformer
-from mobilellm_lab.tasks import IGNORE, NAMES, Batch, Evaluation, Task, make
+from mobilellm_lab.tasks import IGNORE, NAMES, Batch, Evaluation, Task, evaluate, make
 
 OPTIONS = {"shells": {}, "stories": {}, "text": {"seq_len": 128}}
 
@@ -75,14 +75,40 @@ def test_the_splits_share_no_sequence(name):
 def test_evaluation_names_its_headline_and_leaves_the_model_alone(task):
     model = tiny(task)
     before = [p.clone() for p in model.parameters()]
-    found = task.evaluate(model, batches=1, batch_size=8)
+    found = evaluate(task, model, batches=1, batch_size=8)
     assert isinstance(found, Evaluation) and found.loss_nats > 0
     assert task.headline in found.scores
     assert found.floor_nats is None or found.floor_nats < found.loss_nats
-    assert found == task.evaluate(model, batches=1, batch_size=8)
-    assert found != task.evaluate(model, split="test", batches=1, batch_size=8)
+    assert found == evaluate(task, model, batches=1, batch_size=8)
+    assert found != evaluate(task, model, split="test", batches=1, batch_size=8)
     assert all(p.grad is None for p in model.parameters())
     assert all(torch.equal(p, q) for p, q in zip(before, model.parameters(), strict=True))
+
+
+def test_an_evaluation_comes_batch_by_batch_and_each_is_that_of_so_many(task):
+    model = tiny(task)
+    found = list(task.evaluate(model, split="test", batches=3, batch_size=8, drawn=True))
+    assert [len(evaluation.losses) for evaluation in found] == [1, 2, 3]
+    for n, evaluation in enumerate(found, 1):
+        batch = task.batch(n - 1, 8, split="test")
+        assert torch.equal(evaluation.likeliest, model(batch.tokens).argmax(-1))
+        assert evaluation == evaluate(task, model, split="test", batches=n, batch_size=8, drawn=True)
+        assert evaluation.loss_nats == pytest.approx(sum(evaluation.losses) / n, abs=1e-12)
+    assert len({evaluation.scores[task.headline] for evaluation in found}) > 1
+
+
+def test_an_evaluation_can_be_left_after_any_batch(task):
+    seen = []
+
+    def watch(tokens):
+        seen.append(tokens)
+        return model(tokens)
+
+    model = tiny(task)
+    watch.embed = model.embed
+    for _ in task.evaluate(watch, batches=3, batch_size=8):
+        break
+    assert len(seen) == 1 and not torch.is_inference_mode_enabled()
 
 
 def test_show_is_a_few_lines_and_repeats(task):

@@ -11,7 +11,7 @@ import torch
 from tokenizers import Tokenizer
 
 from mobilellm_lab.model import ModelConfig, Transformer
-from mobilellm_lab.tasks import make
+from mobilellm_lab.tasks import evaluate, make
 from mobilellm_lab.tasks.text import Text, python_reference, train_bpe
 
 WORDS = "the quick brown fox jumps over a lazy dog while naïve cafés sell 東 tea – ".split()
@@ -110,7 +110,7 @@ def test_training_sequences_begin_everywhere(letter):
 def test_bits_per_byte_by_hand(letter, options):
     task = Text(path=str(letter), seq_len=16, **options)
     logits = torch.randn(task.vocab_size, task.vocab_size, generator=torch.Generator().manual_seed(0))
-    result = task.evaluate(Bigrams(logits), batches=1000, batch_size=7)
+    result = evaluate(task, Bigrams(logits), batches=1000, batch_size=7)
     part = task._parts["validation"]
     covered = (len(part) - 1) // 16 * 16  # the rest is shorter than a sequence
     nats = -logits.log_softmax(-1)[part[:covered], part[1 : covered + 1]].double()
@@ -124,7 +124,7 @@ def test_bits_per_byte_by_hand(letter, options):
 
 def test_a_uniform_model_costs_eight_bits_per_byte():
     task = Text()
-    result = task.evaluate(Bigrams(torch.zeros(256, 256)))
+    result = evaluate(task, Bigrams(torch.zeros(256, 256)))
     assert result.scores["bits_per_byte"] == pytest.approx(8) and result.loss_nats == pytest.approx(math.log(256))
 
 
@@ -136,7 +136,7 @@ def test_an_evaluation_of_part_of_the_text_is_spread_over_it(letter):
         return torch.zeros(*tokens.shape, 256)
 
     spy.embed = SimpleNamespace(weight=torch.zeros(1))
-    task.evaluate(spy, batches=2, batch_size=3)
+    evaluate(task, spy, batches=2, batch_size=3)
     rows = torch.cat(seen)
     pieces = task._parts["validation"].tobytes()
     starts = [pieces.find(row.numpy().tobytes()) // 8 for row in rows]
@@ -149,7 +149,7 @@ def test_bigrams_of_the_training_part_beat_letters_on_the_validation_part():
     counts = np.full((256, 256), 0.1)
     np.add.at(counts, (task._parts["train"][:-1], task._parts["train"][1:]), 1)
     letters = np.tile(counts.sum(0), (256, 1))
-    two, one = (task.evaluate(Bigrams(torch.from_numpy(np.log(c)))).scores["bits_per_byte"] for c in (counts, letters))
+    two, one = (evaluate(task, Bigrams(torch.from_numpy(np.log(c)))).scores["bits_per_byte"] for c in (counts, letters))
     assert two < one - 0.5 and 2 < two < 5
 
 
@@ -209,9 +209,9 @@ def test_empty_requests_are_refused():
     with pytest.raises(ValueError, match="seq_len=30000"):
         task.batch(0, 1, split="test", seq_len=30_000)
     with pytest.raises(ValueError, match="batches=0"):
-        task.evaluate(Bigrams(torch.zeros(256, 256)), batches=0)
+        evaluate(task, Bigrams(torch.zeros(256, 256)), batches=0)
     with pytest.raises(ValueError, match="split='dev'"):
-        task.evaluate(Bigrams(torch.zeros(256, 256)), split="dev")
+        evaluate(task, Bigrams(torch.zeros(256, 256)), split="dev")
 
 
 def hub(monkeypatch, answer):

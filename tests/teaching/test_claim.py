@@ -4,13 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from mobilellm_lab.reference import SWEEPS, open_sweep, origin
+from mobilellm_lab.reference import open_sweep, origin, sweep_names
 from mobilellm_lab.teaching import Claim, Claims, Evidence, Verdict
+
+SWEEPS = sweep_names()
 
 
 def evidence() -> Evidence:
     """Holds, by definition."""
-    return Evidence(verdict=Verdict.HOLDS, numbers={"score": "0.61"})
+    return Evidence(verdict=Verdict.HOLDS, finding="It reaches 0.61.")
 
 
 FIELDS = {
@@ -18,10 +20,8 @@ FIELDS = {
     "said": "A toy is *better* than a < b.",
     "source": "the article, section 9",
     "verdict": Verdict.HOLDS,
-    "finding": "It reaches {score}.",
     "flips": "never.",
     "evidence": evidence,
-    "command": "toy()",
 }
 TOY = Claim(**FIELDS)
 QUOTED = Claim(
@@ -31,21 +31,22 @@ QUOTED = Claim(
     verdict=Verdict.ONLY_QUOTED,
     finding="It reports 44.8.",
     flips="if measured.",
-    evidence=None,
 )
 
 
-def holding(verdict: Verdict, **numbers: str):
+def saying(verdict: Verdict, finding: str = "Well.", flips: str = ""):
     def found(*stores) -> Evidence:
         """By definition."""
-        return Evidence(verdict=verdict, numbers=numbers)
+        return Evidence(verdict=verdict, finding=finding, flips=flips)
 
     return found
 
 
-def test_numbers_take_their_places_in_finding_and_flips():
+def test_the_evidence_says_what_was_found_and_may_say_when_it_would_turn():
     assert TOY.words() == ("It reaches 0.61.", "never.")
-    assert replace(TOY, finding="Well.", flips="below {score}.").words() == ("Well.", "below 0.61.")
+    turning = replace(TOY, flips="", evidence=saying(Verdict.HOLDS, "Well.", "below 0.61."))
+    assert turning.words() == ("Well.", "below 0.61.")
+    assert QUOTED.words() == ("It reports 44.8.", "if measured.")
 
 
 def test_the_evidence_is_given_exactly_the_stores_that_the_claim_names():
@@ -64,19 +65,25 @@ def test_the_evidence_is_given_exactly_the_stores_that_the_claim_names():
 
 
 def test_a_stale_verdict_is_not_shown():
-    stale = replace(TOY, evidence=holding(Verdict.DOES_NOT_HOLD, score="0.2"))
+    stale = replace(TOY, evidence=saying(Verdict.DOES_NOT_HOLD))
     for show in (stale.words, stale.card, Claims([stale])._repr_html_):
-        with pytest.raises(ValueError, match=r"'toy'.*'holds'.*now says 'does not hold'.*toy\(\)"):
+        with pytest.raises(ValueError, match=r"'toy'.*'holds'.*now says 'does not hold'.*found\(\)"):
             show()
 
 
 @pytest.mark.parametrize(
-    "finding, message",
-    [("It reaches {score} of {all}.", r"no number for \['all'\]"), ("It is good.", r"\['score'\] are in no sentence")],
+    ("change", "message"),
+    [
+        ({"evidence": saying(Verdict.HOLDS, " ")}, "finding is empty"),
+        ({"flips": ""}, "flips stands in the claim or in its evidence"),
+        ({"evidence": saying(Verdict.HOLDS, flips="twice.")}, "flips stands in the claim or in its evidence"),
+    ],
 )
-def test_placeholders_and_numbers_match(finding, message):
+def test_both_sentences_are_said_once(change, message):
     with pytest.raises(ValueError, match=message):
-        replace(TOY, finding=finding).card()
+        replace(TOY, **change).card()
+    with pytest.raises(ValueError, match="finding is empty"):
+        replace(QUOTED, finding="").card()
 
 
 @pytest.mark.parametrize(
@@ -84,13 +91,11 @@ def test_placeholders_and_numbers_match(finding, message):
     [
         ({"said": " "}, "said is empty"),
         ({"source": ""}, "source is empty"),
-        ({"finding": ""}, "finding is empty"),
-        ({"flips": ""}, "flips is empty"),
+        ({"finding": "It is good."}, "the evidence says what was found"),
         ({"condition": "it rains"}, "`holds when` needs one"),
         ({"verdict": Verdict.HOLDS_WHEN}, "`holds when` needs one"),
-        ({"data": ("weather",)}, r"data=\['weather'\]: choose from deep_narrow"),
+        ({"data": ("weather",)}, r"data=\['weather'\]: choose from constraints"),
         ({"evidence": None}, "bind it to data, or call it only quoted"),
-        ({"command": ""}, "no evidence or no command"),
         ({"evidence": lambda: evidence()}, "no docstring"),
         ({"verdict": Verdict.ONLY_QUOTED}, "give it a verdict of our own"),
     ],
@@ -109,7 +114,16 @@ def test_what_is_only_quoted_says_where_it_stands(source):
 
 def test_a_card_shows_everything_and_escapes_it():
     html = TOY.card()
-    for text in ("<em>better</em>", "a &lt; b", "section 9", ">holds<", "0.61", "never.", "Holds, by", "<code>toy()"):
+    for text in (
+        "<em>better</em>",
+        "a &lt; b",
+        "section 9",
+        ">holds<",
+        "0.61",
+        "never.",
+        "Holds, by",
+        "test_claim.evidence()</code>",
+    ):
         assert text in html, text
     assert "As reported:" in QUOTED.card() and "44.8" in QUOTED.card() and "not measured here" in QUOTED.card()
     assert "<details>" not in QUOTED.card()  # no rule where nothing is derived
@@ -118,15 +132,8 @@ def test_a_card_shows_everything_and_escapes_it():
 def test_every_verdict_differs_in_word_shape_and_colour():
     shown = [
         TOY.card(),
-        replace(TOY, verdict=Verdict.DOES_NOT_HOLD, evidence=holding(Verdict.DOES_NOT_HOLD, score="1")).card(),
-        Claim(
-            **FIELDS
-            | {
-                "verdict": Verdict.HOLDS_WHEN,
-                "condition": "it rains.",
-                "evidence": holding(Verdict.HOLDS_WHEN, score="1"),
-            }
-        ).card(),
+        replace(TOY, verdict=Verdict.DOES_NOT_HOLD, evidence=saying(Verdict.DOES_NOT_HOLD)).card(),
+        replace(TOY, verdict=Verdict.HOLDS_WHEN, condition="it rains.", evidence=saying(Verdict.HOLDS_WHEN)).card(),
         QUOTED.card(),
     ]
     assert "it rains." in shown[2]
@@ -136,7 +143,7 @@ def test_every_verdict_differs_in_word_shape_and_colour():
 
 
 def test_a_list_shows_the_origin_of_each_data_file_once():
-    read = Claim(**FIELDS | {"data": SWEEPS[:1], "evidence": holding(Verdict.HOLDS, score="1")})
+    read = Claim(**FIELDS | {"data": SWEEPS[:1], "evidence": saying(Verdict.HOLDS)})
     html = Claims([read, replace(read, name="again"), QUOTED])._repr_html_()
     assert html.count("<li ") == 3
     assert html.count(str(origin(open_sweep(SWEEPS[0])).machines[0])) == 1
@@ -151,8 +158,3 @@ def test_claims_are_chosen_by_where_they_are_said():
         claims.of("book")
     with pytest.raises(ValueError, match=r"named twice: \['toy'\]"):
         Claims([TOY, TOY])
-
-
-def test_evidence_cannot_be_changed_afterwards():
-    with pytest.raises(TypeError):
-        evidence().numbers["score"] = "1"

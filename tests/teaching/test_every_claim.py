@@ -55,7 +55,7 @@ def test_there_are_claims():
 def test_the_verdict_follows_from_the_evidence(claim: Claim):
     assert claim.derive().verdict is claim.verdict
     for text in claim.words():
-        assert text.strip().endswith(".") and "{" not in text
+        assert text.strip().endswith(".") and "{" not in text and "nan" not in text.split()
     assert claim.card()
 
 
@@ -63,12 +63,11 @@ def test_the_verdict_follows_from_the_evidence(claim: Claim):
 def test_the_command_is_the_one_that_made_the_data(claim: Claim):
     assert all((FOLDER / f"{name}.jsonl").is_file() for name in claim.data)
     if claim.data:
-        commands = [command for name in claim.data for command in origin(open_sweep(name)).commands]
-        assert claim.command == " and ".join(commands)
+        assert list(claim.commands) == [made for name in claim.data for made in origin(open_sweep(name)).commands]
     elif claim.verdict is not Verdict.ONLY_QUOTED:
-        module, function = claim.command.removesuffix("()").rsplit(".", 1)
-        found = getattr(importlib.import_module(module), function)()
-        assert found.verdict is claim.verdict and found.numbers.keys() == claim.derive().numbers.keys()
+        (command,) = claim.commands
+        module, function = command.removesuffix("()").rsplit(".", 1)
+        assert getattr(importlib.import_module(module), function) is claim.evidence
 
 
 @pytest.mark.parametrize("claim", [param for param in CLAIMS if param.values[0].data])

@@ -1,5 +1,8 @@
 """Chapter 1 judged: its claims, each with the rule behind its verdict."""
 
-from mobilellm_lab.constraints.claims.statements import CLAIMS
+from mobilellm_lab.constraints.claims import article, bytes_read, motivation
+from mobilellm_lab.teaching.claim import Claims
+
+CLAIMS = Claims((*article.CLAIMS, *motivation.CLAIMS, *bytes_read.CLAIMS))
 
 __all__ = ["CLAIMS"]

@@ -1,13 +1,9 @@
 """Exercise: how large the KV cache grows, and what layers that look back only a little way save."""
 
-from collections.abc import Callable
 from functools import partial
 
 from mobilellm_lab import zoo
-from mobilellm_lab.teaching.exercise import Exercise, Wrong
-from mobilellm_lab.teaching.slips import equal, numbers, why
-
-NAMES = ("n_global", "n_local", "window", "n_kv_heads", "head_dim", "context", "size")
+from mobilellm_lab.teaching.by_example import another, by_example
 
 
 def _cache_bytes_stub(n_global, n_local, window, n_kv_heads, head_dim, context, size):
@@ -42,66 +38,61 @@ def _size(
     return kinds * kept * (heads if head else 1) * width * size / unit
 
 
-_SLIPS = {
+_MISTAKES = {
     "keys without values": (
-        {"kinds": 1},
+        partial(_size, kinds=1),
         "Your cache is half as large. It keeps two vectors for each head and position: a key and a value.",
     ),
     "no window at all": (
-        {"local": "all"},
+        partial(_size, local="all"),
         "You let the local layers keep every position. Beyond their window they forget the oldest.",
     ),
     "a window in every layer": (
-        {"everywhere": True},
+        partial(_size, everywhere=True),
         "You gave the global layers a window too. They keep all `context` positions, or nothing far away could be "
         "found.",
     ),
     "the window before it is full": (
-        {"local": "always"},
+        partial(_size, local="always"),
         "In a short conversation a local layer holds fewer positions than its window: `min(window, context)`.",
     ),
     "forgets the local layers": (
-        {"local": "none"},
+        partial(_size, local="none"),
         "You counted the global layers only. Local layers keep a cache as well, of up to `window` positions.",
     ),
     "one head": (
-        {"head": 0},
+        partial(_size, head=0),
         "You counted a single head. Each of the `n_kv_heads` keeps its own keys and values.",
     ),
     "bits for bytes": (
-        {"unit": 8},
+        partial(_size, unit=8),
         "You divided by 8, but `size` is in bytes already.",
     ),
     "mebibytes": (
-        {"unit": 2**20},
+        partial(_size, unit=2**20),
         "You returned MiB. Return bytes, and let whoever prints them choose the unit.",
     ),
 }
 
 
-def _inspect_cache_bytes(answer: Callable) -> str:
+def _cases():
     pro = zoo.SHAPES["MobileLLM-Pro"].config
     published = [
         (n_global, pro.n_layers - n_global, 512, pro.n_kv_heads, pro.head_dim, 8000, 1)
         for n_global in (pro.n_layers, 9)
     ]
-    cases = [(2, 6, 128, 3, 64, 1000, 2), (3, 5, 512, 4, 32, 200, 2), (0, 7, 64, 2, 48, 4096, 0.5), *published]
-    found = numbers(answer, cases)
-    right = [_size(*case) for case in cases]
-    if not equal(found, right):
-        if wrong := why(_size, _SLIPS, cases, found):
-            raise wrong
-        i = next(i for i in range(len(cases)) if not equal([found[i]], [right[i]]))
-        values = ", ".join(f"{name}={value}" for name, value in zip(NAMES, cases[i], strict=True))
-        raise Wrong("another size", f"For {values} you have {found[i]:,.0f} bytes, and {right[i]:,.0f} is right.")
-    full, windowed = (size / 2**20 for size in right[-2:])
+    return [(2, 6, 128, 3, 64, 1000, 2), (3, 5, 512, 4, 32, 200, 2), (0, 7, 64, 2, 48, 4096, 0.5), *published]
+
+
+def _lesson(answer, found):
+    full, windowed = (size / 2**20 for size in found[-2:])
     return (
-        f"MobileLLM-Pro, 8-bit cache, 8,000 tokens: {full:.1f} MiB if all {pro.n_layers} layers saw everything, "
-        f"{windowed:.1f} MiB with nine that do and windows of 512 in the others. Its authors print 117 MB and 40 MB."
+        f"MobileLLM-Pro, 8-bit cache, 8,000 tokens: {full:.1f} MiB if all 30 layers saw everything, {windowed:.1f} MiB "
+        "with nine that do and windows of 512 in the others. Its authors print 117 MB and 40 MB."
     )
 
 
-CACHE = Exercise(
+CACHE = by_example(
     name="cache",
     title="The cache that grows",
     task="""
@@ -117,12 +108,14 @@ sequence of `context` positions**. A layer that keeps a position keeps one key a
     stub=_cache_bytes_stub,
     solution=_cache_bytes_solution,
     alternative=_cache_bytes_alternative,
-    mistakes={name: partial(_size, **keywords) for name, (keywords, _) in _SLIPS.items()},
+    mistakes=_MISTAKES,
     hints=(
         "How many positions does a global layer keep, how many a local one? And a local one while the conversation is "
         "still shorter than its window?",
         "Add up the kept positions over all layers: `n_global * context + n_local * min(window, context)`.",
         "Each kept position is `2 * n_kv_heads * head_dim` numbers, a key and a value, of `size` bytes.",
     ),
-    inspect=_inspect_cache_bytes,
+    cases=_cases,
+    describe=another("size", "bytes", _cache_bytes_solution),
+    lesson=_lesson,
 )

@@ -1,14 +1,10 @@
 """Exercise: the most tokens per second that memory allows, for one sequence and for a batch."""
 
-from collections.abc import Callable
 from functools import partial
 
 from mobilellm_lab import footprint, zoo
 from mobilellm_lab.constraints import IPHONE_13, fit_bandwidth
-from mobilellm_lab.teaching.exercise import Exercise, Wrong
-from mobilellm_lab.teaching.slips import equal, numbers, why
-
-NAMES = ("parameters", "bits", "kv_bytes", "context", "batch", "gb_per_s")
+from mobilellm_lab.teaching.by_example import another, by_example
 
 
 def _tokens_per_s_stub(parameters, bits, kv_bytes, context, batch, gb_per_s):
@@ -42,70 +38,65 @@ def _rate(
     return 1 / rate if inverse else rate
 
 
-_SLIPS = {
+_MISTAKES = {
     "bits taken for bytes": (
-        {"per_byte": 1},
+        partial(_rate, per_byte=1),
         "You read as many bytes as there are bits. Eight bits are one byte: divide by 8.",
     ),
     "forgets the cache": (
-        {"cache": 0},
+        partial(_rate, cache=0),
         "Your speed does not fall with the context. Each new token reads the keys and values of all positions before "
         "it, from the KV cache.",
     ),
     "gibibytes for gigabytes": (
-        {"giga": 2**30},
+        partial(_rate, giga=2**30),
         "You took a gigabyte for 2**30 bytes. Bandwidth is given in GB/s, and GB is 10**9 bytes; 2**30 is a GiB, 7 % "
         "more.",
     ),
     "no gigabytes at all": (
-        {"giga": 1},
+        partial(_rate, giga=1),
         "You divided gigabytes per second by bytes. One GB is 10**9 bytes.",
     ),
     "reads the weights for every sequence": (
-        {"weights_for": "each"},
+        partial(_rate, weights_for="each"),
         "You read the weights once for every sequence. A batch shares them: what was read once is used for all. That "
         "is what batches are for.",
     ),
     "one cache for the whole batch": (
-        {"caches": "one"},
+        partial(_rate, caches="one"),
         "You read a single cache. The weights are shared, the cache is not: every sequence has its own past.",
     ),
     "reads the newest position only": (
-        {"caches": "last"},
+        partial(_rate, caches="last"),
         "You read the cache of one position. A new token attends to all `context` of them.",
     ),
     "counts one sequence's tokens": (
-        {"all_tokens": False},
+        partial(_rate, all_tokens=False),
         "You gave the speed of one sequence. Each step writes one token for *every* sequence of the batch.",
     ),
     "seconds per token": (
-        {"inverse": True},
+        partial(_rate, inverse=True),
         "You returned the time of a token. Tokens per second is its inverse.",
     ),
 }
 
 
-def _inspect_tokens_per_s(answer: Callable) -> str:
+def _cases():
     model = zoo.SHAPES["MobileLLM-125M"].config
-    kv = footprint.kv_bytes_per_token(model)
-    cases = [
+    return [
         (120_000_000, 16, 24_000, 1000, 1, 20),
         (1_000_000_000, 4.5, 64_000, 4096, 1, 60.5),
         (300_000_000, 8, 40_000, 512, 8, 34.1),
-        (footprint.parameters(model), 16, kv, 2048, 4, 51.2),
+        (footprint.parameters(model), 16, footprint.kv_bytes_per_token(model), 2048, 4, 51.2),
     ]
-    found = numbers(answer, cases)
-    right = [_rate(*case) for case in cases]
-    if not equal(found, right):
-        if wrong := why(_rate, _SLIPS, cases, found):
-            raise wrong
-        i = next(i for i in range(len(cases)) if not equal([found[i]], [right[i]]))
-        values = ", ".join(f"{name}={value}" for name, value in zip(NAMES, cases[i], strict=True))
-        raise Wrong("another speed", f"For {values} you have {found[i]:,.4g} tokens/s, and {right[i]:,.4g} is right.")
+
+
+def _lesson(answer, found):
+    model = zoo.SHAPES["MobileLLM-125M"].config
+    size, kv = footprint.parameters(model), footprint.kv_bytes_per_token(model)
     seen = fit_bandwidth((row.workload.read_bytes, row.execute_ms) for row in IPHONE_13)
     alone, at_2048, eight = (
-        _rate(footprint.parameters(model), 16, kv, context, batch, seen)
-        for context, batch in ((1, 1), (2048, 1), (2048, 8))
+        _rate(size, 16, kv, context, batch, seen) for context, batch in ((1, 1), (2048, 1), (2048, 8))
     )
     return (
         f"At the {seen:.0f} GB/s that the MobileLLM paper's times on an iPhone 13 amount to, its 125M model in 16 bits "
@@ -115,7 +106,7 @@ def _inspect_tokens_per_s(answer: Callable) -> str:
     )
 
 
-CEILING = Exercise(
+CEILING = by_example(
     name="ceiling",
     title="The fastest it can be",
     task="""
@@ -131,12 +122,14 @@ keeps `kv_bytes` bytes in the cache. A step writes one token for each sequence.
     stub=_tokens_per_s_stub,
     solution=_tokens_per_s_solution,
     alternative=_tokens_per_s_alternative,
-    mistakes={name: partial(_rate, **keywords) for name, (keywords, _) in _SLIPS.items()},
+    mistakes=_MISTAKES,
     hints=(
         "Count the bytes of one step first. What does the batch share, and what does each sequence have for itself?",
         "The weights are `parameters * bits / 8` bytes, once. The caches are `context * kv_bytes` bytes for each "
         "sequence. One GB is 10**9 bytes.",
         "A step takes `(weights + batch * context * kv_bytes) / (gb_per_s * 1e9)` seconds and writes `batch` tokens.",
     ),
-    inspect=_inspect_tokens_per_s,
+    cases=_cases,
+    describe=another("speed", "tokens/s", _tokens_per_s_solution),
+    lesson=_lesson,
 )

@@ -1,12 +1,9 @@
 """Exercise: how much of a battery an answer takes, and the paper's slip of the pen."""
 
-from collections.abc import Callable
 from functools import partial
 
-from mobilellm_lab.teaching.exercise import Exercise, Wrong
-from mobilellm_lab.teaching.slips import equal, numbers, why
+from mobilellm_lab.teaching.by_example import another, by_example
 
-NAMES = ("parameters", "joules_per_billion", "tokens", "battery_wh")
 PAPER = (7_000_000_000, 0.1, 64, 50_000 / 3600)  # its example: 7B at 0.1 J per token and billion, 64 tokens, 50 kJ
 PRINTED_PERCENT = 0.2  # what the paper says of it
 
@@ -37,49 +34,44 @@ def _percent(parameters, per_billion, tokens, battery, *, per_wh=3600, hundred=1
     return hundred - used if left else used
 
 
-_SLIPS = {
+_MISTAKES = {
     "watt-hours taken for joules": (
-        {"per_wh": 1},
+        partial(_percent, per_wh=1),
         "You divided joules by watt-hours. A watt is a joule per second, so that a watt-hour is 3,600 J.",
     ),
     "an hour of sixty seconds": (
-        {"per_wh": 60},
+        partial(_percent, per_wh=60),
         "You took a watt-hour for 60 J. An hour has 3,600 seconds.",
     ),
     "watt-hours taken for kilojoules": (
-        {"per_wh": 1000},
+        partial(_percent, per_wh=1000),
         "You took a watt-hour for 1,000 J. A kilojoule is that; a watt-hour is 3,600 J.",
     ),
     "a fraction for a percentage": (
-        {"hundred": 1},
+        partial(_percent, hundred=1),
         "You returned a fraction. Percent is a hundred times that.",
     ),
     "parameters for billions": (
-        {"billion": 1},
+        partial(_percent, billion=1),
         "You multiplied by the parameters themselves. The energy is given for each *billion* of them: divide by 10**9.",
     ),
     "a single token": (
-        {"count": 0},
+        partial(_percent, count=0),
         "You gave the energy of one token. There are `tokens` of them.",
     ),
     "what is left": (
-        {"left": True},
+        partial(_percent, left=True),
         "You returned what is left in the battery. Asked is what the tokens take.",
     ),
 }
 
 
-def _inspect_drain_percent(answer: Callable) -> str:
-    cases = [(350_000_000, 0.1, 1000, 12.98), (1_500_000_000, 0.28, 250, 18.5), (2_000_000_000, 0.36, 50, 1.2), PAPER]
-    found = numbers(answer, cases)
-    right = [_percent(*case) for case in cases]
-    if not equal(found, right):
-        if wrong := why(_percent, _SLIPS, cases, found):
-            raise wrong
-        i = next(i for i in range(len(cases)) if not equal([found[i]], [right[i]]))
-        values = ", ".join(f"{name}={value:.6g}" for name, value in zip(NAMES, cases[i], strict=True))
-        raise Wrong("another percentage", f"For {values} you have {found[i]:.4g} %, and {right[i]:.4g} % is right.")
-    drained = right[-1]
+def _cases():
+    return [(350_000_000, 0.1, 1000, 12.98), (1_500_000_000, 0.28, 250, 18.5), (2_000_000_000, 0.36, 50, 1.2), PAPER]
+
+
+def _lesson(answer, found):
+    drained = found[-1]
     return (
         f"And now the paper: 64 tokens of a 7B model at 0.1 J per token and billion parameters take {drained:.2f} % of "
         f"50 kJ, not the {PRINTED_PERCENT} % that it prints. That takes {64 * PRINTED_PERCENT / drained:.0f} tokens. "
@@ -87,7 +79,7 @@ def _inspect_drain_percent(answer: Callable) -> str:
     )
 
 
-DRAIN = Exercise(
+DRAIN = by_example(
     name="drain",
     title="A slip of the pen",
     task="""
@@ -102,12 +94,14 @@ the battery is given in watt-hours, as in data sheets.
     stub=_drain_percent_stub,
     solution=_drain_percent_solution,
     alternative=_drain_percent_alternative,
-    mistakes={name: partial(_percent, **keywords) for name, (keywords, _) in _SLIPS.items()},
+    mistakes=_MISTAKES,
     hints=(
         "Bring both to the same unit first: the energy of the tokens and that of the battery.",
         "One token takes `joules_per_billion * parameters / 1e9` joules. A watt-hour is 3,600 J.",
         "`100 * tokens * per_token_j / (battery_wh * 3600)`. With 50 kJ, which is 13.9 Wh, and 64 tokens of 7B: is it "
         "0.2?",
     ),
-    inspect=_inspect_drain_percent,
+    cases=_cases,
+    describe=another("percentage", "%", _drain_percent_solution),
+    lesson=_lesson,
 )

@@ -2,8 +2,9 @@
 
 from mobilellm_lab import footprint
 from mobilellm_lab.constraints import LAB_MODELS
-from mobilellm_lab.constraints.claims.stored import alone, decoded, one
+from mobilellm_lab.constraints.study.evidence import alone, decoded
 from mobilellm_lab.reference import open_sweep, origin
+from mobilellm_lab.reference.rows import one
 from mobilellm_lab.teaching.prediction import Measured, Prediction
 
 SMALL, MIDDLE, LARGE = LAB_MODELS

@@ -1,14 +1,10 @@
 """Exercise: how long a conversation fits beside the weights in the memory that an app may use."""
 
 import math
-from collections.abc import Callable
 from functools import partial
 
 from mobilellm_lab import footprint, zoo
-from mobilellm_lab.teaching.exercise import Exercise, Wrong
-from mobilellm_lab.teaching.slips import equal, numbers, why
-
-NAMES = ("parameters", "bits", "kv_bytes", "memory_gib", "share")
+from mobilellm_lab.teaching.by_example import another, by_example
 
 
 def _longest_context_stub(parameters, bits, kv_bytes, memory_gib, share):
@@ -45,51 +41,55 @@ def _as_it_is(value):
     return value
 
 
-_SLIPS = {
+_MISTAKES = {
     "gigabytes for gibibytes": (
-        {"giga": 1e9},
+        partial(_tokens, giga=1e9),
         "You took a GiB for 10**9 bytes. Memory comes in powers of two: a GiB is 2**30 bytes, 7 % more.",
     ),
     "all of the memory": (
-        {"shared": "all"},
+        partial(_tokens, shared="all"),
         "You gave the model all of the memory. The system and other apps live there too: only `share` of it is yours.",
     ),
     "a share of what is left": (
-        {"shared": "rest"},
+        partial(_tokens, shared="rest"),
         "You took the weights away before taking the share. The share is of the whole memory, and the weights must fit "
         "into it.",
     ),
     "bits taken for bytes": (
-        {"per_byte": 1},
+        partial(_tokens, per_byte=1),
         "Your weights take as many bytes as they have bits. Divide by 8.",
     ),
     "forgets the weights": (
-        {"kept": 0},
+        partial(_tokens, kept=0),
         "You filled the whole budget with the cache. The weights must be in memory as well.",
     ),
     "a negative room": (
-        {"least": -math.inf},
+        partial(_tokens, least=-math.inf),
         "Where the weights alone are too large your answer is below 0. Return 0: no token fits.",
     ),
     "a part of a token": (
-        {"whole": _as_it_is},
+        partial(_tokens, whole=_as_it_is),
         "You returned a fraction of a token. A position is in the cache or is not: round down.",
     ),
     "one token too many": (
-        {"whole": math.ceil},
+        partial(_tokens, whole=math.ceil),
         "You rounded up, and the last token does not fit. Round down.",
     ),
     "the nearest number of tokens": (
-        {"whole": round},
+        partial(_tokens, whole=round),
         "You rounded to the nearest whole number, which may be one too many. Round down.",
     ),
 }
 
 
-def _inspect_longest_context(answer: Callable) -> str:
+def _sizes():
     model = zoo.SHAPES["MobileLLM-1B"].config
-    size, kv = footprint.parameters(model), footprint.kv_bytes_per_token(model)
-    cases = [
+    return footprint.parameters(model), footprint.kv_bytes_per_token(model)
+
+
+def _cases():
+    size, kv = _sizes()
+    return [
         (400_000_000, 4.5, 30_000, 8, 0.1),
         (1_000_000_000, 8, 64_000, 12, 0.12),
         (532_774_912, 8, 4096, 1, 0.5),  # exactly 1,000 tokens
@@ -98,22 +98,17 @@ def _inspect_longest_context(answer: Callable) -> str:
         (size, 4.5, kv, 6, 0.1),
         (size, 16, kv, 6, 0.1),
     ]
-    found = numbers(answer, cases)
-    right = [_tokens(*case) for case in cases]
-    if not equal(found, right):
-        if wrong := why(_tokens, _SLIPS, cases, found):
-            raise wrong
-        i = next(i for i in range(len(cases)) if not equal([found[i]], [right[i]]))
-        values = ", ".join(f"{name}={value}" for name, value in zip(NAMES, cases[i], strict=True))
-        raise Wrong("another number of tokens", f"For {values} you have {found[i]:,.6g}, and {right[i]:,} is right.")
+
+
+def _lesson(answer, found):
     return (
-        f"In a tenth of 6 GiB, MobileLLM-1B with 4.5 bits a weight has room for {right[-2]:,} tokens of a 16-bit "
-        f"cache; with 16 bits a weight for {right[-1]}, since the weights alone are too large. Its 54 layers ask "
-        f"{kv / 1024:.1f} KiB for every token."
+        f"In a tenth of 6 GiB, MobileLLM-1B with 4.5 bits a weight has room for {found[-2]:,.0f} tokens of a 16-bit "
+        f"cache; with 16 bits a weight for {found[-1]:.0f}, since the weights alone are too large. Its 54 layers ask "
+        f"{_sizes()[1] / 1024:.1f} KiB for every token."
     )
 
 
-ROOM = Exercise(
+ROOM = by_example(
     name="room",
     title="Room for a conversation",
     task="""
@@ -128,11 +123,13 @@ bytes of cache. Return 0 if the weights alone do not fit.
     stub=_longest_context_stub,
     solution=_longest_context_solution,
     alternative=_longest_context_alternative,
-    mistakes={name: partial(_tokens, **keywords) for name, (keywords, _) in _SLIPS.items()},
+    mistakes=_MISTAKES,
     hints=(
         "Three steps: the budget in bytes, what the weights leave of it, and how many tokens go into the rest.",
         "A GiB is `2**30` bytes. The weights take `parameters * bits / 8` bytes out of the share.",
         "`left // kv_bytes` rounds down, for negative numbers too: keep it from going below 0 with `max`.",
     ),
-    inspect=_inspect_longest_context,
+    cases=_cases,
+    describe=another("number of tokens", "tokens", _longest_context_solution),
+    lesson=_lesson,
 )

@@ -1,14 +1,10 @@
 """Exercise: from measured milliseconds to the share of a memory's peak that a run reaches."""
 
-from collections.abc import Callable
 from functools import partial
 from statistics import fmean, median
 
 from mobilellm_lab.constraints import DEVICES, IPHONE_13, ONEPLUS_12
-from mobilellm_lab.teaching.exercise import Exercise, Wrong
-from mobilellm_lab.teaching.slips import equal, numbers, why
-
-NAMES = ("read_bytes", "times_ms", "peak_gb_s")
+from mobilellm_lab.teaching.by_example import another, by_example
 
 
 def _reached_percent_stub(read_bytes, times_ms, peak_gb_s):
@@ -43,68 +39,60 @@ def _percent(
     return hundred / share if inverse else hundred * share
 
 
-_SLIPS = {
+_MISTAKES = {
     "the mean": (
-        {"middle": fmean},
+        partial(_percent, middle=fmean),
         "You took the mean of the times. One step that the system interrupted moves it; the median stays.",
     ),
     "the fastest step": (
-        {"middle": min},
+        partial(_percent, middle=min),
         "You took the fastest step. A single lucky one is not what the run reaches: take the median.",
     ),
     "the first step": (
-        {"middle": lambda times: times[0]},
+        partial(_percent, middle=lambda times: times[0]),
         "You took the first step only. It may have waited for caches to fill: take the median of all.",
     ),
     "milliseconds taken for seconds": (
-        {"per_s": 1},
+        partial(_percent, per_s=1),
         "You divided by milliseconds. Bandwidth is per second: a thousand of them.",
     ),
     "gibibytes for gigabytes": (
-        {"giga": 2**30},
+        partial(_percent, giga=2**30),
         "You took a gigabyte for 2**30 bytes. Bandwidth is given in GB/s, and GB is 10**9 bytes.",
     ),
     "bytes taken for bits": (
-        {"bits": 8},
+        partial(_percent, bits=8),
         "You counted bits. The peak is given in GB/s, gigabytes per second.",
     ),
     "a fraction for a percentage": (
-        {"hundred": 1},
+        partial(_percent, hundred=1),
         "You returned a fraction. Percent is a hundred times that.",
     ),
     "the wrong way round": (
-        {"inverse": True},
+        partial(_percent, inverse=True),
         "You divided the peak by what was reached. A share of the peak is below 100 %.",
     ),
 }
 
 
-def _inspect_reached_percent(answer: Callable) -> str:
+def _cases():
     profile, (wide, _) = IPHONE_13[0], ONEPLUS_12
-    published = [
-        (profile.workload.read_bytes, (profile.execute_ms,), DEVICES["iPhone 13"].bandwidth_gb_s.value),
-        (wide.workload.read_bytes, (1000 / wide.decode_per_s,), DEVICES[wide.device].bandwidth_gb_s.value),
+    return [
+        (300_000_000, [24.0, 12.5, 12.0, 13.0, 12.2], 51.2),
+        (1_000_000_000, [21.0, 20.0, 45.0, 20.5], 76.8),
+        (profile.workload.read_bytes, [profile.execute_ms], DEVICES["iPhone 13"].bandwidth_gb_s.value),
+        (wide.workload.read_bytes, [1000 / wide.decode_per_s], DEVICES[wide.device].bandwidth_gb_s.value),
     ]
-    cases = [
-        (300_000_000, (24.0, 12.5, 12.0, 13.0, 12.2), 51.2),
-        (1_000_000_000, (21.0, 20.0, 45.0, 20.5), 76.8),
-        *published,
-    ]
-    found = numbers(answer, [(read, list(times), peak) for read, times, peak in cases])
-    right = [_percent(*case) for case in cases]
-    if not equal(found, right):
-        if wrong := why(_percent, _SLIPS, cases, found):
-            raise wrong
-        i = next(i for i in range(len(cases)) if not equal([found[i]], [right[i]]))
-        values = ", ".join(f"{name}={value}" for name, value in zip(NAMES, cases[i], strict=True))
-        raise Wrong("another percentage", f"For {values} you have {found[i]:.4g} %, and {right[i]:.4g} % is right.")
+
+
+def _lesson(answer, found):
     return (
-        f"MobileLLM-125M on an iPhone 13 reaches {right[-2]:.0f} % of the peak on its card, Llama-3.2-1B on a "
-        f"{wide.device} {right[-1]:.0f} %, both in 16 bits. About half is what to plan with."
+        f"MobileLLM-125M on an iPhone 13 reaches {found[-2]:.0f} % of the peak on its card, Llama-3.2-1B on a "
+        f"{ONEPLUS_12[0].device} {found[-1]:.0f} %, both in 16 bits. About half is what to plan with."
     )
 
 
-SHARE = Exercise(
+SHARE = by_example(
     name="share",
     title="How much of the peak?",
     task="""
@@ -118,11 +106,13 @@ of them disturbed, and the peak is `peak_gb_s` GB/s.
     stub=_reached_percent_stub,
     solution=_reached_percent_solution,
     alternative=_reached_percent_alternative,
-    mistakes={name: partial(_percent, **keywords) for name, (keywords, _) in _SLIPS.items()},
+    mistakes=_MISTAKES,
     hints=(
         "Which one number stands for the times, if one step of five was interrupted?",
         "Bytes per second are `read_bytes / (step_ms / 1000)`. A GB is 10**9 bytes.",
         "`100 * read_bytes / (step_ms / 1000) / 1e9 / peak_gb_s`, with the median of `times_ms` as `step_ms`.",
     ),
-    inspect=_inspect_reached_percent,
+    cases=_cases,
+    describe=another("percentage", "%", _reached_percent_solution),
+    lesson=_lesson,
 )

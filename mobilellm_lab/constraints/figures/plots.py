@@ -1,4 +1,4 @@
-"""Chapter 1's results in, matplotlib figures out: roofline, memory, energy, heat, this machine"""
+"""Chapter 1's results in, printed figures out: roofline, memory, energy, heat, this machine"""
 
 from collections.abc import Mapping, Sequence
 
@@ -25,6 +25,7 @@ from mobilellm_lab.constraints.figures.budget import draw_budget
 from mobilellm_lab.constraints.figures.live import access
 from mobilellm_lab.constraints.published import EnergyRow, ThrottleRow
 
+ON_PAPER = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"}  # of words that a line may cross
 CHECKED_WITHIN = 0.10  # of a published number: the band that the chapter sets itself
 PREDICTED_WITHIN = 0.25  # of a measurement on the reader's own machine
 
@@ -55,8 +56,8 @@ def roofline(devices: Sequence[Device], work: Mapping[str, Speed]) -> Figure:
         )
     for (name, at), height in zip(zip(work, places, strict=True), _heights(places), strict=True):
         axes.axvline(at, color="0.5", linestyle=":", zorder=0)
-        axes.text(at, height, f" {name}", transform=axes.get_xaxis_transform(), fontsize=9, va="bottom")
-    axes.legend(frameon=False, fontsize=9, loc="upper left")
+        axes.text(at, height, f" {name}", transform=axes.get_xaxis_transform(), fontsize=paper.TEXT, va="bottom")
+    paper.legend(axes)
     return figure
 
 
@@ -74,17 +75,16 @@ def memory_fit(fits: Mapping[str, Fit]) -> Figure:
     for part, color, hatch in zip(("weights", "kv", "activations"), COLORS, ("", "//", ".."), strict=False):
         sizes = np.array([getattr(fit, f"{part}_mib") for fit in fits.values()])
         word = {"kv": "KV cache"}.get(part, part)
-        bars = axes.barh(list(fits), sizes, left=start, color=color, hatch=hatch, edgecolor="white", label=word)
+        bars = axes.barh(range(len(fits)), sizes, left=start, color=color, hatch=hatch, edgecolor="white", label=word)
         start += sizes
     words = {True: "fits", False: "too large", None: "unknown"}
     totals = [f"{fit.total_mib:,.0f}, {words[fit.fits]}" for fit in fits.values()]
-    on_paper = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none"}  # a budget's line may cross
-    axes.bar_label(bars, totals, padding=4, fontsize=9, bbox=on_paper)
-    axes.margins(x=0.25)
-    axes.invert_yaxis()
+    axes.bar_label(bars, totals, padding=4, fontsize=paper.TEXT, bbox=ON_PAPER)
+    axes.margins(x=0.6)
+    paper.rows(axes, fits, width=14)
     (device,) = cards.values()
     draw_budget(axes, budget_of(device))
-    axes.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.4, -0.2), ncols=4)
+    paper.legend(axes)
     return figure
 
 
@@ -97,11 +97,10 @@ def published_checks(checks: Sequence[Check]) -> Figure:
         ratio = check.predicted / check.published
         axes.plot(ratio, y, "o", color=COLORS[0])
         words = f"{digits(check.predicted)} of {digits(check.published)} {check.unit}"
-        axes.annotate(words, (ratio, y), (0, 6), textcoords="offset points", ha="center", fontsize=9)
-    axes.set_yticks(range(len(checks)), [check.name for check in checks])
-    axes.margins(x=0.3, y=0.15)
-    axes.invert_yaxis()
-    axes.legend(frameon=False, fontsize=9, loc="best")
+        axes.annotate(words, (ratio, y), (0, 6), textcoords="offset points", ha="center", fontsize=paper.TEXT)
+    axes.margins(x=0.35)
+    paper.rows(axes, [check.name for check in checks], width=22)
+    paper.legend(axes)
     return figure
 
 
@@ -115,10 +114,12 @@ def throttling(rows: Sequence[ThrottleRow]) -> Figure:
         axes.plot(x, y, drawstyle="steps-post", color=color, marker=marker, label=name)
         for row, height in zip(mine, y, strict=True):
             words = f"{row.tokens_per_s:.1f}/s {row.state}"
-            axes.annotate(words, (row.iteration, height), (6, 6 - 16 * number), textcoords="offset points", fontsize=8)
+            axes.annotate(
+                words, (row.iteration, height), (6, 6 - 16 * number), textcoords="offset points", fontsize=paper.TEXT
+            )
     axes.set_ylim(0, 1.15)
     axes.margins(x=0.15)
-    axes.legend(frameon=False, loc="lower left")
+    paper.legend(axes, columns=1)
     return figure
 
 
@@ -127,32 +128,29 @@ def energy(rows: Sequence[EnergyRow]) -> Figure:
     figure, axes = paper.axes("J per token and billion parameters", "")
     axes.plot([row.j_per_token_per_billion for row in rows], range(len(rows)), "o", color=COLORS[0], label="measured")
     axes.axvline(PAPER_J_PER_TOKEN_PER_BILLION, color=COLORS[1], linestyle="--", label="the paper's assumption")
-    axes.set_yticks(range(len(rows)), [row.name for row in rows])
     axes.set_xlim(left=0)
-    axes.invert_yaxis()
-    axes.legend(fontsize=9, loc="upper left")
+    paper.rows(axes, [row.name for row in rows])
+    paper.legend(axes)
     return figure
 
 
 def bandwidth(probes: Sequence[Probe]) -> Figure:
     """Memory bandwidth of this machine by working set, p10 to p90: a line for each kind of access, threads and bits."""
     figure, axes = paper.axes("working set, MiB", "GB/s")
-    lines: dict[str, list[Probe]] = {}
-    for probe in sorted(probes, key=lambda probe: (probe.name != "read", probe.threads, -probe.bits)):
-        if probe.unit == "GB/s":
-            lines.setdefault(access(probe), []).append(probe)
-    if not lines:
+    probes = sorted(probes, key=lambda probe: (probe.name != "read", probe.threads, -probe.bits))
+    repeats = [
+        (access(probe), probe.working_set_mib, gb_s)
+        for probe in probes
+        if probe.unit == "GB/s"
+        for gb_s in (probe.p10, probe.median, probe.p90)
+    ]
+    if not repeats:
         raise ValueError(f"{len(probes)} probes, none of them in GB/s: measure with a plan that reads or copies")
-    for (label, mine), color, marker in paper.styled(lines.items()):
-        mine.sort(key=lambda probe: probe.working_set_mib)
-        x = [probe.working_set_mib for probe in mine]
-        axes.plot(x, [probe.median for probe in mine], color=color, marker=marker, label=label)
-        low, high = [probe.p10 for probe in mine], [probe.p90 for probe in mine]
-        axes.fill_between(x, low, high, color=color, alpha=0.2, linewidth=0)
+    paper.lines(axes, pd.DataFrame(repeats, columns=["access", "mib", "gb_s"]), "mib", "gb_s", "access")
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: digits(value)))
     axes.set_ylim(bottom=0)
-    axes.legend(frameon=False)
+    paper.legend(axes)
     return figure
 
 
@@ -162,9 +160,8 @@ def predicted_and_measured(frame: pd.DataFrame) -> Figure:
     Columns: name (a colour each), predicted, p10, p50, p90.
     """
     figure, axes = paper.axes("predicted tokens/s", "measured tokens/s")
-    for (name, group), color, marker in paper.styled(frame.groupby("name", sort=False)):
-        spread = [group["p50"] - group["p10"], group["p90"] - group["p50"]]
-        axes.errorbar(group["predicted"], group["p50"], spread, fmt=marker, color=color, label=name, capsize=3)
+    repeats = frame.melt(["name", "predicted"], ["p10", "p50", "p90"], value_name="measured")
+    paper.lines(axes, repeats, "predicted", "measured", "name", err_style="bars", linestyle="none")
     values = frame[["predicted", "p10", "p90"]].to_numpy()
     ends = np.array([values.min() / 1.6, values.max() * 1.6])
     axes.plot(ends, ends, color="0.4", linestyle=":")
@@ -175,7 +172,7 @@ def predicted_and_measured(frame: pd.DataFrame) -> Figure:
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda value, _: digits(value)))
         axis.set_minor_formatter(NullFormatter())
-    axes.legend(frameon=False)
+    paper.legend(axes, columns=3)
     return figure
 
 

@@ -19,6 +19,7 @@ from mobilellm_lab.constraints import (
     endurance,
     fit,
 )
+from mobilellm_lab.constraints.study.evidence import TERMS, decoded
 from mobilellm_lab.reference import origin
 from mobilellm_lab.sweeps import Store
 
@@ -39,32 +40,11 @@ MODELS = ("MobileLLM-125M", "MobileLLM-350M", "MobileLLM-600M", "MobileLLM-1B", 
 BITS = (16, 8, 4)
 CONTEXTS = (512, 2048, 8192)
 BY_FORMULA = "By formula, not measured: the cards' numbers carry their sources in the chapter."
-TERMS = {"memory_ms": "reading memory", "compute_ms": "arithmetic", "dispatch_ms": "starting operations"}
-
-
-def rows_of(store: Store, threads: int = 1) -> pd.DataFrame:
-    """A row per measured setting on `threads` threads, ordered by model size, context, batch and bits.
-
-    Raises:
-        ValueError: no row with so many threads.
-    """
-    rows = [
-        {name: row["recipe"][name] for name in ("size", "context", "batch", "bits")}
-        | {"parameters": row["parameters"], "read_bytes": row["read_bytes"], "rounds": row["rounds"]}
-        | row["tokens_per_s"]
-        | {"predicted": row["predicted"]["tokens_per_s"], "step_ms": row["step_ms"]["p50"]}
-        | {name: row["predicted"][name] for name in TERMS}
-        for row in store.rows.values()
-        if row["recipe"]["threads"] == threads
-    ]
-    if not rows:
-        raise ValueError(f"threads={threads}: not measured, run `mobilellm-lab sweep constraints`")
-    return pd.DataFrame(rows).sort_values(["parameters", "context", "batch", "bits"], ignore_index=True)
 
 
 def machine_replay(store: Store) -> Replay:
-    """Decode speed on the machine of the sweep, measured beside predicted, for every measured setting."""
-    rows = rows_of(store)
+    """Decode speed on one thread of the sweep's machine, measured beside predicted, for every measured setting."""
+    rows = decoded(store).query("threads == 1")
     sliders = (
         _slider(rows, "size", "Model", lambda size: f"{size} parameters"),
         _slider(rows, "context", "Context", lambda context: f"{context:,} tokens"),

@@ -1,12 +1,12 @@
 """What the article promises of deep and narrow shapes: the rule that turns runs and formulas into each verdict."""
 
 from mobilellm_lab import footprint, zoo
-from mobilellm_lab.deep_narrow.claims.stored import AT, budgets, depths, seeds, speeds
-from mobilellm_lab.deep_narrow.evidence import reported
+from mobilellm_lab.deep_narrow.study.evidence import AT, budgets, depths, reported, speeds
 from mobilellm_lab.reference import origin
+from mobilellm_lab.reference.rows import seeds, spread
 from mobilellm_lab.sweeps import Store
-from mobilellm_lab.teaching.claim import Evidence, Verdict
-from mobilellm_lab.teaching.rules import apart, graded, spread
+from mobilellm_lab.teaching.claim import Claim, Evidence, Verdict
+from mobilellm_lab.teaching.rules import apart, graded
 
 UNSEEN, BEYOND = "accuracy at unseen pairs", "accuracy beyond the trained length"
 GUESSING = 1 / 6  # on shells
@@ -21,28 +21,37 @@ def fewer_parameters(store: Store) -> Evidence:
     """
     runs = reported(store)
     small, *_, large = budgets(runs, "shells")
-    deep, wide = seeds(runs, **AT, budget=small, depth=8), seeds(runs, **AT, budget=large, depth=1)
+    deep, wide = seeds(runs, "score", **AT, budget=small, depth=8), seeds(runs, "score", **AT, budget=large, depth=1)
     halves = [
-        (seeds(runs, **AT, budget=b, depth=16), seeds(runs, **AT, budget=2 * b, depth=4))
+        (seeds(runs, "score", **AT, budget=b, depth=16), seeds(runs, "score", **AT, budget=2 * b, depth=4))
         for b in budgets(runs, "shells")
         if 2 * b in budgets(runs, "shells")
     ]
-    stories = [seeds(runs, "loss_nats", task="stories", depth=n) for n in (2, 8)]
+    stories = [seeds(runs, "loss_nats", study="depth", task="stories", depth=n) for n in (2, 8)]
     composed = apart(deep, wide) and not any(apart(four, sixteen) for sixteen, four in halves)
-    tasks = [composed, apart(*stories)]
+    above = sum(apart(sixteen, four) for sixteen, four in halves)
     return Evidence(
-        verdict=graded(tasks),
-        numbers={
-            "small": f"{small:,}",
-            "large": f"{large:,}",
-            "deep": spread(deep),
-            "wide": spread(wide),
-            "halves": str(len(halves)),
-            "above": str(sum(apart(sixteen, four) for sixteen, four in halves)),
-            "stories_2": spread(stories[0]),
-            "stories_8": spread(stories[1]),
-        },
+        verdict=graded([composed, apart(*stories)]),
+        finding=f"On the shell game eight layers of {small:,} parameters reach {spread(deep, 2)}, one layer of "
+        f"{large:,} reaches {spread(wide, 2)}; in brackets the lowest and the highest of three seeds. Against four "
+        "layers the saving is smaller: sixteen layers of half the size are never worse beyond the spread of the "
+        f"seeds, and better in {above} of {len(halves)} comparisons. On stories, after a short training, two and "
+        f"eight layers of equal size have a loss of {spread(stories[0], 2)} and {spread(stories[1], 2)} nats, which "
+        "shows no saving.",
     )
+
+
+FEWER_PARAMETERS = Claim(
+    name="fewer-parameters",
+    said="For the same quality, a deep and narrow network needs fewer parameters than a shallow and wide one.",
+    source="the article, section 2",
+    verdict=Verdict.HOLDS_WHEN,
+    condition="the answer must be composed step by step.",
+    flips="with the task, and with the training: a short run compares how fast shapes start. It would hold without a "
+    "condition if depth paid on language at this size too.",
+    evidence=fewer_parameters,
+    data=("deep_narrow",),
+)
 
 
 def computes_less(store: Store) -> Evidence:
@@ -59,23 +68,29 @@ def computes_less(store: Store) -> Evidence:
         for budget in sizes
         for n in (shallow, 8, deep)
     }
+    scores = [seeds(runs, "score", **AT, budget=b, depth=n) for b, n in ((small, 8), (large, shallow))]
     more = [flops[b, deep] / flops[b, shallow] - 1 for b in sizes]
     long = [footprint.flops_per_token(zoo.solve(60_000, n, vocab_size=6), context=2048) for n in (shallow, deep)]
     return Evidence(
         verdict=graded(flops[b, deep] < flops[b, shallow] for b in sizes),
-        numbers={
-            "shallow": str(shallow),
-            "deep": str(deep),
-            "least": f"{100 * min(more):.0f}",
-            "most": f"{100 * max(more):.0f}",
-            "long": f"{long[1] / long[0]:.1f}",
-            "small": f"{small:,}",
-            "large": f"{large:,}",
-            "times": f"{flops[large, shallow] / flops[small, 8]:.1f}",
-            "score_8": spread(seeds(runs, **AT, budget=small, depth=8)),
-            "score_1": spread(seeds(runs, **AT, budget=large, depth=shallow)),
-        },
+        finding="Every stored weight is used once for each token, so equal parameters are about equal arithmetic. "
+        f"With {deep} layers instead of {shallow} it is {100 * min(more):.0f} to {100 * max(more):.0f} % *more* on "
+        f"the shell game, mostly by attention over 12 positions, and {long[1] / long[0]:.1f} times as much at 2,048 "
+        "positions and 60,000 parameters. What is narrower is one layer, not the model.",
+        flips=f"when quality is held equal instead of size, on a task that rewards depth: one layer of {large:,} "
+        f"parameters computes {flops[large, shallow] / flops[small, 8]:.1f} times as much as eight layers of "
+        f"{small:,}, and scores {spread(scores[1], 2)} where they score {spread(scores[0], 2)}.",
     )
+
+
+COMPUTES_LESS = Claim(
+    name="computes-less",
+    said="A deep and narrow network computes less, because narrow layers mean small matrix products.",
+    source="the article, section 2",
+    verdict=Verdict.DOES_NOT_HOLD,
+    evidence=computes_less,
+    data=("deep_narrow",),
+)
 
 
 def answers_faster(store: Store) -> Evidence:
@@ -85,13 +100,12 @@ def answers_faster(store: Store) -> Evidence:
     its p90 lies below the other's p10.
     """
     table = speeds(store)
-    ends = {budget: (list(rates.values())[0], list(rates.values())[-1]) for budget, rates in table.items()}
-    faster = all(deep["p10"] > shallow["p90"] for shallow, deep in ends.values())
-    slower = all(deep["p90"] < shallow["p10"] for shallow, deep in ends.values())
+    ends = [(group.iloc[0], group.iloc[-1]) for _, group in table.groupby("budget")]
+    faster = all(deep["p10"] > shallow["p90"] for shallow, deep in ends)
+    slower = all(deep["p90"] < shallow["p10"] for shallow, deep in ends)
     verdict = Verdict.HOLDS if faster else Verdict.DOES_NOT_HOLD if slower else Verdict.HOLDS_WHEN
-    eightfold = {
-        budget: (d, rates[d], rates[8 * d]) for budget, rates in table.items() for d in rates if 8 * d in rates
-    }
+    rates = table.set_index(["budget", "depth"])
+    eightfold = {b: (d, rates.loc[b, d], rates.loc[b, 8 * d]) for b, d in rates.index if (b, 8 * d) in rates.index}
     (small, slow_small), (large, slow_large) = (
         (
             shallow,
@@ -101,16 +115,23 @@ def answers_faster(store: Store) -> Evidence:
     )
     return Evidence(
         verdict=verdict,
-        numbers={
-            "small_shallow": str(small),
-            "small_deep": str(8 * small),
-            "small": slow_small,
-            "large_shallow": str(large),
-            "large_deep": str(8 * large),
-            "large": slow_large,
-            "machine": " and ".join(origin(store).machines),
-        },
+        finding=f"At equal parameters the deepest shape is the slower one at every budget that was timed. {8 * small} "
+        f"layers decode {slow_small} times slower than {small} in the smallest model, {8 * large} layers {slow_large} "
+        f"times slower than {large} in the largest; in brackets the ratios of the 10th and 90th percentiles of the "
+        f"rounds. Timed on {' and '.join(origin(store).machines)}; not on a phone.",
     )
+
+
+ANSWERS_FASTER = Claim(
+    name="answers-faster",
+    said="Deep and narrow shapes make a small language model answer faster on a phone.",
+    source="the article, introduction and section 8",
+    verdict=Verdict.DOES_NOT_HOLD,
+    flips="if reading the weights took all of the time and the deep model had fewer of them for the same quality. The "
+    "larger the model, the closer it comes to that.",
+    evidence=answers_faster,
+    data=("deep_narrow_cost",),
+)
 
 
 def takes_less_memory() -> Evidence:
@@ -124,13 +145,22 @@ def takes_less_memory() -> Evidence:
     saves = [weights[1] < (1 - 2 * zoo.TOLERANCE) * weights[0], cache[1] < cache[0]]
     return Evidence(
         verdict=graded(saves),
-        numbers={
-            "weights_12": f"{weights[0] / 2**20:.0f}",
-            "weights_30": f"{weights[1] / 2**20:.0f}",
-            "cache_12": f"{cache[0] / 1024:.1f}",
-            "cache_30": f"{cache[1] / 1024:.1f}",
-        },
+        finding=f"At 125M parameters 12 layers store {weights[0] / 2**20:.0f} MiB in 16 bits and 30 layers "
+        f"{weights[1] / 2**20:.0f} MiB: the same, within the 2 % of a solved shape. The KV cache grows with depth, "
+        f"from {cache[0] / 1024:.1f} to {cache[1] / 1024:.1f} KiB for each token of the conversation, with eight "
+        "heads on four key/value heads.",
     )
+
+
+LESS_MEMORY = Claim(
+    name="less-memory",
+    said="Deep and narrow shapes take less memory.",
+    source="the article, introduction",
+    verdict=Verdict.DOES_NOT_HOLD,
+    flips="if fewer parameters suffice for the same quality, as in the first claim, and the conversation is short; or "
+    "if the deeper model has fewer key/value heads.",
+    evidence=takes_less_memory,
+)
 
 
 def generalises(store: Store) -> Evidence:
@@ -141,16 +171,30 @@ def generalises(store: Store) -> Evidence:
     """
     runs = reported(store)
     unseen = {n: seeds(runs, UNSEEN, study="unseen", task="shells", depth=n) for n in (1, 2, 4, 8)}
-    overall = {n: seeds(runs, study="unseen", task="shells", depth=n) for n in (1, 8)}
+    overall = {n: seeds(runs, "score", study="unseen", task="shells", depth=n) for n in (1, 8)}
     beyond = runs[(runs["study"] == "depth") & (runs["task"] == "shells")][BEYOND]
     tests = [apart(unseen[8], unseen[1]), bool(beyond.max() > GUESSING + 0.05)]
     return Evidence(
         verdict=graded(tests),
-        numbers={
-            **{f"unseen_{n}": spread(values) for n, values in unseen.items()},
-            **{f"overall_{n}": spread(values) for n, values in overall.items()},
-            "guessing": f"{GUESSING:.2f}",
-            "low": f"{beyond.min():.2f}",
-            "high": f"{beyond.max():.2f}",
-        },
+        finding="With one in six pairs of moves left out of the training data, accuracy at these pairs is "
+        f"{spread(unseen[1], 2)} with one layer, {spread(unseen[2], 2)} with two, {spread(unseen[4], 2)} with four "
+        f"and {spread(unseen[8], 2)} with eight, where guessing gives {GUESSING:.2f}. Over all positions it rises "
+        f"more, from {spread(overall[1], 2)} to {spread(overall[8], 2)}. On positions beyond the trained length every "
+        f"depth and budget guesses: {beyond.min():.2f} to {beyond.max():.2f}.",
     )
+
+
+GENERALISES = Claim(
+    name="generalises",
+    said="Deep networks learn more abstract features, and so generalise better.",
+    source="the article, section 2",
+    verdict=Verdict.HOLDS_WHEN,
+    condition="familiar moves come in new combinations, and then weakly; not when the game gets longer.",
+    flips="to *holds* if some depth carried what it learned beyond the trained length, and to *does not hold* if the "
+    "gain at unseen pairs vanished in the spread of the seeds.",
+    evidence=generalises,
+    data=("deep_narrow",),
+)
+
+
+CLAIMS = (FEWER_PARAMETERS, COMPUTES_LESS, ANSWERS_FASTER, LESS_MEMORY, GENERALISES)

@@ -1,16 +1,17 @@
 """The article's ways to a deep and narrow shape, and its sample block: the rule behind each verdict."""
 
 import math
+from itertools import pairwise
 
 import torch
 
 from mobilellm_lab import footprint, zoo
 from mobilellm_lab.deep_narrow import EncoderLM, Noise, leak, train_on_noise
-from mobilellm_lab.deep_narrow.claims.stored import AT, budgets, depths, seeds, speeds
-from mobilellm_lab.deep_narrow.evidence import reported
+from mobilellm_lab.deep_narrow.study.evidence import AT, budgets, depths, reported, speeds
 from mobilellm_lab.model import ModelConfig
+from mobilellm_lab.reference.rows import seeds
 from mobilellm_lab.sweeps import Store
-from mobilellm_lab.teaching.claim import Evidence
+from mobilellm_lab.teaching.claim import Claim, Evidence, Verdict
 from mobilellm_lab.teaching.rules import graded
 
 
@@ -33,15 +34,24 @@ def fewer_blocks(store: Store) -> Evidence:
     }
     return Evidence(
         verdict=graded(gain > 0 for gain in change.values()),
-        numbers={
-            "pairs": str(len(change)),
-            "least": f"{100 * -max(change.values()):.0f}",
-            "most": f"{100 * -min(change.values()):.0f}",
-            "mobile": str(zoo.SHAPES["MobileLLM-125M"].n_layers),
-            "others": " or ".join(map(str, sorted(layers))),
-            "r1": str(zoo.SHAPES["MobileLLM-R1-140M"].n_layers),
-        },
+        finding=f"Fewer blocks is the opposite of deep: MobileLLM-125M has {zoo.SHAPES['MobileLLM-125M'].n_layers} "
+        f"where models of its size had {' or '.join(map(str, sorted(layers)))}. With layers of exactly the same "
+        f"shape, half as many lose {100 * -max(change.values()):.0f} to {100 * -min(change.values()):.0f} points of "
+        f"accuracy on the shell game, in all of {len(change)} pairs. They do nearly halve the arithmetic, and the "
+        "article itself warns of the loss.",
+        flips="when latency binds and not the number of parameters. Meta's later MobileLLM-R1-140M has "
+        f"{zoo.SHAPES['MobileLLM-R1-140M'].n_layers} blocks; its paper gives no reason.",
     )
+
+
+FEWER_BLOCKS = Claim(
+    name="fewer-blocks",
+    said="To get a deep and narrow model, use fewer transformer blocks.",
+    source="the article, section 2.1",
+    verdict=Verdict.DOES_NOT_HOLD,
+    evidence=fewer_blocks,
+    data=("deep_narrow",),
+)
 
 
 def fewer_heads() -> Evidence:
@@ -54,12 +64,22 @@ def fewer_heads() -> Evidence:
     weights = {n: footprint.parameters(ModelConfig(n_heads=8, n_kv_heads=n, **shape)) for n in (8, 2)}
     return Evidence(
         verdict=graded(b < a for a, b in zip(flops, flops[1:], strict=False)),
-        numbers={
-            "flops": f"{flops[0]:,}",
-            "cache": f"{cache[8] / cache[2]:.0f}",
-            "weights": f"{100 * (1 - weights[2] / weights[8]):.0f}",
-        },
+        finding="At a given width the heads divide the same matrices among themselves. With 16, 8, 4 or 2 heads a "
+        f"model of width 128 and four layers does the same {flops[0]:,} FLOPs per token at 128 positions, and stores "
+        "the same weights.",
+        flips=f"for key/value heads: two instead of eight make the cache {cache[8] / cache[2]:.0f} times smaller and "
+        f"save {100 * (1 - weights[2] / weights[8]):.0f} % of that model's weights. Or if the width of a head is "
+        "fixed, so that attention itself gets narrower.",
     )
+
+
+FEWER_HEADS = Claim(
+    name="fewer-heads",
+    said="Fewer attention heads make a block cheaper to compute.",
+    source="the article, section 2.1",
+    verdict=Verdict.DOES_NOT_HOLD,
+    evidence=fewer_heads,
+)
 
 
 def smaller_hidden_size(runs_store: Store, cost_store: Store) -> Evidence:
@@ -68,38 +88,44 @@ def smaller_hidden_size(runs_store: Store, cost_store: Store) -> Evidence:
     Arithmetic on shells, largest budget to smallest; speed between neighbouring budgets that share a depth (their
     tables differ as well), faster if the narrower model's p10 of tokens/s lies above the wider one's p90.
     """
-    runs, table = reported(runs_store), speeds(cost_store)
+    runs, rates = reported(runs_store), speeds(cost_store).set_index(["budget", "depth"])
     small, *_, large = budgets(runs, "shells")
-    at = {
-        n: [
-            (seeds(runs, "flops_per_token", **AT, budget=b, depth=n).iloc[0], seeds(runs, **AT, budget=b, depth=n))
-            for b in (large, small)
-        ]
-        for n in depths(runs, "shells", small)
-    }
-    cheaper = [narrow[0] < wide[0] for wide, narrow in at.values()]
-    pairs = [
-        (table[b][n], table[c][n])
-        for b, c in zip(list(table), list(table)[1:], strict=False)
-        for n in table[b]
-        if n in table[c]
+    layers = depths(runs, "shells", small)
+    flops, score = (
+        {n: [seeds(runs, column, **AT, budget=b, depth=n).median() for b in (large, small)] for n in layers}
+        for column in ("flops_per_token", "score")
+    )
+    cheaper = [narrow < wide for wide, narrow in flops.values()]
+    sizes = rates.index.unique("budget")
+    faster = [
+        rates.loc[narrow, n]["p10"] > rates.loc[wide, n]["p90"]
+        for narrow, wide in pairwise(sizes)
+        for n in rates.loc[narrow].index.intersection(rates.loc[wide].index)
     ]
-    faster = [narrow["p10"] > wide["p90"] for narrow, wide in pairs]
-    lost = {n: 100 * (wide[1].median() - narrow[1].median()) for n, (wide, narrow) in at.items()}
-    tiny, next_budget = list(table)[:2]
+    lost = {n: 100 * (wide - narrow) for n, (wide, narrow) in score.items()}
+    speed = rates.loc[sizes[0], 8]["p50"] / rates.loc[sizes[1], 8]["p50"]
+    more = [points for n, points in lost.items() if n > 1]
     return Evidence(
         verdict=graded(cheaper + faster),
-        numbers={
-            "small": f"{small:,}",
-            "large": f"{large:,}",
-            "less": f"{at[8][0][0] / at[8][1][0]:.1f}",
-            "lost_1": f"{lost[1]:.1f}",
-            "least": f"{min(points for n, points in lost.items() if n > 1):.1f}",
-            "most": f"{max(points for n, points in lost.items() if n > 1):.1f}",
-            "fraction": f"{next_budget / tiny:.0f}",
-            "faster": f"{table[tiny][8]['p50'] / table[next_budget][8]['p50']:.1f}",
-        },
+        finding="At every depth the narrower model computes less and decodes faster. The speed follows only in part: "
+        f"eight layers with {sizes[1] / sizes[0]:.0f} times fewer weights decode {speed:.1f} times faster where "
+        f"starting operations takes the time. And it costs quality: from {large:,} to {small:,} parameters, which is "
+        f"{flops[8][0] / flops[8][1]:.1f} times less arithmetic at eight layers, the median accuracy on the shell "
+        f"game falls by {lost[1]:.1f} points with one layer, which had no use for the width, and by {min(more):.1f} "
+        f"to {max(more):.1f} points with two to sixteen.",
     )
+
+
+SMALLER_HIDDEN_SIZE = Claim(
+    name="smaller-hidden-size",
+    said="A smaller hidden size is the key to narrow: matrix products shrink, and inference gets faster.",
+    source="the article, section 2.1",
+    verdict=Verdict.HOLDS,
+    flips="if narrowing stopped paying in time: in the smallest models most of the time is the number of operations, "
+    "which width does not change.",
+    evidence=smaller_hidden_size,
+    data=("deep_narrow", "deep_narrow_cost"),
+)
 
 
 def smaller_embeddings() -> Evidence:
@@ -112,16 +138,25 @@ def smaller_embeddings() -> Evidence:
         if shape.config is not None:
             parts = footprint.parameters_by_part(shape.config)
             shares[name] = parts["embedding"] / sum(parts.values())
+    many = [share > 0.25 for share in shares.values()]
     return Evidence(
-        verdict=graded(share > 0.25 for share in shares.values()),
-        numbers={
-            "models": str(len(shares)),
-            "many": str(sum(share > 0.25 for share in shares.values())),
-            "mobile": f"{100 * shares['MobileLLM-125M']:.0f}",
-            "mobile_1b": f"{100 * shares['MobileLLM-1B']:.0f}",
-            "gemma": f"{100 * shares['Gemma 3 270M']:.0f}",
-        },
+        verdict=graded(many),
+        finding=f"The table, stored once or twice, is {100 * shares['MobileLLM-125M']:.0f} % of MobileLLM-125M, "
+        f"{100 * shares['MobileLLM-1B']:.0f} % of MobileLLM-1B and {100 * shares['Gemma 3 270M']:.0f} % of Gemma 3 "
+        f"270M; it is more than a quarter in {sum(many)} of {len(many)} published models. As the output layer it is "
+        "multiplied once per token; looking a token up is free.",
     )
+
+
+SMALLER_EMBEDDINGS = Claim(
+    name="smaller-embeddings",
+    said="A smaller embedding lowers the number of parameters and the arithmetic.",
+    source="the article, section 2.1",
+    verdict=Verdict.HOLDS_WHEN,
+    condition="the vocabulary is large for the body.",
+    flips="with the size of the body: the larger it is, the less there is to save in the table.",
+    evidence=smaller_embeddings,
+)
 
 
 def sample_block() -> Evidence:
@@ -145,10 +180,22 @@ def sample_block() -> Evidence:
     signs = [moved == 0, loss >= floor, blind <= floor + 0.05]
     return Evidence(
         verdict=graded(signs),
-        numbers={
-            "moved": f"{moved:.1f}",
-            "loss": f"{loss:.2f}",
-            "floor": f"{floor:.2f}",
-            "blind": f"{blind:.2f}",
-        },
+        finding="Smaller sizes are cheaper, but the block is no language model: it has no causal mask, so every "
+        "position sees the answer, and no positions, so none knows where it is. Trained on tokens that nothing "
+        f"predicts, one such block reaches {loss:.2f} nats where {floor:.2f} is the best possible. Shown only the "
+        f"past, as when it generates, it needs {blind:.2f}. Changing the last token moves earlier predictions by up "
+        f"to {moved:.1f}.",
     )
+
+
+SAMPLE_BLOCK = Claim(
+    name="sample-block",
+    said="The sample transformer block, with smaller sizes, makes a cheaper language model.",
+    source="the article, section 2.2",
+    verdict=Verdict.DOES_NOT_HOLD,
+    flips="with a causal mask and positions, or where the whole input is known, as in a classifier.",
+    evidence=sample_block,
+)
+
+
+CLAIMS = (FEWER_BLOCKS, FEWER_HEADS, SMALLER_HIDDEN_SIZE, SMALLER_EMBEDDINGS, SAMPLE_BLOCK)

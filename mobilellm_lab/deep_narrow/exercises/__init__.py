@@ -1,12 +1,15 @@
-"""Chapter 2's exercises, quiz, predictions and claims."""
+"""Chapter 2's exercises, quiz and predictions."""
+
+from pathlib import Path
 
 from mobilellm_lab.deep_narrow.exercises.choose import CHOOSE
 from mobilellm_lab.deep_narrow.exercises.count import COUNT
 from mobilellm_lab.deep_narrow.exercises.leak import LEAK
 from mobilellm_lab.deep_narrow.exercises.mask import MASK
 from mobilellm_lab.deep_narrow.exercises.predictions import COST, PREDICTIONS, QUALITY
-from mobilellm_lab.deep_narrow.exercises.questions import QUIZ
+from mobilellm_lab.teaching.quiz import read_quiz
 
 EXERCISES = (LEAK, MASK, COUNT, CHOOSE)
+QUIZ = read_quiz(Path(__file__).with_name("quiz.md"), name="deep_narrow")
 
 __all__ = ["CHOOSE", "COST", "COUNT", "EXERCISES", "LEAK", "MASK", "PREDICTIONS", "QUALITY", "QUIZ"]

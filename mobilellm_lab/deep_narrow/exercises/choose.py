@@ -5,9 +5,10 @@ from collections.abc import Callable
 import pandas as pd
 
 from mobilellm_lab.deep_narrow import arms
-from mobilellm_lab.deep_narrow.evidence import reported
+from mobilellm_lab.deep_narrow.study.evidence import reported, speeds
 from mobilellm_lab.reference import open_sweep
-from mobilellm_lab.teaching.exercise import Exercise, Wrong
+from mobilellm_lab.teaching.by_example import by_example
+from mobilellm_lab.teaching.exercise import Wrong
 
 
 def _choose_stub(rows, min_tokens_per_s):
@@ -38,7 +39,7 @@ def _by(statistic: str) -> Callable:
     return choose
 
 
-_CHOOSE_SLIPS = {
+_MISTAKES = {
     "the best single seed": (
         _by("max"),
         "You took the depth with the best single run. A maximum over three seeds rewards luck: the depth whose seeds "
@@ -86,7 +87,7 @@ def _table(depths: dict[int, tuple[int, tuple[float, float, float]]]) -> pd.Data
     return pd.DataFrame(rows, columns=columns, index=range(100, 100 + len(rows)))
 
 
-# (table, minimum tokens/s): made so that every slip above gives another answer at least once.
+# (table, minimum tokens/s): made so that every mistake above gives another answer at least once.
 _MADE_UP = (
     (
         {
@@ -116,47 +117,37 @@ def measured() -> pd.DataFrame:
     The speeds are those of the decoding sweep: the same depths and budget, with a larger table of tokens.
     """
     plan = [arm for arm in arms() if (arm.study, arm.recipe.task, arm.recipe.budget) == ("depth", "shells", 60_000)]
-    speeds = {
-        row["shape"]["n_layers"]: row["tokens_per_s"]["p50"]
-        for row in open_sweep("deep_narrow_cost").rows.values()
-        if row["recipe"]["budget"] == 60_000
-    }
-    runs = reported(open_sweep("deep_narrow"), [arm for arm in plan if arm.recipe.depth in speeds])
-    return runs[["depth", "seed", "score"]].assign(tokens_per_s=runs["depth"].map(speeds))
+    timed = speeds(open_sweep("deep_narrow_cost")).query("budget == 60_000").set_index("depth")["p50"]
+    runs = reported(open_sweep("deep_narrow"), [arm for arm in plan if arm.recipe.depth in timed])
+    return runs[["depth", "seed", "score"]].assign(tokens_per_s=runs["depth"].map(timed))
 
 
-def _inspect_choose(answer: Callable) -> str:
+def _cases():
     real = measured()
     limit = float(real[real["depth"] == 4]["tokens_per_s"].iloc[0])
-    cases = [(_table(depths), limit) for depths, limit in _MADE_UP] + [(real, limit)]
-    found = [answer(rows.copy(), limit) for rows, limit in cases]
-    try:
-        found = [float(depth) for depth in found]
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise Wrong("not one depth", f"Return one depth, a number. Yours is a {type(found[0]).__name__}.") from error
-    right = [_choose_solution(rows, limit) for rows, limit in cases]
-    if found == right:
-        every = _choose_solution(real, 0)
-        return (
-            f"Of the measured shapes of 60,000 parameters with at least {limit:,.0f} tokens/s you take {right[-1]} "
-            f"layers; without a limit it would be {every}. Quality and speed are two columns, and each choice says "
-            "what binds."
-        )
-    for name, (slip, explanation) in _CHOOSE_SLIPS.items():
-        if found == [slip(rows, limit) for rows, limit in cases]:
-            raise Wrong(name, explanation)
-    i = next(i for i, (got, expected) in enumerate(zip(found, right, strict=True)) if got != expected)
-    rows, limit = cases[i]
+    return [*((_table(depths), limit) for depths, limit in _MADE_UP), (real, limit)]
+
+
+def _describe(found, right, rows, limit):
     medians = rows.groupby("depth").agg({"score": "median", "tokens_per_s": "first"})
     listed = "; ".join(f"depth {d}: {row.score:.2f} at {row.tokens_per_s:,.0f}" for d, row in medians.iterrows())
-    raise Wrong(
+    return Wrong(
         "another depth",
-        f"You chose {found[i]:g} where {right[i]} is right, with at least {limit:,.0f} tokens/s. Median score and "
+        f"You chose {found:g} where {right:g} is right, with at least {limit:,.0f} tokens/s. Median score and "
         f"tokens/s: {listed}.",
     )
 
 
-CHOOSE = Exercise(
+def _lesson(answer, found):
+    rows, limit = _cases()[-1]
+    return (
+        f"Of the measured shapes of 60,000 parameters with at least {limit:,.0f} tokens/s you take {found[-1]:g} "
+        f"layers; without a limit it would be {_choose_solution(rows, 0)}. Quality and speed are two columns, and each "
+        "choice says what binds."
+    )
+
+
+CHOOSE = by_example(
     name="choose",
     title="Choose a depth",
     task="""
@@ -171,7 +162,7 @@ at least `min_tokens_per_s`**.
     stub=_choose_stub,
     solution=_choose_solution,
     alternative=_choose_alternative,
-    mistakes={name: slip for name, (slip, _) in _CHOOSE_SLIPS.items()},
+    mistakes=_MISTAKES,
     hints=(
         "Two steps: leave out the depths that are too slow, then compare one number per depth. Which number does "
         "one lucky seed not move?",
@@ -181,5 +172,7 @@ at least `min_tokens_per_s`**.
         "label of "
         "the largest.",
     ),
-    inspect=_inspect_choose,
+    cases=_cases,
+    describe=_describe,
+    lesson=_lesson,
 )

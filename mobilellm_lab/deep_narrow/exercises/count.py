@@ -1,18 +1,16 @@
 """Exercise: count the weights of a shape before it exists."""
 
-from collections.abc import Callable
 from functools import partial
-from itertools import combinations
+from inspect import signature
 
 import torch
 
-from mobilellm_lab import footprint, zoo
+from mobilellm_lab import zoo
 from mobilellm_lab.model import ModelConfig, Transformer
-from mobilellm_lab.teaching.exercise import Exercise, Wrong
+from mobilellm_lab.teaching.by_example import another, by_example
 
 # Shapes of the zoo that are exactly this block: tied, SwiGLU, no biases.
 PUBLISHED = ("MobileLLM-125M", "MobileLLM-R1-140M", "Llama-3.2-1B")
-SIZES = ("n_layers", "dim", "hidden_dim", "n_heads", "n_kv_heads", "vocab_size")
 
 
 def _parameters_stub(n_layers, dim, hidden_dim, n_heads, n_kv_heads, vocab_size):
@@ -53,8 +51,7 @@ def _miscount(L, D, F, H, K, V, *, tables=1, squares=2, kv=True, matrices=3, nor
     return tables * V * D + (L if repeat else 1) * layer + last * D
 
 
-# An answer that is off by what one of these is off has that misconception.
-_COUNT_SLIPS = {
+_MISTAKES = {
     "counts a second table": (
         partial(_miscount, tables=2),
         "You counted the table twice. Tied embeddings store it once and use it at both ends.",
@@ -91,40 +88,21 @@ _COUNT_SLIPS = {
 }
 
 
-def _inspect_parameters(answer: Callable) -> str:
+def _cases():
     tiny = ModelConfig(vocab_size=11, dim=24, n_layers=3, n_heads=6, n_kv_heads=2, hidden_dim=40)
     small = ModelConfig(vocab_size=6, dim=40, n_layers=5, n_heads=4, n_kv_heads=4, hidden_dim=72)
     shapes = [tiny, small, *(zoo.SHAPES[name].config for name in PUBLISHED)]
-    sizes = [tuple(getattr(config, name) for name in SIZES) for config in shapes]
-    found = [answer(*values) for values in sizes]
-    try:
-        found = [float(count) for count in found]
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise Wrong("not a number", f"Return one number. Yours is a {type(found[0]).__name__}.") from error
-    right = [footprint.parameters(config) for config in shapes]
-    if found != right:
-        raise _why_miscounted(sizes, found, right)
+    return [tuple(getattr(config, name) for name in signature(_parameters_stub).parameters) for config in shapes]
+
+
+def _lesson(answer, found):
     return (
-        f"{len(shapes)} shapes agree to the last weight, among them {PUBLISHED[0]} with {right[2]:,}. Each of its "
+        f"{len(found)} shapes agree to the last weight, among them {PUBLISHED[0]} with {found[2]:,.0f}. Each of its "
         "weights is used once per token, so that equal parameters are about equal arithmetic, at any depth."
     )
 
 
-def _why_miscounted(sizes: list[tuple], found: list[float], right: list[int]) -> Wrong:
-    off = [count - expected for count, expected in zip(found, right, strict=True)]
-    slips = {
-        name: [slip(*values) - expected for values, expected in zip(sizes, right, strict=True)]
-        for name, (slip, _) in _COUNT_SLIPS.items()
-    }
-    for names in (*combinations(slips, 1), *combinations(slips, 2)):
-        if [sum(parts) for parts in zip(*(slips[name] for name in names), strict=True)] == off:
-            return Wrong(names[0], " ".join(_COUNT_SLIPS[name][1] for name in names))
-    i = next(i for i, difference in enumerate(off) if difference)
-    values = ", ".join(f"{name}={value}" for name, value in zip(SIZES, sizes[i], strict=True))
-    return Wrong("another count", f"For {values} you have {found[i]:,.0f} weights, and the model stores {right[i]:,}.")
-
-
-COUNT = Exercise(
+COUNT = by_example(
     name="count",
     title="Count the weights",
     task="""
@@ -141,7 +119,7 @@ nothing.
     stub=_parameters_stub,
     solution=_parameters_solution,
     alternative=_parameters_alternative,
-    mistakes={name: slip for name, (slip, _) in _COUNT_SLIPS.items()},
+    mistakes=_MISTAKES,
     hints=(
         "Add up one layer first: attention, feed-forward, norms. What is stored once, outside the layers?",
         "With `head_dim = dim // n_heads`, keys and values are two matrices of dim x `n_kv_heads * head_dim`; queries "
@@ -149,5 +127,7 @@ nothing.
         "`vocab_size * dim + n_layers * (attention + 3 * dim * hidden_dim + 2 * dim) + dim`, with "
         "`attention = 2 * dim * dim + 2 * dim * n_kv_heads * head_dim`.",
     ),
-    inspect=_inspect_parameters,
+    cases=_cases,
+    describe=another("count", "weights", _parameters_solution),
+    lesson=_lesson,
 )

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from mobilellm_lab.deep_narrow import EncoderLM, Noise
 from mobilellm_lab.model import ModelConfig, Transformer
+from mobilellm_lab.teaching.by_example import number
 from mobilellm_lab.teaching.exercise import Exercise, Wrong
 
 SHAPE = ModelConfig(vocab_size=16, dim=16, n_layers=1, n_heads=2, n_kv_heads=2, hidden_dim=32, max_seq_len=8)
@@ -119,12 +120,7 @@ def _try(answer: Callable, model: nn.Module) -> tuple[float, list[Tensor]]:
     )
     found = answer(model, given)
     watch.remove()
-    try:
-        found = float(found.detach() if isinstance(found, Tensor) else found)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise Wrong(
-            "not a number", f"Return one number, such as a float. Yours is a {type(found).__name__}."
-        ) from error
+    found = number(found.detach() if isinstance(found, Tensor) else found)
     if not torch.equal(tokens, given):
         raise Wrong(
             "no copy",

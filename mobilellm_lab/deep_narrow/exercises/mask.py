@@ -1,6 +1,7 @@
 """Exercise: repair the block that cheats, by attention weights that leave the future out."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +9,8 @@ from torch import Tensor, nn
 from mobilellm_lab import deep_narrow
 from mobilellm_lab.deep_narrow import Noise
 from mobilellm_lab.model import ModelConfig
-from mobilellm_lab.teaching.exercise import Exercise, Wrong
+from mobilellm_lab.teaching.by_example import by_example, close, tensor
+from mobilellm_lab.teaching.exercise import Wrong
 
 SHAPE = ModelConfig(vocab_size=16, dim=16, n_layers=1, n_heads=1, n_kv_heads=1, hidden_dim=16, max_seq_len=8)
 STILL = 1e-4  # a weight that is off by less is right
@@ -38,8 +40,7 @@ def _above(scores: Tensor, diagonal: int) -> Tensor:
     return torch.ones_like(scores, dtype=torch.bool).triu(diagonal)
 
 
-# An answer that gives what one of these gives has that misconception.
-_MASK_SLIPS = {
+_MISTAKES = {
     "no mask": (
         lambda scores: scores.softmax(-1),
         "The future keeps its weight: this is the softmax that lets the tutorial's block cheat.",
@@ -94,49 +95,38 @@ class _Block(nn.Module):
         return ((x + weights @ (x @ self.v)) @ self.head.T)[None]  # (1, T, V)
 
 
-def _inspect_masked(answer: Callable) -> str:
+def _cases():
     draw = torch.Generator().manual_seed(0)
-    cases = [3 * torch.randn(heads, T, T, generator=draw) for heads, T in ((2, 5), (3, 8), (1, 1))]
-    found = [answer(scores.clone()) for scores in cases]
-    try:
-        found = [torch.as_tensor(weights).detach().float() for weights in found]
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise Wrong("not a tensor", f"Return a tensor of weights. Yours is a {type(found[0]).__name__}.") from error
-    for weights, scores in zip(found, cases, strict=True):
-        if weights.shape != scores.shape:
-            raise Wrong("wrong shape", f"Scores of {tuple(scores.shape)} gave weights of {tuple(weights.shape)}.")
-    for name, (slip, explanation) in _MASK_SLIPS.items():
-        if _equal(found, [slip(scores) for scores in cases]):
-            raise Wrong(name, explanation)
-    weights = found[0]
+    return [(3 * torch.randn(heads, T, T, generator=draw),) for heads, T in ((2, 5), (3, 8), (1, 1))]
+
+
+def _describe(weights, right, scores):
     if not weights.isfinite().all():
-        raise Wrong(
+        return Wrong(
             "not a number",
             "Some weights are not finite: a row in which nothing may be seen, or minus infinity times zero.",
         )
     if weights[_above(weights, 1)].abs().max() > STILL:
-        raise Wrong(
+        return Wrong(
             "the future keeps some weight", "Above the diagonal every weight must be 0, whatever the scores are."
         )
     if (weights.sum(-1) - 1).abs().max() > STILL:
-        raise Wrong(
+        return Wrong(
             "rows do not add up to 1", "Each row is shared out in full: take the softmax after hiding the future."
         )
-    if not _equal(found, [_masked_solution(scores) for scores in cases]):
-        raise Wrong("other weights", "The future is hidden, but the rest is not the softmax of the scores of each row.")
+    return Wrong("other weights", "The future is hidden, but the rest is not the softmax of the scores of each row.")
+
+
+def _lesson(answer, found):
     tokens = Noise(seq_len=SHAPE.max_seq_len).batch(0, 1).tokens
-    before, after = (deep_narrow.leak(_Block(weigh), tokens) for weigh in (_MASK_SLIPS["no mask"][0], answer))
+    before, after = (deep_narrow.leak(_Block(weigh), tokens) for weigh in (_MISTAKES["no mask"][0], answer))
     return (
         "Each position now shares out its attention over itself and its past. In a block like the tutorial's your "
         f"weights bring the leak from {before:.2f} to {after:.2g}."
     )
 
 
-def _equal(found: list[Tensor], expected: list[Tensor]) -> bool:
-    return all(torch.allclose(a, b, atol=STILL, equal_nan=True) for a, b in zip(found, expected, strict=True))
-
-
-MASK = Exercise(
+MASK = by_example(
     name="mask",
     title="Repair it",
     task="""
@@ -151,7 +141,7 @@ before, and nothing else**; each row still adds up to 1.
     stub=_masked_stub,
     solution=_masked_solution,
     alternative=_masked_alternative,
-    mistakes={name: slip for name, (slip, _) in _MASK_SLIPS.items()},
+    mistakes=_MISTAKES,
     hints=(
         "Which triangle of the T x T square is the future, if rows ask and columns are seen? Does the diagonal "
         "belong to it?",
@@ -160,5 +150,9 @@ before, and nothing else**; each row still adds up to 1.
         "`future = torch.ones(T, T, dtype=torch.bool).triu(1)` is true above the diagonal. "
         '`scores.masked_fill(future, float("-inf"))` hides it, and `.softmax(-1)` shares out each row.',
     ),
-    inspect=_inspect_masked,
+    cases=_cases,
+    describe=_describe,
+    lesson=_lesson,
+    read=tensor,
+    same=partial(close, atol=STILL),
 )

@@ -1,8 +1,9 @@
 """Chapter 2's predictions: what eight layers cost in speed (`COST`), and what four buy in accuracy (`QUALITY`)."""
 
 from mobilellm_lab.deep_narrow import arms
-from mobilellm_lab.deep_narrow.evidence import reported
+from mobilellm_lab.deep_narrow.study.evidence import reported, speeds
 from mobilellm_lab.reference import open_sweep, origin
+from mobilellm_lab.reference.rows import one
 from mobilellm_lab.teaching.prediction import Measured, Prediction
 
 BUDGET, STEPS = 60_000, 500  # parameters of the shapes compared, and updates of their training
@@ -11,14 +12,13 @@ BUDGET, STEPS = 60_000, 500  # parameters of the shapes compared, and updates of
 def cost(shallow: int = 1, deep: int = 8) -> Measured:
     """How many times fewer tokens per second `deep` layers decode than `shallow` ones, at `BUDGET` parameters."""
     store = open_sweep("deep_narrow_cost")
-    rows = {row["shape"]["n_layers"]: row for row in store.rows.values() if row["recipe"]["budget"] == BUDGET}
-    fast, slow = rows[shallow]["tokens_per_s"], rows[deep]["tokens_per_s"]
+    fast, slow = (one(speeds(store), budget=BUDGET, depth=depth) for depth in (shallow, deep))
     return Measured(
         median=fast["p50"] / slow["p50"],
         low=fast["p10"] / slow["p90"],
         high=fast["p90"] / slow["p10"],
         origin=str(origin(store)),
-        note=f"{rows[deep]['rounds']} rounds in turn: tenth to ninetieth percentile of one over the other's",
+        note=f"{slow['rounds']} rounds in turn: tenth to ninetieth percentile of one over the other's",
     )
 
 

@@ -1,4 +1,4 @@
-"""Chapter 2's results in, matplotlib figures out."""
+"""Chapter 2's results in, printed figures out."""
 
 from collections.abc import Mapping
 
@@ -9,11 +9,14 @@ from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from mobilellm_lab.charts import paper
 from mobilellm_lab.charts.paper import COLORS
+from mobilellm_lab.deep_narrow.figures.replay import short
+
+DEPTH = "layers (equal parameters along a line)"
 
 
-def _depth_axis(axes: Axes, depths: list[int]) -> None:
+def _depth_axis(axes: Axes, depths: pd.Series) -> None:
     axes.set_xscale("log", base=2)
-    ticks = [min(depths)]
+    ticks = [depths.min()]
     for depth in sorted(set(depths)):
         if depth >= 1.25 * ticks[-1]:  # closer ones would print over each other
             ticks.append(depth)
@@ -22,31 +25,26 @@ def _depth_axis(axes: Axes, depths: list[int]) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def quality_by_depth(spreads: Mapping[str, pd.DataFrame], *, y_label: str, floor: float | None = None) -> Figure:
-    """Median over the seeds as a line, lowest to highest as a band; one line per entry of `spreads`.
+def quality_by_depth(frame: pd.DataFrame, *, y_label: str, floor: float | None = None) -> Figure:
+    """Score by depth: the median over the seeds as a line, lowest to highest as a band, a line per budget.
 
-    Each frame has the columns depth, median, min, max (see `deep_narrow.evidence.spread`).
+    `frame` is `deep_narrow.evidence.reported` of one task.
     """
-    figure, axes = paper.axes("layers (same number of parameters along a line)", y_label)
-    for (name, frame), color, marker in paper.styled(spreads.items()):
-        axes.plot(frame["depth"], frame["median"], color=color, marker=marker, label=name)
-        axes.fill_between(frame["depth"], frame["min"], frame["max"], color=color, alpha=0.2, linewidth=0)
+    figure, axes = paper.axes(DEPTH, y_label)
+    paper.lines(axes, frame.assign(line=frame["budget"].map(short) + " parameters"), "depth", "score", "line")
     if floor is not None:
         axes.axhline(floor, color="0.4", linestyle=":", label="guessing")
-    _depth_axis(axes, [depth for frame in spreads.values() for depth in frame["depth"]])
-    axes.legend(frameon=False)
+    _depth_axis(axes, frame["depth"])
+    paper.legend(axes)
     return figure
 
 
 def learning_curves(frame: pd.DataFrame, *, y_label: str) -> Figure:
     """Score against training step for each depth: median over the seeds, lowest to highest as a band."""
     figure, axes = paper.axes("training steps", y_label)
-    for (depth, group), color, marker in paper.styled(frame.groupby("depth")):
-        by_step = group.groupby("step")["score"].agg(["median", "min", "max"])
-        label = f"{depth} layer" + "s" * (depth > 1)
-        axes.plot(by_step.index, by_step["median"], color=color, marker=marker, markersize=4, label=label)
-        axes.fill_between(by_step.index, by_step["min"], by_step["max"], color=color, alpha=0.2, linewidth=0)
-    axes.legend(frameon=False)
+    names = frame["depth"].map(lambda depth: f"{depth} layer" + "s" * (depth > 1))
+    paper.lines(axes, frame.assign(line=names).sort_values("depth"), "step", "score", "line")
+    paper.legend(axes, columns=3)
     return figure
 
 
@@ -55,16 +53,17 @@ def decode_cost(frame: pd.DataFrame) -> Figure:
 
     Columns: budget, depth, p10, p50, p90 (tokens/s).
     """
-    figure, axes = paper.axes("layers (same number of parameters along a line)", "decode speed,\nshallowest shape = 1")
-    for (budget, group), color, marker in paper.styled(frame.groupby("budget")):
-        group = group.sort_values("depth")
-        best = group["p50"].iloc[0]
-        errors = [(group["p50"] - group["p10"]) / best, (group["p90"] - group["p50"]) / best]
-        label = f"{budget / 1e6:g}M parameters" if budget >= 1e6 else f"{budget / 1e3:g}k parameters"
-        axes.errorbar(group["depth"], group["p50"] / best, errors, color=color, marker=marker, label=label, capsize=3)
+    figure, axes = paper.axes(DEPTH, "decode speed, shallowest shape = 1")
+    frame = frame.sort_values(["budget", "depth"])
+    frame = frame.assign(
+        line=frame["budget"].map(short) + " parameters", best=frame.groupby("budget")["p50"].transform("first")
+    )
+    repeats = frame.melt(["line", "depth", "best"], ["p10", "p50", "p90"], value_name="speed")
+    repeats["speed"] /= repeats["best"]
+    paper.lines(axes, repeats, "depth", "speed", "line", err_style="bars")
     axes.set_ylim(bottom=0)
-    _depth_axis(axes, list(frame["depth"]))
-    axes.legend(frameon=False)
+    _depth_axis(axes, frame["depth"])
+    paper.legend(axes)
     return figure
 
 
@@ -74,20 +73,15 @@ def ladder(frame: pd.DataFrame, *, x_label: str) -> Figure:
     Columns: step (name), score.
     """
     figure, axes = paper.axes(x_label, "")
-    names = list(dict.fromkeys(frame["step"]))
-    for y, name in enumerate(names):
-        scores = frame.loc[frame["step"] == name, "score"]
-        axes.plot(scores, [y] * len(scores), "o", color=COLORS[0], alpha=0.6)
-        axes.plot([scores.median()] * 2, [y - 0.3, y + 0.3], color=COLORS[1], linewidth=2)
-    axes.set_yticks(range(len(names)), names)
-    axes.invert_yaxis()
+    paper.seeds(axes, frame, "score", "step")
     return figure
 
 
 def kv_per_token(rows: Mapping[str, float]) -> Figure:
     """KV cache in KiB per token of each model, 16-bit values."""
     figure, axes = paper.axes("KV cache, KiB per token", "")
-    bars = axes.barh(list(rows), list(rows.values()), color=COLORS[0])
+    bars = axes.barh(range(len(rows)), list(rows.values()), color=COLORS[0])
     axes.bar_label(bars, fmt="%.1f", padding=3)
-    axes.invert_yaxis()
+    axes.margins(x=0.15)
+    paper.rows(axes, rows)
     return figure

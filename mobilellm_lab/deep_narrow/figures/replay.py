@@ -8,7 +8,7 @@ import altair as alt
 import pandas as pd
 
 from mobilellm_lab.charts.replay import CHOSEN, FAINT, HEIGHT, MARKED, TEXT, Replay, Slider
-from mobilellm_lab.deep_narrow.evidence import curves, reported
+from mobilellm_lab.deep_narrow.study.evidence import curves, reported, speeds
 from mobilellm_lab.deep_narrow.sweep import Arm, arms
 from mobilellm_lab.reference import origin
 from mobilellm_lab.sweeps import Store
@@ -143,14 +143,9 @@ def landing_replay(store: Store, plan: list[Arm] | None = None) -> Replay:
     )
 
 
-def cost_replay(store: Store) -> Replay:
+def cost_replay(cost_store: Store) -> Replay:
     """Decoding speed by depth for every measured budget, and how much slower than the shallowest shape."""
-    rows = pd.DataFrame(
-        {"budget": row["recipe"]["budget"], "depth": row["shape"]["n_layers"], "parameters": row["parameters"]}
-        | {name: row["shape"][name] for name in ("dim", "hidden_dim")}
-        | row["tokens_per_s"]
-        for row in store.rows.values()
-    ).sort_values(["budget", "depth"], ignore_index=True)
+    rows = speeds(cost_store)
     fastest = rows.groupby("budget")["p50"].transform("first")
     rows["times_slower"] = fastest / rows["p50"]
     rows["name"] = rows["budget"].map(short)
@@ -163,7 +158,6 @@ def cost_replay(store: Store) -> Replay:
         words=tuple(f"{short(budget)} parameters" for budget in budgets),
         start=budgets[0],
     )
-    rounds = next(iter(store.rows.values()))["rounds"]
 
     def said(*, budget: int) -> str:
         group = rows[rows["budget"] == budget]
@@ -171,7 +165,7 @@ def cost_replay(store: Store) -> Replay:
         return (
             f"At {short(budget)} parameters {_layers(int(shallow['depth']))} {_decode(int(shallow['depth']))} "
             f"{_speed(shallow['p50'])} tokens/s, {_layers(int(deep['depth']))} {_speed(deep['p50'])} "
-            f"(p10 to p90 {_speed(deep['p10'])} to {_speed(deep['p90'])}, {rounds} rounds): "
+            f"(p10 to p90 {_speed(deep['p10'])} to {_speed(deep['p90'])}, {deep['rounds']} rounds): "
             f"{deep['times_slower']:.1f} times slower."
         )
 
@@ -180,7 +174,7 @@ def cost_replay(store: Store) -> Replay:
         (slider,),
         rows=rows,
         columns=COST,
-        origin=str(origin(store)),
+        origin=str(origin(cost_store)),
         title="What a layer costs in decoding speed",
         alt=(
             "Two charts. Tokens per second against depth for the chosen budget, bars from p10 to p90. Speed relative "

@@ -1,24 +1,23 @@
 """Chapter 2's panel: depth, width and the paper's switches retrain a model, and its point joins the plot."""
 
 from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 
 import ipywidgets as W
-import torch
 
 from mobilellm_lab import footprint
 from mobilellm_lab.charts import report
 from mobilellm_lab.charts.live import curve_svg
-from mobilellm_lab.deep_narrow.panel.jobs import FAMILY, Family, Reference, Session, Training, loss_label
-from mobilellm_lab.deep_narrow.recipe import HOLD, Recipe, Result, Run
+from mobilellm_lab.deep_narrow.panel.jobs import FAMILY, Family, Reference, Session, Training, file_name, loss_label
+from mobilellm_lab.deep_narrow.recipe import HOLD, Recipe, Run
 from mobilellm_lab.deep_narrow.sweep import band
 from mobilellm_lab.live.controls import checkbox, choice, slider
-from mobilellm_lab.live.panel import Live, Values, static_if_headless
+from mobilellm_lab.live.panel import Values, line, static_if_headless
+from mobilellm_lab.live.recipe_panel import RecipePanel, replay_of
 from mobilellm_lab.model import FFN, SHARING, execution_order
+from mobilellm_lab.own_models import keep
 from mobilellm_lab.reference import open_sweep
-from mobilellm_lab.sweeps import Store
-from mobilellm_lab.tasks import NAMES
+from mobilellm_lab.tasks import NAMES, Task
 
 DEPTHS = range(1, 17)
 BUDGETS = {"30k": 30_000, "60k": 60_000, "100k": 100_000, "200k": 200_000, "500k": 500_000, "1M": 1_000_000}
@@ -28,6 +27,7 @@ EMBEDDINGS = {"full": 0, "8": 8, "16": 16, "32": 32, "64": 64}
 RATES = {"the task's own": 0.0, "0.001": 1e-3, "0.002": 2e-3, "0.004": 4e-3, "0.008": 8e-3, "0.016": 1.6e-2}
 STEPS, SECONDS = (100, 300, 1000, 3000), (5, 10, 30, 60)
 SEEDS = range(5)
+FIVE, KEEP = "Train five depths", "Keep this model"
 
 GROUPS = {
     "Shape": ("depth", "hold", "budget", "width"),
@@ -37,60 +37,52 @@ GROUPS = {
 }
 
 
-class DeepNarrow(Live):
-    """The panel; `history` holds the `Result` of every run of this session, `recipe` what the controls stand for."""
+class DeepNarrow(RecipePanel):
+    """The panel; `history` holds the `Result` of every run of this session, and a trained model can be kept."""
 
     def __init__(self, base: Recipe, reference: Reference, replay: Callable[[], object] | None = None):
-        self.base, self.session = base, Session(reference)
-        self._tasks = {}
+        session = Session(reference)
+        keep_tip = "saves the model of the last Run, for the panels of later chapters"
+        self.keep_button = W.Button(description=KEEP, icon="save", disabled=True, tooltip=keep_tip)
+        self.keep_button.layout.width = "auto"
+        self.kept = W.HTML()
         super().__init__(
+            base,
+            session,
             _controls(base),
-            {"Run": self._train, "Train five depths": self._train_family},
-            preview=self._preview,
+            {"Run": lambda recipe, _: Training(session, recipe), FIVE: lambda recipe, _: Family(session, recipe)},
+            preview=_preview,
+            counts=lambda values: {name: name == values["hold"] for name in HOLD},
             groups=GROUPS,
+            below=[W.Box([self.keep_button, self.kept], layout={"flex_flow": "row wrap"})],
             chart=curve_svg({}, x_label="steps", y_label=loss_label(base), x_max=base.steps or base.defaults.steps),
             warm_up=_warm_up,
             replay=replay,
         )
-        self.buttons["Train five depths"].tooltip = f"depths {', '.join(map(str, FAMILY))}, two at a time"
-        self.controls["hold"].observe(lambda _: self._swap(), "value")
+        self.buttons[FIVE].tooltip = f"depths {', '.join(map(str, FAMILY))}, two at a time"
+        self.keep_button.on_click(lambda _: self._keep())
+        self.bar.observe(lambda _: self._offer_to_keep(), "bar_style")  # which is empty while a job runs
         self.controls["n_heads"].observe(lambda change: self._offer_kv_heads(change.old, change.new), "value")
-        self._swap()
 
-    @property
-    def history(self) -> list[Result]:
-        return self.session.history
-
-    @property
-    def recipe(self) -> Recipe:
-        """What the controls stand for now; raises ValueError where no recipe can be so."""
-        return self._recipe(self.values)
-
-    def _recipe(self, values: Values) -> Recipe:
+    def recipe_of(self, values: Values) -> Recipe:
         steps, seconds = values["limit"]
-        fields = {name: value for name, value in values.items() if name != "limit"}
-        return replace(self.base, **fields, steps=steps, seconds=seconds)
+        return super().recipe_of(values | {"steps": steps, "seconds": seconds})
 
-    def _preview(self, values: Values) -> str:
-        recipe = self._recipe(values)
-        key = (recipe.task, recipe.hold_out)
-        if key not in self._tasks:  # made once, so that a moving slider does not read the text again
-            self._tasks[key] = recipe.make_task()
-        task = self._tasks[key]
-        config = recipe.model_config(task)
-        runs = len(execution_order(config))
-        layers = f"{config.n_layers} layers" + (f", run as {runs}" if runs > config.n_layers else "")
-        return (
-            f"{layers} × {config.dim} wide, FFN {config.hidden_dim} · {footprint.parameters(config):,} parameters · "
-            f"{report.short(footprint.flops_per_token(config, context=task.seq_len))}FLOP and "
-            f"{footprint.kv_bytes_per_token(config):,} B of KV cache per token"
-        )
+    def _offer_to_keep(self) -> None:
+        """Offers a model once it is trained and measured; the five depths leave theirs in their processes."""
+        trained = isinstance(self.job, Training) and self.job.outcome is not None
+        self.keep_button.disabled, self.kept.value = not (trained and self.bar.bar_style), ""
 
-    def _swap(self) -> None:
-        """Shows the one of budget and width that counts."""
-        hold = self.controls["hold"].value
-        for name in ("budget", "width"):
-            self.controls[name].layout.display = "" if name == hold else "none"
+    def _keep(self) -> None:
+        recipe, run = self.job.recipe, self.job.run
+        task = {"name": recipe.task, "options": recipe.task_options}
+        try:
+            folder = keep(run.model, file_name(recipe), task=task, vocabulary=getattr(run.task, "vocabulary", None))
+        except ValueError as error:
+            self.kept.value = line(str(error), "error")
+        else:
+            self.keep_button.disabled = True
+            self.kept.value = line(f"Kept in {folder}. Later panels offer it under “model”.")
 
     def _offer_kv_heads(self, old: int, heads: int) -> None:
         """Offers the divisors of the number of heads; multi-head attention stays multi-head."""
@@ -98,13 +90,6 @@ class DeepNarrow(Live):
         value = heads if control.value == old else min(control.value, heads)
         control.options = [(str(k), k) for k in HEADS if heads % k == 0]
         control.value = value
-
-    def _train(self, values: Values) -> Training:
-        torch.set_num_threads(1)
-        return Training(self.session, self._recipe(values))
-
-    def _train_family(self, values: Values) -> Family:
-        return Family(self.session, self._recipe(values))
 
 
 def deep_narrow_panel(*, reference: Reference | None = None, **defaults) -> DeepNarrow:
@@ -117,18 +102,30 @@ def deep_narrow_panel(*, reference: Reference | None = None, **defaults) -> Deep
     Raises:
         ValueError: a default that no recipe can have.
     """
-    replay = None
+    base, replay = Recipe(**defaults), None
     if reference is None:
-        store = open_sweep("deep_narrow")
-        reference, replay = partial(band, store), partial(_replay, store)
+        reference = partial(band, open_sweep("deep_narrow"))
+        replay = replay_of("deep_narrow", "mobilellm_lab.deep_narrow.figures.replay:quality_replay")
     with static_if_headless():
-        return DeepNarrow(Recipe(**defaults), reference, replay)
+        return DeepNarrow(base, reference, replay)
 
 
-def _replay(store: Store) -> object:
-    from mobilellm_lab.deep_narrow.figures.replay import quality_replay
+def _preview(recipe: Recipe, values: Values) -> str:
+    task = _task(recipe.task, recipe.hold_out)
+    config = recipe.model_config(task)
+    runs = len(execution_order(config))
+    layers = f"{config.n_layers} layers" + (f", run as {runs}" if runs > config.n_layers else "")
+    return (
+        f"{layers} × {config.dim} wide, FFN {config.hidden_dim} · {footprint.parameters(config):,} parameters · "
+        f"{report.short(footprint.flops_per_token(config, context=task.seq_len))}FLOP and "
+        f"{footprint.kv_bytes_per_token(config):,} B of KV cache per token"
+    )
 
-    return quality_replay(store)
+
+@cache
+def _task(name: str, hold_out: bool) -> Task:
+    """Made once, so that a moving slider does not read the text again."""
+    return Recipe(task=name, hold_out=hold_out).make_task()
 
 
 def _controls(base: Recipe) -> dict[str, W.Widget]:
@@ -138,7 +135,7 @@ def _controls(base: Recipe) -> dict[str, W.Widget]:
     start = (base.steps, base.seconds)
     if start not in limits.values():
         limits[f"{base.seconds:g} seconds" if base.seconds else f"{base.steps:,} steps"] = start
-    divisors = {str(k): k for k in HEADS if base.n_heads % k == 0}
+    divisors = [k for k in HEADS if base.n_heads % k == 0]
     return {
         "depth": slider("depth", DEPTHS, base.depth, "layers that are stored"),
         "hold": choice(
@@ -152,7 +149,7 @@ def _controls(base: Recipe) -> dict[str, W.Widget]:
             "parameters", BUDGETS, base.budget, "within 2 %; the width is solved for", kind=W.SelectionSlider
         ),
         "width": slider("width", WIDTHS, base.width, "dim, the residual stream"),
-        "n_heads": choice("heads", {str(h): h for h in HEADS}, base.n_heads, "query heads", kind=W.ToggleButtons),
+        "n_heads": choice("heads", HEADS, base.n_heads, "query heads", kind=W.ToggleButtons),
         "n_kv_heads": choice(
             "KV heads",
             divisors,
@@ -162,7 +159,7 @@ def _controls(base: Recipe) -> dict[str, W.Widget]:
         ),
         "sharing": choice(
             "layer sharing",
-            {name: name for name in SHARING},
+            SHARING,
             base.sharing,
             "which blocks run twice: 0 0 1 1, 0 1 0 1 or 0 1 1 0",
         ),
@@ -179,7 +176,7 @@ def _controls(base: Recipe) -> dict[str, W.Widget]:
         ),
         "task": choice(
             "task",
-            {name: name for name in NAMES},
+            NAMES,
             base.task,
             "shells: state tracking; stories: sentences with questions; text: real English",
             kind=W.ToggleButtons,
@@ -190,7 +187,6 @@ def _controls(base: Recipe) -> dict[str, W.Widget]:
     }
 
 
-def _warm_up() -> None:
+def _warm_up() -> Run:
     """One step of the smallest model: the first one imports torch's optimizers, which takes longer than a second."""
-    torch.set_num_threads(1)
-    next(iter(Run(Recipe(depth=1, steps=1))))
+    return Run(Recipe(depth=1, steps=1))

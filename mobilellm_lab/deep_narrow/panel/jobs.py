@@ -1,5 +1,6 @@
 """One recipe, or five depths of it, being trained as chapter 2's panel shows it: the jobs behind its buttons."""
 
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -235,6 +236,11 @@ def label(recipe: Recipe) -> str:
     words += [f"{recipe.seconds:g} s"] * (recipe.seconds > 0)
     words += [f"seed {recipe.seed}"] * (recipe.seed > 0)
     return ", ".join(words)
+
+
+def file_name(recipe: Recipe) -> str:
+    """The same as the name of a folder: shells-depth-4-60k."""
+    return re.sub(r"[^\w.]+", "-", label(recipe).replace(",", ""))
 
 
 def loss_label(recipe: Recipe) -> str:

@@ -1,72 +1,40 @@
-"""Habits of measuring, held against stored duels and pitfalls: the rule behind each verdict"""
+"""Habits of measuring one thing, held against stored pitfalls: the rule behind each verdict"""
 
 import pandas as pd
 
 from mobilellm_lab.charts.report import digits
-from mobilellm_lab.metrics.claims.stored import duels, pitfalls
+from mobilellm_lab.metrics.claims.published import EXECUTORCH
+from mobilellm_lab.metrics.study.evidence import pitfalls
 from mobilellm_lab.reference import origin
+from mobilellm_lab.reference.rows import spread
 from mobilellm_lab.sweeps import Store
-from mobilellm_lab.teaching.claim import Evidence
+from mobilellm_lab.teaching.claim import Claim, Evidence, Verdict
 from mobilellm_lab.teaching.rules import graded
 
-PAIRS = 40  # of the interval that other rules are held against
-SELDOM = 0.05  # a rule that says something false in more duels than this misleads
 
+def file_size() -> Evidence:
+    """Per published file: is the resident memory of the process that ran it within 10 % of its size?
 
-def one_request(store: Store) -> Evidence:
-    """Per true slowdown, on a quiet machine: does one shot each say something false in at most 5 of 100 duels?
-
-    False is another winner, or a difference that is not there. Medians over the measured series. Holds if it does so
-    at every slowdown, does not hold if at none.
+    Holds if it is for all, does not hold if for none.
     """
-    one, many = (
-        _by_slowdown(store, rule=rule, neighbour=False, repeats=PAIRS) for rule in ("one shot", "paired interval")
-    )
+    factor = [row.resident_mib / row.file_mib for row in EXECUTORCH.values()]
+    large, small = EXECUTORCH["bfloat16"], EXECUTORCH["SpinQuant"]
     return Evidence(
-        verdict=graded(one["misleading"] <= SELDOM),
-        numbers={
-            "pairs": str(PAIRS),
-            **{f"one_{slower}": _percent(one["misleading"][slower]) for slower in (0, 5, 20)},
-            **{f"many_{slower}": _percent(many["misleading"][slower]) for slower in (0, 5, 20)},
-        },
+        verdict=graded(abs(times - 1) < 0.1 for times in factor),
+        finding=f"Llama-3.2-1B on a OnePlus 12: a file of {large.file_mib:,} MiB needs {large.resident_mib:,} MiB in "
+        f"16 bits, one of {small.file_mib:,} MiB needs {small.resident_mib:,} MiB in 4 bits. Over the published rows "
+        f"the process is {min(factor):.2f} to {max(factor):.2f} times as large as the file.",
     )
 
 
-def repeats_are_enough(store: Store) -> Evidence:
-    """Per true slowdown, beside a busy neighbour: do the means say something false in at most 5 of 100 duels?
-
-    The largest number of pairs; medians over the measured series. Holds if they do so at every slowdown, does not hold
-    if at none.
-    """
-    most = int(duels(store)["repeats"].max())
-    means, interval = (
-        _by_slowdown(store, rule=rule, neighbour=True, repeats=most) for rule in ("means", "paired interval")
-    )
-    return Evidence(
-        verdict=graded(means["misleading"] <= SELDOM),
-        numbers={
-            "pairs": str(most),
-            **{f"means_{slower}": _percent(means["misleading"][slower]) for slower in (0, 5, 20)},
-            **{f"interval_{slower}": _percent(interval["misleading"][slower]) for slower in (0, 5, 20)},
-        },
-    )
-
-
-def keeps_its_word(store: Store) -> Evidence:
-    """Of equal variants: does the paired interval, on average over all settings, stay silent in 95 of 100 duels?
-
-    The settings are the numbers of pairs, quiet and beside a neighbour. On average, because a series has
-    only a few stretches of 80 pairs that do not overlap. Holds if it does, does not hold if not.
-    """
-    equal = duels(store, rule="paired interval", slowdown_percent=0)
-    return Evidence(
-        verdict=graded([equal["right"].mean() >= 1 - SELDOM]),
-        numbers={
-            "settings": str(len(equal)),
-            "alarms": f"{100 * (1 - equal['right'].mean()):.1f}",
-            "most": _percent(1 - equal["right"].min()),
-        },
-    )
+FILE_IS_MEMORY = Claim(
+    name="file-is-memory",
+    said="The size of a model's file is the memory that it needs.",
+    source="common practice; the table is ExecuTorch's, https://github.com/pytorch/executorch",
+    verdict=Verdict.DOES_NOT_HOLD,
+    flips="for a large model with a short context and a runtime that maps the file and keeps nothing twice.",
+    evidence=file_size,
+)
 
 
 def first_call(store: Store) -> Evidence:
@@ -75,10 +43,23 @@ def first_call(store: Store) -> Evidence:
     Holds if it is in all repeats, does not hold if in none.
     """
     found = pitfalls(store, "no_warmup")
+    wrong, right, times = _spreads(found)
     return Evidence(
         verdict=graded(found["wrong"] <= 1.1 * found["right"]),
-        numbers={"first": _span(found["wrong"]), "later": _span(found["right"]), "factor": _span(found["factor"])},
+        finding=f"The first answer of a fresh process has its first token after {wrong} ms, later answers after "
+        f"{right} ms: {times} times as long; in brackets the lowest and the highest repeat.",
     )
+
+
+FIRST_CALL = Claim(
+    name="first-call",
+    said="One call tells how long the others take: it is the same code on the same input.",
+    source="common practice",
+    verdict=Verdict.DOES_NOT_HOLD,
+    flips="where start-up is the question: an app that answers once and closes has the first call only.",
+    evidence=first_call,
+    data=("metrics_lies",),
+)
 
 
 def layer_alone(store: Store) -> Evidence:
@@ -87,10 +68,23 @@ def layer_alone(store: Store) -> Evidence:
     Holds if it does in all repeats, does not hold if in none.
     """
     found = pitfalls(store, "cold_cache")
+    wrong, right, times = _spreads(found)
     return Evidence(
         verdict=graded(found["wrong"] >= 0.9 * found["right"]),
-        numbers={"alone": _span(found["wrong"]), "in_turn": _span(found["right"])},
+        finding=f"In a loop a layer takes {wrong} us, and {right} us when it has to wait for its turn among the "
+        "others. In the loop its weights stay in the cache; in a model they come from memory each time.",
     )
+
+
+LAYER_TIMES_LAYERS = Claim(
+    name="layer-times-layers",
+    said="Time one layer in a loop and multiply by the number of layers.",
+    source="common practice",
+    verdict=Verdict.DOES_NOT_HOLD,
+    flips="for a model that fits into the cache as a whole.",
+    evidence=layer_alone,
+    data=("metrics_lies",),
+)
 
 
 def mean_latency(store: Store) -> Evidence:
@@ -99,10 +93,24 @@ def mean_latency(store: Store) -> Evidence:
     Decoding beside a busy process. Holds if it is in all repeats, does not hold if in none.
     """
     found = pitfalls(store, "hidden_tail")
+    wrong, right, times = _spreads(found)
     return Evidence(
         verdict=graded(found["right"] <= 2 * found["wrong"]),
-        numbers={"mean": _span(found["wrong"]), "tail": _span(found["right"])},
+        finding=f"Beside a busy process a token takes {wrong} ms on average, and one in a hundred takes {right} ms or "
+        "more. An answer of a few hundred tokens has some of those.",
     )
+
+
+MEAN_LATENCY = Claim(
+    name="mean-latency",
+    said="The average latency says what a user waits.",
+    source="common practice; against it Dean and Barroso, https://research.google/pubs/the-tail-at-scale/",
+    verdict=Verdict.DOES_NOT_HOLD,
+    flips="on a quiet machine, where the mean and the 99th percentile may be close. The percentiles show which case "
+    "it is.",
+    evidence=mean_latency,
+    data=("metrics_lies",),
+)
 
 
 def more_threads(store: Store) -> Evidence:
@@ -111,51 +119,30 @@ def more_threads(store: Store) -> Evidence:
     Holds if it does in all repeats, does not hold if in none.
     """
     found = pitfalls(store, "wrong_threads")
+    wrong, right, times = _spreads(found)
     return Evidence(
         verdict=graded(found["wrong"] < found["right"]),
-        numbers={
-            "many": _span(found["wrong"]),
-            "one": _span(found["right"]),
-            "factor": _span(found["factor"]),
-            "machine": ", ".join(origin(store).machines),
-        },
+        finding=f"Beside a busy process a token takes {wrong} ms with a thread for every core and {right} ms with "
+        f"one: {times} times as long, on {', '.join(origin(store).machines)}. Threads wait for each other at the end "
+        "of every operation, and one of them has lost its core.",
     )
 
 
-def lower_perplexity(store: Store) -> Evidence:
-    """Per repeat: is the BPE model as far from the byte model in perplexity as in bits per byte, or nearer?
-
-    Both as multiples of the byte model's. Holds if it is in all repeats, does not hold if in none.
-    """
-    found = pitfalls(store, "tokenizers")
-    return Evidence(
-        verdict=graded(found["wrong"] <= found["right"]),
-        numbers={"perplexity": _span(found["wrong"]), "bits": _span(found["right"])},
-    )
-
-
-def one_evaluation(store: Store) -> Evidence:
-    """Per repeat: are ten evaluations of one model on 40 questions each as close as ten on 1,000 questions?
-
-    Close is the distance of the best from the worst, in points. Holds if they are in all repeats, does not hold if in
-    none.
-    """
-    found = pitfalls(store, "no_interval")
-    return Evidence(
-        verdict=graded(found["wrong"] <= found["right"]),
-        numbers={"few": _span(found["wrong"]), "many": _span(found["right"])},
-    )
+MORE_THREADS = Claim(
+    name="more-threads",
+    said="With a thread for every core a model runs faster.",
+    source="common practice",
+    verdict=Verdict.DOES_NOT_HOLD,
+    flips="where the cores are free and the products are large enough to be shared. Measure one thread and all, and "
+    "write down which it was.",
+    evidence=more_threads,
+    data=("metrics_lies",),
+)
 
 
-def _by_slowdown(store: Store, **where: object) -> pd.DataFrame:
-    """Shares of the outcomes, labelled by the true slowdown in percent."""
-    return duels(store, **where).set_index("slowdown_percent")
+def _spreads(found: pd.DataFrame) -> list[str]:
+    """What was said, what is right, and how many times that is: over the repeats, to three digits."""
+    return [spread(found[column], digits) for column in ("wrong", "right", "factor")]
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f}"
-
-
-def _span(values: pd.Series) -> str:
-    """Median over the repeats, and in brackets the lowest and the highest, to three digits."""
-    return f"{digits(values.median())} ({digits(values.min())} to {digits(values.max())})"
+CLAIMS = (FILE_IS_MEMORY, FIRST_CALL, LAYER_TIMES_LAYERS, MEAN_LATENCY, MORE_THREADS)

@@ -1,14 +1,17 @@
-"""Chapter 7's exercises, quiz, predictions and claims."""
+"""Chapter 7's exercises, quiz and predictions."""
+
+from pathlib import Path
 
 from mobilellm_lab.metrics.exercises.bits import BITS
 from mobilellm_lab.metrics.exercises.bootstrap import BOOTSTRAP
 from mobilellm_lab.metrics.exercises.front import FRONT
 from mobilellm_lab.metrics.exercises.joules import JOULES
 from mobilellm_lab.metrics.exercises.predictions import PREDICTIONS, SHOT, THREADS
-from mobilellm_lab.metrics.exercises.questions import QUIZ
 from mobilellm_lab.metrics.exercises.tpot import TPOT
+from mobilellm_lab.teaching.quiz import read_quiz
 
 EXERCISES = (TPOT, BITS, BOOTSTRAP, FRONT, JOULES)
+QUIZ = read_quiz(Path(__file__).with_name("quiz.md"), name="metrics")
 
 __all__ = [
     "BITS",

@@ -1,20 +1,16 @@
 """Exercise: bits per byte, the quality of a language model that its tokenizer cannot flatter."""
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 
-from mobilellm_lab.teaching.exercise import Exercise, Wrong
-
-STILL = 1e-6  # of the right value; an answer that is off by less is right
+from mobilellm_lab.teaching.by_example import another, by_example
 
 # One text of 48 bytes, cut by two tokenizers: byte by byte, and into pieces of uneven length.
 TEXT_BYTES = 48
-_BY_BYTE = (tuple(0.8 + 0.4 * (i % 5) for i in range(TEXT_BYTES)), (1,) * TEXT_BYTES)
-_BY_PIECE = ((6.4, 5.1, 7.0, 4.2, 8.3, 6.6, 5.9, 7.7, 4.9), (3, 2, 9, 1, 12, 5, 4, 10, 2))
-_SHORT = ((2.0, 1.0), (1, 7))
-_TEXTS = (_BY_BYTE, _BY_PIECE, _SHORT)
+_BY_BYTE = ([0.8 + 0.4 * (i % 5) for i in range(TEXT_BYTES)], [1] * TEXT_BYTES)
+_BY_PIECE = ([6.4, 5.1, 7.0, 4.2, 8.3, 6.6, 5.9, 7.7, 4.9], [3, 2, 9, 1, 12, 5, 4, 10, 2])
+_TEXTS = (([2.0, 1.0], [1, 7]), _BY_BYTE, _BY_PIECE)
 
 
 def _bits_per_byte_stub(losses_nats, token_bytes):
@@ -35,8 +31,7 @@ def _bits_per_byte_alternative(losses_nats, token_bytes):
     return bits / sum(token_bytes)
 
 
-# An answer that gives what one of these gives has that misconception.
-_BITS_SLIPS = {
+_MISTAKES = {
     "nats, not bits": (
         lambda losses, sizes: sum(losses) / sum(sizes),
         "You have nats per byte. A nat is 1 / ln 2 = 1.44 bits, so the loss of the text is divided by ln 2.",
@@ -72,37 +67,16 @@ _BITS_SLIPS = {
 }
 
 
-def _inspect_bits(answer: Callable) -> str:
-    found = [answer(list(losses), list(sizes)) for losses, sizes in _TEXTS]
-    try:
-        found = [float(value) for value in found]
-    except (TypeError, ValueError) as error:
-        raise Wrong("not a number", f"Return one number. Yours is a {type(found[0]).__name__}.") from error
-    right = [float(_bits_per_byte_solution(*text)) for text in _TEXTS]
-    if _near(found, right):
-        by_byte, by_piece = (_BITS_SLIPS["perplexity"][0](*text) for text in (_BY_BYTE, _BY_PIECE))
-        return (
-            f"The same {TEXT_BYTES} bytes: by perplexity the byte model ({by_byte:.1f}) looks far better than the one "
-            f"with longer tokens ({by_piece:,.0f}); in bits per byte they are {right[0]:.2f} and {right[1]:.2f}, and "
-            "the order is the other way round."
-        )
-    for name, (slip, explanation) in _BITS_SLIPS.items():
-        if _near(found, [slip(*text) for text in _TEXTS]):
-            raise Wrong(name, explanation)
-    i = next(i for i, (got, expected) in enumerate(zip(found, right, strict=True)) if not _near([got], [expected]))
-    losses, sizes = _TEXTS[i]
-    raise Wrong(
-        "another number",
-        f"{len(losses)} tokens with {sum(losses):.1f} nats in all, on {sum(sizes)} bytes, gave {found[i]:.4f} where "
-        f"{right[i]:.4f} is right.",
+def _lesson(answer, found):
+    by_byte, by_piece = (math.exp(np.mean(losses)) for losses, _ in (_BY_BYTE, _BY_PIECE))
+    return (
+        f"The same {TEXT_BYTES} bytes: by perplexity the byte model ({by_byte:.1f}) looks far better than the one "
+        f"with longer tokens ({by_piece:,.0f}); in bits per byte they are {found[1]:.2f} and {found[2]:.2f}, and "
+        "the order is the other way round."
     )
 
 
-def _near(found: list[float], expected: list[float]) -> bool:
-    return all(math.isclose(a, b, rel_tol=STILL) for a, b in zip(found, expected, strict=True))
-
-
-BITS = Exercise(
+BITS = by_example(
     name="bits",
     title="A quality that no tokenizer can flatter",
     task="""
@@ -117,11 +91,13 @@ both.
     stub=_bits_per_byte_stub,
     solution=_bits_per_byte_solution,
     alternative=_bits_per_byte_alternative,
-    mistakes={name: slip for name, (slip, _) in _BITS_SLIPS.items()},
+    mistakes=_MISTAKES,
     hints=(
         "What is the same for both models, whatever their tokens are? Divide by that.",
         "The loss of the whole text is the sum over its tokens. In bits it is that sum divided by ln 2.",
         "`np.sum(losses_nats) / np.log(2) / np.sum(token_bytes)`: the bits of the text over the bytes of the text.",
     ),
-    inspect=_inspect_bits,
+    cases=lambda: _TEXTS,
+    describe=another("number", "bits per byte", _bits_per_byte_solution),
+    lesson=_lesson,
 )

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from mobilellm_lab.teaching.exercise import Exercise, Wrong
+from mobilellm_lab.teaching.by_example import by_example
+from mobilellm_lab.teaching.exercise import Wrong
 
 # (latency in ms, lower is better; accuracy, higher is better): no order, ties in one column, and equal points.
 _BOARDS = (
@@ -58,8 +59,7 @@ def _sweep(points: list[tuple[float, float]]) -> list[int]:
     return kept
 
 
-# An answer that gives what one of these gives has that misconception.
-_FRONT_SLIPS = {
+_MISTAKES = {
     "drops ties": (
         _sweep,
         "Two candidates are equal in both columns, and you kept only one of them. Neither beats the other: to be "
@@ -107,39 +107,34 @@ _FRONT_SLIPS = {
 }
 
 
-def _inspect_front(answer: Callable) -> str:
-    found = [answer(list(board)) for board in _BOARDS]
+def _places(found, points):
     try:
-        found = [list(board) for board in found]
+        found = list(found)
     except TypeError as error:
-        raise Wrong("not places", f"Return a list of places. Yours is a {type(found[0]).__name__}.") from error
-    items = [item for board in found for item in board]
-    if any(np.size(item) == 2 for item in items):
-        raise Wrong("points, not places", _FRONT_SLIPS["points, not places"][1])
-    if items and all(isinstance(item, (bool, np.bool_)) for item in items):
+        raise Wrong("not places", f"Return a list of places. Yours is a {type(found).__name__}.") from error
+    if any(np.size(item) == 2 for item in found):
+        raise Wrong("points, not places", _MISTAKES["points, not places"][1])
+    if found and all(isinstance(item, (bool, np.bool_)) for item in found):
         raise Wrong(
             "a mask, not places", "You returned a mask. `np.flatnonzero(mask)` gives the places where it is true."
         )
-    places = [sorted(int(place) for place in board) for board in found]
-    right = [_front_solution(board) for board in _BOARDS]
-    if places == right:
-        return (
-            f"Of {len(_BOARDS[0])} candidates {len(right[0])} are left; each of the others is beaten by one that is no "
-            "worse in both columns and better in one. Which of those that are left is best depends on what the device "
-            "allows, not on the numbers alone."
-        )
-    for name, (slip, explanation) in _FRONT_SLIPS.items():
-        if places == [sorted(slip(board)) for board in _BOARDS]:
-            raise Wrong(name, explanation)
-    i = next(i for i, (got, expected) in enumerate(zip(places, right, strict=True)) if got != expected)
-    raise Wrong(
-        "other places",
-        f"Of {', '.join(f'({ms:g} ms, {accuracy:g})' for ms, accuracy in _BOARDS[i])} you kept {places[i]}; nobody "
-        f"beats {right[i]}.",
+    return sorted(int(place) for place in found)
+
+
+def _describe(found, right, points):
+    listed = ", ".join(f"({ms:g} ms, {accuracy:g})" for ms, accuracy in points)
+    return Wrong("other places", f"Of {listed} you kept {found}; nobody beats {right}.")
+
+
+def _lesson(answer, found):
+    return (
+        f"Of {len(_BOARDS[0])} candidates {len(found[0])} are left; each of the others is beaten by one that is no "
+        "worse in both columns and better in one. Which of those that are left is best depends on what the device "
+        "allows, not on the numbers alone."
     )
 
 
-FRONT = Exercise(
+FRONT = by_example(
     name="front",
     title="Who is beaten?",
     task="""
@@ -154,12 +149,15 @@ do not beat each other.
     stub=_front_stub,
     solution=_front_solution,
     alternative=_front_alternative,
-    mistakes={name: slip for name, (slip, _) in _FRONT_SLIPS.items()},
+    mistakes=_MISTAKES,
     hints=(
         "Look at one candidate. What must another one be like, so that nobody would choose this one?",
         "For each candidate ask `any(...)` over the others: as fast or faster, as accurate or better, and not the same "
         "in both.",
         "Keep place `i` unless `any(o[0] <= p[0] and o[1] >= p[1] and o != p for o in points)`, with `p = points[i]`.",
     ),
-    inspect=_inspect_front,
+    cases=lambda: [(board,) for board in _BOARDS],
+    describe=_describe,
+    lesson=_lesson,
+    read=_places,
 )

@@ -1,21 +1,17 @@
 """Exercise: energy from a counter that starts again at zero whenever it is full."""
 
-import math
-from collections.abc import Callable
-
 import numpy as np
 
-from mobilellm_lab.teaching.exercise import Exercise, Wrong
+from mobilellm_lab.teaching.by_example import another, by_example
 
-STILL = 1e-6  # of the right value; an answer that is off by less is right
 RANGE_UJ = 2**32 * 61  # a counter of 32 bits in steps of 61 uJ; powercap names the range of each
 
 # (readings in uJ, range in uJ): no wrap, one wrap, two wraps with a pause in which nothing was used, two readings.
 _COUNTERS = (
-    ((5_000_000, 9_500_000, 21_000_000, 33_250_000), RANGE_UJ),
-    ((RANGE_UJ - 12_000_000, RANGE_UJ - 2_000_000, 7_000_000, 19_000_000), RANGE_UJ),
-    ((60_000_000, 96_000_000, 30_000_000, 30_000_000, 88_000_000, 21_000_000), 100_000_000),
-    ((1_000_000, 1_750_000), RANGE_UJ),
+    ([5_000_000, 9_500_000, 21_000_000, 33_250_000], RANGE_UJ),
+    ([RANGE_UJ - 12_000_000, RANGE_UJ - 2_000_000, 7_000_000, 19_000_000], RANGE_UJ),
+    ([60_000_000, 96_000_000, 30_000_000, 30_000_000, 88_000_000, 21_000_000], 100_000_000),
+    ([1_000_000, 1_750_000], RANGE_UJ),
 )
 
 
@@ -44,8 +40,7 @@ def _steps(readings: list[int]) -> list[int]:
     return [after - before for before, after in zip(readings[:-1], readings[1:], strict=True)]
 
 
-# An answer that gives what one of these gives has that misconception.
-_JOULES_SLIPS = {
+_MISTAKES = {
     "ignores the wrap": (
         lambda readings, top: (readings[-1] - readings[0]) / 1e6,
         "You subtracted the first reading from the last. A full counter starts again at zero, and your energy turns "
@@ -91,36 +86,15 @@ _JOULES_SLIPS = {
 }
 
 
-def _inspect_joules(answer: Callable) -> str:
-    found = [answer(list(readings), top) for readings, top in _COUNTERS]
-    try:
-        found = [float(joules) for joules in found]
-    except (TypeError, ValueError) as error:
-        raise Wrong("not a number", f"Return one number of J. Yours is a {type(found[0]).__name__}.") from error
-    right = [_energy_j_solution(readings, top) for readings, top in _COUNTERS]
-    if _near(found, right):
-        return (
-            f"Four series, {sum(right):,.1f} J in all, also where the counter starts again. A range of "
-            f"{RANGE_UJ / 1e6:,.0f} J is full after {RANGE_UJ / 1e6 / 50 / 3600:.1f} hours at 50 W, so read it more "
-            "often than that: two wraps between two readings cannot be told from one."
-        )
-    for name, (slip, explanation) in _JOULES_SLIPS.items():
-        if _near(found, [slip(list(readings), top) for readings, top in _COUNTERS]):
-            raise Wrong(name, explanation)
-    i = next(i for i, (got, expected) in enumerate(zip(found, right, strict=True)) if not _near([got], [expected]))
-    readings, top = _COUNTERS[i]
-    raise Wrong(
-        "another number",
-        f"The readings {', '.join(f'{value:,}' for value in readings)} of a counter with the range {top:,} gave "
-        f"{found[i]:,.3f} J where {right[i]:,.3f} J is right.",
+def _lesson(answer, found):
+    return (
+        f"Four series, {sum(found):,.1f} J in all, also where the counter starts again. A range of "
+        f"{RANGE_UJ / 1e6:,.0f} J is full after {RANGE_UJ / 1e6 / 50 / 3600:.1f} hours at 50 W, so read it more "
+        "often than that: two wraps between two readings cannot be told from one."
     )
 
 
-def _near(found: list[float], expected: list[float]) -> bool:
-    return all(math.isclose(a, b, rel_tol=STILL) for a, b in zip(found, expected, strict=True))
-
-
-JOULES = Exercise(
+JOULES = by_example(
     name="joules",
     title="A counter that starts again",
     task="""
@@ -135,11 +109,13 @@ most once between two of them. It may wrap many times in all.
     stub=_energy_j_stub,
     solution=_energy_j_solution,
     alternative=_energy_j_alternative,
-    mistakes={name: slip for name, (slip, _) in _JOULES_SLIPS.items()},
+    mistakes=_MISTAKES,
     hints=(
         "How can you tell from two neighbouring readings that the counter started again between them?",
         "Go through neighbouring pairs. Without a wrap a step is `after - before`; with one, the range is to be added.",
         "`(after - before) % max_energy_range_uj` is the step in both cases. Add the steps up and divide by a million.",
     ),
-    inspect=_inspect_joules,
+    cases=lambda: _COUNTERS,
+    describe=another("number", "J", _energy_j_solution),
+    lesson=_lesson,
 )

@@ -1,6 +1,6 @@
 """Chapter 7's predictions: how often one shot misses the winner (`SHOT`), what a second thread costs (`THREADS`)."""
 
-from mobilellm_lab.metrics.claims.stored import duels, pitfalls
+from mobilellm_lab.metrics.study.evidence import duels, pitfalls
 from mobilellm_lab.reference import open_sweep, origin
 from mobilellm_lab.teaching.prediction import Measured, Prediction
 

@@ -1,19 +1,16 @@
 """Exercise: what a reader waits for between two tokens, from the times at which they arrived."""
 
-import math
-from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
-from mobilellm_lab.teaching.exercise import Exercise, Wrong
+from mobilellm_lab.teaching.by_example import another, by_example, close
 
-STILL = 0.01  # ms; an answer that is off by less is right
-
-# (sent, arrivals): a steady stream with two hitches, a long answer with a tail, and three tokens.
+# (sent, arrivals): three tokens, a steady stream with two hitches, and a long answer with a tail.
 _REQUESTS = (
-    (1000.0, tuple(1420.0 + 20.0 * i + 90.0 * ((i > 11) + (i > 18)) for i in range(24))),
-    (0.0, tuple(310.0 + 8.0 * i + 35.0 * (i // 13) + 3.0 * (i % 4) for i in range(120))),
-    (50.0, (250.0, 262.0, 290.0)),
+    (50.0, [250.0, 262.0, 290.0]),
+    (1000.0, [1420.0 + 20.0 * i + 90.0 * ((i > 11) + (i > 18)) for i in range(24)]),
+    (0.0, [310.0 + 8.0 * i + 35.0 * (i // 13) + 3.0 * (i % 4) for i in range(120)]),
 )
 
 
@@ -36,8 +33,7 @@ def _p95_tpot_ms_alternative(sent_ms, arrivals_ms):
     return gaps[below] + (place - below) * (gaps[above] - gaps[below])
 
 
-# An answer that gives what one of these gives has that misconception.
-_TPOT_SLIPS = {
+_MISTAKES = {
     "counts the first token": (
         lambda sent, arrivals: np.percentile(np.diff([sent, *arrivals]), 95),
         "You counted the wait for the first token. It is the TTFT, mostly prefill, and grows with the prompt; the time "
@@ -82,37 +78,17 @@ _TPOT_SLIPS = {
 }
 
 
-def _inspect_tpot(answer: Callable) -> str:
-    found = [answer(sent, list(arrivals)) for sent, arrivals in _REQUESTS]
-    try:
-        found = [float(value) for value in found]
-    except (TypeError, ValueError) as error:
-        raise Wrong("not a number", f"Return one number of ms. Yours is a {type(found[0]).__name__}.") from error
-    right = [float(_p95_tpot_ms_solution(*request)) for request in _REQUESTS]
-    if _near(found, right):
-        sent, arrivals = _REQUESTS[0]
-        mean = _TPOT_SLIPS["the mean"][0](sent, arrivals)
-        return (
-            f"In the first stream the mean gap is {mean:.1f} ms, the 95th percentile {right[0]:.1f} ms and the longest "
-            f"{np.max(np.diff(arrivals)):.0f} ms, after a first token at {arrivals[0] - sent:.0f} ms. Four "
-            "numbers, four questions: report the TTFT and percentiles of the gaps, never one mean."
-        )
-    for name, (slip, explanation) in _TPOT_SLIPS.items():
-        if _near(found, [float(slip(*request)) for request in _REQUESTS]):
-            raise Wrong(name, explanation)
-    i = next(i for i, (got, expected) in enumerate(zip(found, right, strict=True)) if not _near([got], [expected]))
-    raise Wrong(
-        "another number",
-        f"For a stream of {len(_REQUESTS[i][1])} tokens you have {found[i]:.2f} ms where {right[i]:.2f} ms is right, "
-        "linear between two gaps as `np.percentile` has it.",
+def _lesson(answer, found):
+    sent, arrivals = _REQUESTS[1]
+    gaps = np.diff(arrivals)
+    return (
+        f"In the stream with two hitches the mean gap is {gaps.mean():.1f} ms, the 95th percentile {found[1]:.1f} ms "
+        f"and the longest {gaps.max():.0f} ms, after a first token at {arrivals[0] - sent:.0f} ms. Four numbers, four "
+        "questions: report the TTFT and percentiles of the gaps, never one mean."
     )
 
 
-def _near(found: list[float], expected: list[float]) -> bool:
-    return all(math.isclose(a, b, rel_tol=0, abs_tol=STILL) for a, b in zip(found, expected, strict=True))
-
-
-TPOT = Exercise(
+TPOT = by_example(
     name="tpot",
     title="What the reader waits for",
     task="""
@@ -127,11 +103,14 @@ part of it.
     stub=_p95_tpot_ms_stub,
     solution=_p95_tpot_ms_solution,
     alternative=_p95_tpot_ms_alternative,
-    mistakes={name: slip for name, (slip, _) in _TPOT_SLIPS.items()},
+    mistakes=_MISTAKES,
     hints=(
         "With five tokens, between how many pairs of neighbours does a reader wait? Is the request one of them?",
         "`np.diff(arrivals_ms)` gives the gaps between neighbours.",
         "`np.percentile(gaps, 95)` is the value that 95 in 100 of the gaps do not exceed.",
     ),
-    inspect=_inspect_tpot,
+    cases=lambda: _REQUESTS,
+    describe=another("number", "ms", _p95_tpot_ms_solution),
+    lesson=_lesson,
+    same=partial(close, atol=0.01),  # ms
 )

@@ -1,11 +1,11 @@
-"""Chapter 7's results in, matplotlib figures out."""
+"""Chapter 7's results in, printed figures out."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter, PercentFormatter, StrMethodFormatter
@@ -42,18 +42,16 @@ def four_columns(rows: Mapping[str, Sequence]) -> Figure:
         for found, (column, kind) in zip(row, kinds.items(), strict=True):
             if not isinstance(found, kind) and not (found is None and kind is OnDisk):
                 raise ValueError(f"row {name!r}: {found} stands in the column {column!r}, put it into its own")
-    height = 1.2 + 0.45 * len(rows)
-    figure, found = plt.subplots(1, 4, sharey=True, figsize=(paper.SIZE[0], height), layout="constrained")
-    plt.close(figure)
+    figure, found = paper.panels(columns=4, sharey=True, figsize=(6.4, 1.2 + 0.45 * len(rows)))
     for i, (axes, column, color) in enumerate(zip(found, kinds, COLORS, strict=False)):
         values = [row[i] for row in rows.values()]
         numbers = [0.0 if value is None else value.ms if isinstance(value, Measured) else value.mib for value in values]
         bars = axes.barh(list(rows), numbers, color=color)
         labels = ["no file" if value is None else _digits(n) for value, n in zip(values, numbers, strict=True)]
-        axes.bar_label(bars, labels, padding=2, fontsize=8)
+        axes.bar_label(bars, labels, padding=2)
         axes.set(title=column, xlabel="ms" if column == "measured" else "MiB", xticks=[])
         axes.margins(x=0.6)
-        axes.spines[["top", "right", "bottom"]].set_visible(False)
+        axes.spines["bottom"].set_visible(False)
     found[0].invert_yaxis()
     return figure
 
@@ -62,22 +60,16 @@ def latency_distribution(latencies: Mapping[str, Latency], *, x_label: str = "ms
     """The share of calls that took no longer, with p50, p95 and p99 marked and the mean as a dashed line."""
     figure, axes = paper.axes(x_label, "share of calls that took no longer")
     for (name, latency), color, _ in paper.styled(latencies.items()):
-        ordered = np.sort(latency.samples_ms)
-        label = f"{name}: p50 {_digits(latency.median_ms)}, p95 {_digits(latency.p95_ms)}"
-        axes.step(
-            ordered,
-            np.arange(1, len(ordered) + 1) / len(ordered),
-            where="post",
-            color=color,
-            label=f"{label}, p99 {_digits(latency.p99_ms)}",
-        )
+        label = ", ".join(f"p{percent} {_digits(latency.percentile_ms(percent))}" for percent in PERCENTILES)
+        sns.ecdfplot(x=latency.samples_ms, color=color, label=f"{name}: {label}", ax=axes)
         for percent, marker in PERCENTILES.items():
             axes.plot(latency.percentile_ms(percent), percent / 100, marker, color=color)
         axes.axvline(latency.mean_ms, color=color, linestyle="--", linewidth=1)
     axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.set_ylim(0, 1.03)
     axes.set_xscale("log")
     _plain_ticks(axes)
-    figure.legend(frameon=False, loc="outside upper center", title=MARKS)  # a curve may lie anywhere
+    paper.legend(axes, columns=1, title=MARKS)
     return figure
 
 
@@ -87,41 +79,39 @@ def comparison_intervals(comparisons: Mapping[str, Comparison]) -> Figure:
     Too few pairs have no interval: their line leaves the picture on both sides.
     """
     figure, axes = paper.axes("time of b / time of a", "")
-    ends = [end for found in comparisons.values() for end in (found.ratio, found.ratio_low, found.ratio_high)]
-    ends = [1.0, *(end for end in ends if 0 < end < np.inf)]
-    left, right = min(ends) / 1.05, max(ends) * 1.05
-    for y, found in enumerate(comparisons.values()):
-        color, marker = VERDICTS[found.verdict]
-        bar = max(found.ratio_low, left / 2), min(found.ratio_high, 2 * right)
-        axes.plot(bar, [y, y], color=color, linewidth=2)
-        axes.plot(found.ratio, y, marker, color=color)
-        words = {"xytext": (0, 8), "textcoords": "offset points", "ha": "center", "fontsize": 8}
-        axes.annotate(found.verdict, (found.ratio, y), **words)
+    ends = pd.DataFrame({name: (c.ratio_low, c.ratio, c.ratio_high) for name, c in comparisons.items()})
+    seen = [1.0, *ends.where((ends > 0) & (ends < np.inf)).stack()]
+    left, right = min(seen) / 1.05, max(seen) * 1.05
+    _intervals(axes, ends.clip(left / 2, 2 * right), {name: c.verdict for name, c in comparisons.items()}, VERDICTS)
     axes.axvline(1, color="0.4", linestyle=":")
     axes.set_xscale("log")
     axes.set_xlim(left, right)
     _plain_ticks(axes)
-    _rows(axes, list(comparisons))
+    paper.legend(axes, columns=3)
     return figure
 
 
 def quality_intervals(intervals: Mapping[str, Interval], *, x_label: str) -> Figure:
     """One value per row with its interval, the numbers beside it."""
     figure, axes = paper.axes(x_label, "")
-    for y, interval in enumerate(intervals.values()):
-        axes.plot([interval.low, interval.high], [y, y], color=COLORS[0], linewidth=2)
-        axes.plot(interval.value, y, "o", color=COLORS[0])
-        axes.annotate(
-            f"{_digits(interval.value)} ({_digits(interval.low)} to {_digits(interval.high)})",
-            (interval.value, y),
-            xytext=(0, 8),
-            textcoords="offset points",
-            ha="center",
-            fontsize=8,
-        )
+    ends = pd.DataFrame({name: (i.low, i.value, i.high) for name, i in intervals.items()})
+    _intervals(axes, ends, dict.fromkeys(intervals, ""), {"": (COLORS[0], "o")})
+    for y, (low, value, high) in enumerate(ends.to_numpy().T):
+        words = f"{_digits(value)} ({_digits(low)} to {_digits(high)})"
+        axes.annotate(words, (value, y), (0, 8), textcoords="offset points", ha="center", fontsize=paper.TEXT)
     axes.margins(x=0.25)  # room for the words
-    _rows(axes, list(intervals))
     return figure
+
+
+def _intervals(axes: Axes, ends: pd.DataFrame, kinds: Mapping[str, str], looks: Mapping[str, tuple]) -> None:
+    """A row for each column of `ends` (low, middle, high), in the colour and with the marker of its kind."""
+    frame = ends.melt(var_name="name", value_name="end")
+    colors, markers = zip(*looks.values(), strict=True)
+    sns.pointplot(
+        frame, x="end", y="name", hue=frame["name"].map(kinds), hue_order=list(looks), palette=colors,
+        markers=list(markers), linestyle="none", legend=len(looks) > 1, ax=axes, **paper.SPREAD
+    )  # fmt: skip
+    paper.rows(axes, ends.columns)
 
 
 def pareto_front(
@@ -156,35 +146,33 @@ def pareto_front(
     corner = "steps-post" if better[x] == "lower" else "steps-pre"  # between two points the worse of their y holds
     axes.plot(best[x], best[y], "o-", drawstyle=corner, color=COLORS[0], label="on the front")
     for name, row in points.iterrows():
-        axes.annotate(str(name), (row[x], row[y]), xytext=(5, 5), textcoords="offset points", fontsize=8)
+        axes.annotate(str(name), (row[x], row[y]), xytext=(5, 5), textcoords="offset points", fontsize=paper.TEXT)
     if budget is not None:
         draw_budget(axes, budget, read_bytes=read_bytes)
     axes.margins(0.15)
-    axes.legend(frameon=False)
+    paper.legend(axes)
     return figure
 
 
 def pitfalls(rows: pd.DataFrame) -> Figure:
     """One way to mismeasure per row: what was reported and what is true, both as multiples of the median truth.
 
-    Columns: title, wrong, right, unit; a row per repeat. The words beside a row are the two medians.
+    Columns: title, wrong, right, unit; a row per repeat. The numbers of a row are the two medians.
     """
     figure, axes = paper.axes("times the right number", "")
-    titles = list(dict.fromkeys(rows["title"]))
-    figure.set_size_inches(paper.SIZE[0], 1.2 + 0.42 * len(titles))
-    for y, title in enumerate(titles):
-        group = rows[rows["title"] == title]
-        truth = group["right"].median()
-        axes.plot(group["right"] / truth, [y] * len(group), "o", color=COLORS[0], label="right" if y == 0 else None)
-        axes.plot(group["wrong"] / truth, [y] * len(group), "s", color=COLORS[1], label="wrong" if y == 0 else None)
-        words = f"{_digits(group['wrong'].median())} for {_digits(truth)} {group['unit'].iloc[0]}"
-        words = textwrap.fill(words, 26)
-        axes.annotate(words, (1.01, y), xycoords=("axes fraction", "data"), va="center", fontsize=8)
+    truth = rows.groupby("title")["right"].transform("median")
+    times = rows[["right", "wrong"]].div(truth, axis=0).assign(title=rows["title"])
+    times = times.melt("title", var_name="kind", value_name="times")
+    looks = {"palette": COLORS[:2], "markers": paper.MARKERS[:2]}
+    sns.scatterplot(times, x="times", y="title", hue="kind", style="kind", s=50, **looks, ax=axes)
     axes.axvline(1, color="0.4", linestyle=":")
     axes.set_xscale("log")
     _plain_ticks(axes)
-    _rows(axes, titles)
-    axes.legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
+    medians = rows.groupby(["title", "unit"], sort=False)[["wrong", "right"]].median()
+    words = [f"{_digits(wrong)} for {_digits(right)} {unit}" for (_, unit), wrong, right in medians.itertuples()]
+    words = [textwrap.shorten(word, 37, placeholder=" …") for word in words]
+    paper.rows(axes, [f"{title}: {word}" for (title, _), word in zip(medians.index, words, strict=True)], width=26)
+    paper.legend(axes)
     return figure
 
 
@@ -194,23 +182,13 @@ def right_verdicts(shares: pd.DataFrame) -> Figure:
     Columns: rule, slowdown_percent, right, right_low, right_high (shares, 0 to 1).
     """
     figure, axes = paper.axes("b is truly slower by, %", "right verdicts")
-    for (rule, group), color, marker in paper.styled(shares.groupby("rule", sort=False)):
-        group = group.sort_values("slowdown_percent")
-        axes.plot(group["slowdown_percent"], group["right"], color=color, marker=marker, label=rule)
-        axes.fill_between(
-            group["slowdown_percent"], group["right_low"], group["right_high"], color=color, alpha=0.2, linewidth=0
-        )
+    ends = shares.melt(["rule", "slowdown_percent"], ["right", "right_low", "right_high"], value_name="share")
+    paper.lines(axes, ends, "slowdown_percent", "share", "rule")
     axes.yaxis.set_major_formatter(PercentFormatter(1))
     axes.set_ylim(0, 1.03)
     axes.set_xticks(sorted(shares["slowdown_percent"].unique()))
-    axes.legend(frameon=False)
+    paper.legend(axes)
     return figure
-
-
-def _rows(axes: Axes, names: Sequence[str]) -> None:
-    """Names at the left, the first on top, with room for the words above each row."""
-    axes.set_yticks(range(len(names)), names)
-    axes.set_ylim(len(names) - 0.4, -0.6)
 
 
 def _plain_ticks(axes: Axes) -> None:

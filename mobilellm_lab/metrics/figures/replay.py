@@ -7,6 +7,7 @@ import pandas as pd
 
 from mobilellm_lab.charts.replay import CHOSEN, FAINT, HEIGHT, MARKED, TEXT, Replay, Slider
 from mobilellm_lab.metrics.duel import OUTCOMES, RULES
+from mobilellm_lab.metrics.study.evidence import duels, pitfalls
 from mobilellm_lab.reference import origin
 from mobilellm_lab.sweeps import Store
 
@@ -31,36 +32,10 @@ TALL = 290  # eight rows of dots, each below its title
 START = {"slowdown": 5, "repeats": 20, "neighbour": False, "rule": "paired interval"}
 
 
-def duels(store: Store) -> pd.DataFrame:
-    """A row per setting: slowdown (%), repeats, neighbour, rule, the share of each outcome, and the spread of `right`.
-
-    `low` and `high` are the lowest and the highest share of right verdicts among the measured series.
-    """
-    rows = []
-    for row in store.rows.values():
-        recipe = row["recipe"]
-        setting = {name: recipe[name] for name in ("repeats", "neighbour", "rule")}
-        shares = {name: row["shares"][name] for name in OUTCOMES}
-        spread = {"low": row["right_low"], "high": row["right_high"]}
-        rows.append({"slowdown": recipe["slowdown_percent"]} | setting | shares | spread | {"windows": row["windows"]})
-    frame = pd.DataFrame(rows)
-    frame["rule"] = pd.Categorical(frame["rule"], RULES)  # in the order of the slider
-    frame = frame.sort_values(["rule", "neighbour", "repeats", "slowdown"], ignore_index=True)
-    return frame.astype({"rule": str})
-
-
-def pitfalls(store: Store) -> pd.DataFrame:
-    """A row per trial: pitfall (its name), repeat, title, wrong, right, unit, factor, says_wrong, says_right, cure."""
-    columns = ("title", "wrong", "right", "unit", "factor", "says_wrong", "says_right", "cure")
-    return pd.DataFrame(
-        {"pitfall": row["recipe"]["name"], "repeat": row["recipe"]["repeat"]} | {name: row[name] for name in columns}
-        for row in store.rows.values()
-    )
-
-
 def duel_replay(store: Store) -> Replay:
     """How often a verdict is right, over the true slowdown, the number of pairs, the machine and the rule."""
-    rows = duels(store)
+    words = {"slowdown_percent": "slowdown", "right_low": "low", "right_high": "high"}
+    rows = duels(store).rename(columns=words)
     sliders = _duel_sliders(rows)
     series = next(iter(store.rows.values()))["series"]
     return Replay(
@@ -82,9 +57,9 @@ def duel_replay(store: Store) -> Replay:
     )
 
 
-def pitfalls_replay(store: Store) -> Replay:
+def pitfalls_replay(lies_store: Store) -> Replay:
     """What each way to mismeasure reports, beside the right number, for every repeat."""
-    rows = pitfalls(store)
+    rows = pitfalls(lies_store)
     titles = rows.drop_duplicates("pitfall").set_index("pitfall")["title"]
     names = tuple(titles.index)
     slider = Slider(column="pitfall", label="Pitfall", values=names, words=tuple(titles), start=names[0])
@@ -93,7 +68,7 @@ def pitfalls_replay(store: Store) -> Replay:
         (slider,),
         rows=rows,
         columns=PITFALLS,
-        origin=str(origin(store)),
+        origin=str(origin(lies_store)),
         title="How measurements lie: what was reported, and what is true",
         alt=(
             "Two charts. Dots: the wrong and the right number of the chosen demonstration in its own unit, one for "

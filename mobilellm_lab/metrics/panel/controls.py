@@ -1,14 +1,13 @@
 """Chapter 7's panel: a duel with a known truth, and a verdict that changes while its pairs come in"""
 
-from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 import ipywidgets as W
-import torch
 
-from mobilellm_lab.live.panel import Live, Values, static_if_headless
-from mobilellm_lab.metrics.duel import RULES, DuelRecipe, DuelResult, DuelRun
+from mobilellm_lab.live.controls import checkbox, choice
+from mobilellm_lab.live.panel import Values, static_if_headless
+from mobilellm_lab.live.recipe_panel import RecipePanel, replay_of
+from mobilellm_lab.metrics.duel import RULES, DuelRecipe, DuelRun
 from mobilellm_lab.metrics.figures.live import duel_svg
 from mobilellm_lab.metrics.panel.jobs import DUELS, Duel, Duels, Reference, Session, truth
 from mobilellm_lab.reference import open_sweep
@@ -23,57 +22,14 @@ RULE_WORDS = {
     "medians": "the two medians",
     "paired interval": "the interval of the ratio within the pairs",
 }
+SERIES = f"Run {DUELS} times"
 GROUPS = {"The truth": ("slowdown_percent",), "How it is measured": ("repeats", "warmup", "neighbour", "rule")}
 
 
-class Metrics(Live):
-    """The panel; `history` holds each duel's `DuelResult`, `recipe` what the controls stand for."""
-
-    def __init__(self, base: DuelRecipe, reference: Reference, replay: Callable[[], object] | None = None):
-        self.base, self.session = base, Session(reference)
-        super().__init__(
-            _controls(base),
-            {"Run": self._duel, f"Run {DUELS} times": self._duels},
-            preview=self._preview,
-            groups=GROUPS,
-            chart=duel_svg([], [], [], truth=truth(base), pairs=base.repeats),
-            warm_up=_warm_up,
-            replay=replay,
-        )
-        self.buttons[f"Run {DUELS} times"].tooltip = "how often is the verdict wrong?"
-
-    @property
-    def history(self) -> list[DuelResult]:
-        return self.session.history
-
-    @property
-    def recipe(self) -> DuelRecipe:
-        """What the controls stand for now."""
-        return self._recipe(self.values)
-
-    def _recipe(self, values: Values) -> DuelRecipe:
-        return replace(self.base, **values)
-
-    def _preview(self, values: Values) -> str:
-        recipe = self._recipe(values)
-        work = f"{recipe.slowdown_percent} % more work than a" if recipe.slowdown_percent else "the same work as a"
-        beside = "beside a busy process" if recipe.neighbour else "with nothing started beside it"
-        return (
-            f"b does {work}: a perfect judge says “{recipe.truth}”. {recipe.repeats} pair{'s' * (recipe.repeats > 1)} "
-            f"after {recipe.warmup} for warm-up, {beside}, judged by {RULE_WORDS[recipe.rule]}."
-        )
-
-    def _duel(self, values: Values) -> Duel:
-        torch.set_num_threads(1)
-        return Duel(self.session, self._recipe(values))
-
-    def _duels(self, values: Values) -> Duels:
-        torch.set_num_threads(1)
-        return Duels(self.session, self._recipe(values))
-
-
-def metrics_panel(*, reference: Reference | None = None, **defaults) -> Metrics:
+def metrics_panel(*, reference: Reference | None = None, **defaults) -> RecipePanel:
     """The live panel of chapter 7; `defaults` are fields of `metrics.DuelRecipe` at which the controls start.
+
+    Its `history` holds each duel's `DuelResult`.
 
     Args:
         reference: says in a sentence how often a recipe's setting was right elsewhere; None asks the repository's own
@@ -82,12 +38,34 @@ def metrics_panel(*, reference: Reference | None = None, **defaults) -> Metrics:
     Raises:
         ValueError: a default that no recipe can have.
     """
-    replay = None
+    base, replay = DuelRecipe(**defaults), None
     if reference is None:
-        store = open_sweep("metrics")
-        reference, replay = partial(stored, store), partial(_replay, store)
+        reference = partial(stored, open_sweep("metrics"))
+        replay = replay_of("metrics", "mobilellm_lab.metrics.figures.replay:duel_replay")
+    session = Session(reference)
     with static_if_headless():
-        return Metrics(DuelRecipe(**defaults), reference, replay)
+        panel = RecipePanel(
+            base,
+            session,
+            _controls(base),
+            {"Run": lambda recipe, _: Duel(session, recipe), SERIES: lambda recipe, _: Duels(session, recipe)},
+            preview=_preview,
+            groups=GROUPS,
+            chart=duel_svg([], [], [], truth=truth(base), pairs=base.repeats),
+            warm_up=_warm_up,
+            replay=replay,
+        )
+        panel.buttons[SERIES].tooltip = "how often is the verdict wrong?"
+    return panel
+
+
+def _preview(recipe: DuelRecipe, values: Values) -> str:
+    work = f"{recipe.slowdown_percent} % more work than a" if recipe.slowdown_percent else "the same work as a"
+    beside = "beside a busy process" if recipe.neighbour else "with nothing started beside it"
+    return (
+        f"b does {work}: a perfect judge says “{recipe.truth}”. {recipe.repeats} pair{'s' * (recipe.repeats > 1)} "
+        f"after {recipe.warmup} for warm-up, {beside}, judged by {RULE_WORDS[recipe.rule]}."
+    )
 
 
 def stored(store: Store, recipe: DuelRecipe) -> str:
@@ -102,42 +80,21 @@ def stored(store: Store, recipe: DuelRecipe) -> str:
     return ""
 
 
-def _replay(store: Store) -> object:
-    from mobilellm_lab.metrics.figures.replay import duel_replay
-
-    return duel_replay(store)
-
-
 def _controls(base: DuelRecipe) -> dict[str, W.Widget]:
-    look = {"style": {"description_width": "6.2rem"}, "layout": {"width": "auto"}}
-
     def slider(description: str, values: tuple[int, ...], words: str, value: int, tooltip: str) -> W.SelectionSlider:
-        options = [(words.format(option), option) for option in sorted({*values, value})]
-        return W.SelectionSlider(description=description, options=options, value=value, tooltip=tooltip, **look)
+        options = {words.format(option): option for option in sorted({*values, value})}
+        return choice(description, options, value, tooltip, kind=W.SelectionSlider)
 
+    neighbour = "starts a process that wants every core, and ends it with the run"
     return {
         "slowdown_percent": slider("b is slower by", SLOWDOWNS, "{} %", base.slowdown_percent, "extra work, for real"),
         "repeats": slider("pairs", REPEATS, "{}", base.repeats, "each a call of a and a call of b, in random order"),
         "warmup": slider("warm-up", WARMUPS, "{}", base.warmup, "pairs made before the clock starts"),
-        "neighbour": W.Checkbox(
-            description="a busy neighbour",
-            value=base.neighbour,
-            indent=True,
-            tooltip="starts a process that wants every core, and ends it with the run",
-            **look,
-        ),
-        "rule": W.Dropdown(
-            description="rule",
-            options=[(rule, rule) for rule in RULES],
-            value=base.rule,
-            tooltip="what turns the times into a verdict",
-            **look,
-        ),
+        "neighbour": checkbox("a busy neighbour", base.neighbour, neighbour),
+        "rule": choice("rule", RULES, base.rule, "what turns the times into a verdict"),
     }
 
 
-def _warm_up() -> None:
+def _warm_up() -> DuelRun:
     """One pair: the first one imports and allocates, which the reader's first run should not pay for."""
-    torch.set_num_threads(1)
-    for _ in DuelRun(DuelRecipe(repeats=1, warmup=0)):
-        pass
+    return DuelRun(DuelRecipe(repeats=1, warmup=0))

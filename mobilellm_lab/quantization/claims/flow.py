@@ -11,21 +11,8 @@ from mobilellm_lab.quantization import Grid, load_quantized, save_quantized
 from mobilellm_lab.quantization.libraries import article
 from mobilellm_lab.quantization.libraries.stubs import first_sentence
 from mobilellm_lab.quantization.ptq import quantize
-from mobilellm_lab.teaching.claim import Evidence
+from mobilellm_lab.teaching.claim import Claim, Evidence, Verdict
 from mobilellm_lab.teaching.rules import graded
-
-
-def sample_works() -> Evidence:
-    """Per line of the article's sample that meets a language model: does it run?
-
-    Each failure is provoked anew. Holds if none of them happens any more, does not hold if all do.
-    """
-    said = {name: _error(failure) for name, failure in article.FAILURES.items()}
-    happens = [name for name, error in said.items() if error]
-    return Evidence(
-        verdict=graded(not error for error in said.values()),
-        numbers={"failures": str(len(happens)), "embedding": said["embedding"], "linear": said["no stubs"]},
-    )
 
 
 def fusing_helps() -> Evidence:
@@ -36,16 +23,24 @@ def fusing_helps() -> Evidence:
     fusable = {kinds for kinds in _fusers() if len(kinds) > 1}
     model = Transformer(article.TINY)
     found = sum(_chains(children, fusable) for children in _siblings(model))
-    exists = not _error(article.FAILURES["fusion"])
+    error = _error(article.FAILURES["fusion"])
     return Evidence(
-        verdict=graded([found > 0, exists]),
-        numbers={
-            "kinds": str(len(fusable)),
-            "chains": str(found),
-            "modules": str(sum(1 for _ in model.modules())),
-            "error": _error(article.FAILURES["fusion"]) or "none",
-        },
+        verdict=graded([found > 0, not error]),
+        finding=f"There is nothing to fuse. torch fuses {len(fusable)} chains of convolutions, linear layers, batch "
+        f"norms and ReLUs; among the {sum(1 for _ in model.modules())} modules of a small transformer there are "
+        f"{found}. The function that the sample names does not exist: `{error or 'none'}`.",
     )
+
+
+FUSE_FIRST = Claim(
+    name="fuse-first",
+    said="Fusing modules before quantization is recommended, for speed.",
+    source="the article, section 3.1, its sample",
+    verdict=Verdict.DOES_NOT_HOLD,
+    flips="for a convolutional network, whose batch norms fold into the convolutions before them. `fuse_modules` does "
+    "that.",
+    evidence=fusing_helps,
+)
 
 
 def quantize_before_loading() -> Evidence:
@@ -54,7 +49,7 @@ def quantize_before_loading() -> Evidence:
     Asked of the state dict of torch's eager flow and of this chapter's own file. Holds if of both, does not hold if of
     neither.
     """
-    eager = bool(_error(article.FAILURES["state dict before convert"]))
+    error = _error(article.FAILURES["state dict before convert"])
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model")
         q = quantize(Transformer(article.TINY), Grid(bits=4))
@@ -62,9 +57,48 @@ def quantize_before_loading() -> Evidence:
         tokens = torch.arange(12).view(1, 12)
         same = torch.equal(load_quantized(path).model(tokens), q.model(tokens))
     return Evidence(
-        verdict=graded([eager, not same]),
-        numbers={"eager": _error(article.FAILURES["state dict before convert"]) or "none"},
+        verdict=graded([error, not same]),
+        finding=f"A float model refuses that file: `{error or 'none'}`. A state dict holds tensors by name and no "
+        "modules, and convert has changed the names. A file that says how each matrix was quantized, as this "
+        "chapter's does, is loaded in one call.",
     )
+
+
+QUANTIZE_BEFORE_LOADING = Claim(
+    name="quantize-before-loading",
+    said="A quantized model must be fused and quantized before its saved weights are loaded.",
+    source="the article, section 3.1",
+    verdict=Verdict.HOLDS_WHEN,
+    condition="the file holds a state dict of torch's eager flow.",
+    flips="with the format. GGUF, `.pte` and `.tflite` carry their own description, too.",
+    evidence=quantize_before_loading,
+)
+
+
+def sample_works() -> Evidence:
+    """Per line of the article's sample that meets a language model: does it run?
+
+    Each failure is provoked anew. Holds if none of them happens any more, does not hold if all do.
+    """
+    said = {name: _error(failure) for name, failure in article.FAILURES.items()}
+    happens = [error for error in said.values() if error]
+    return Evidence(
+        verdict=graded(not error for error in said.values()),
+        finding=f"On a language model the sample fails in {len(happens)} ways, each provoked anew for this card. With "
+        f"the embedding: `{said['embedding']}`. Without it: `{said['no stubs']}`. The interface is deprecated as "
+        "well, and says that it will be removed.",
+    )
+
+
+SAMPLE_WORKS = Claim(
+    name="sample-works",
+    said="PyTorch's tools quantize a model conveniently, as the sample shows.",
+    source="the article, section 3.1",
+    verdict=Verdict.DOES_NOT_HOLD,
+    flips="for one call instead of the flow: torchao's `quantize_`, or `quantize_dynamic`, convert the Linears of any "
+    "model. The flow works with a stub around each Linear, as an exercise of this chapter shows.",
+    evidence=sample_works,
+)
 
 
 def _error(failure: article.Failure) -> str:
@@ -95,3 +129,6 @@ def _chains(children: list[nn.Module], fusable: set[tuple[type, ...]]) -> int:
     return sum(
         tuple(kinds[i : i + len(chain)]) == chain for chain in fusable for i in range(len(kinds) - len(chain) + 1)
     )
+
+
+CLAIMS = (FUSE_FIRST, QUANTIZE_BEFORE_LOADING, SAMPLE_WORKS)

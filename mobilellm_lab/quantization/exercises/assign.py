@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
-from mobilellm_lab.teaching.exercise import Exercise, Wrong
-
-STILL = 1e-9  # nats; a sum that is off by less is the same
+from mobilellm_lab.teaching.by_example import by_example, equal
+from mobilellm_lab.teaching.exercise import Wrong
 
 # (matrix, bits, loss increase in nats, bytes) and budgets in bytes. In the first table the largest matrix is the
-# least sensitive; in the second the steps by the best ratio end in a dead end; in the third more bits do harm.
+# least sensitive; in the second the steps by the best ratio end in a dead end; in the third more bits do harm. No two
+# assignments that fit are equally good.
 _TABLES = (
     (
         (
@@ -46,6 +46,7 @@ _TABLES = (
         (160, 230, 1000),
     ),
 )
+_CASES = [(list(rows), budget) for rows, budgets in _TABLES for budget in budgets]
 
 
 def _assigned_stub(rows, budget):
@@ -133,8 +134,7 @@ def _largest_first(rows: Sequence[tuple], budget: int) -> dict[str, int]:
     return bits
 
 
-# An answer that gives what one of these gives has that misconception.
-_ASSIGN_SLIPS = {
+_MISTAKES = {
     "the same bits for all": (
         _uniform,
         "You gave every matrix the same number of bits. Some lose far more than others: take from those that hardly "
@@ -167,36 +167,7 @@ _ASSIGN_SLIPS = {
 }
 
 
-def _inspect_assign(answer: Callable) -> str:
-    cases = [(rows, budget) for rows, budgets in _TABLES for budget in budgets]
-    found = [_bits(answer([tuple(row) for row in rows], budget), rows) for rows, budget in cases]
-    right = [_cost(rows, _assigned_solution(rows, budget))[0] for rows, budget in cases]
-    costs = [_cost(rows, bits) for (rows, _), bits in zip(cases, found, strict=True)]
-    fits = [size <= budget for (_, size), (_, budget) in zip(costs, cases, strict=True)]
-    best = [loss_increase <= least + STILL for (loss_increase, _), least in zip(costs, right, strict=True)]
-    if all(fits) and all(best):
-        rows, budget = cases[1]
-        mixed, uniform = right[1], _cost(rows, _uniform(rows, budget))[0]
-        return (
-            f"{len(cases)} budgets, and nothing that fits loses less. In the first table {budget} bytes cost "
-            f"{mixed:.3f} nats where the same bits for all cost {uniform:.3f}. The sum is a guess: each increase was "
-            "measured with all other matrices in float, so the real loss has to be measured again."
-        )
-    for name, (slip, explanation) in _ASSIGN_SLIPS.items():
-        if found == [slip(rows, budget) for rows, budget in cases]:
-            raise Wrong(name, explanation)
-    i = next(i for i in range(len(cases)) if not (fits[i] and best[i]))
-    (rows, budget), (loss_increase, size) = cases[i], costs[i]
-    if not fits[i]:
-        raise Wrong("over the budget", f"With a budget of {budget} bytes yours needs {size}: {found[i]}.")
-    raise Wrong(
-        "not the best",
-        f"With {budget} bytes you lose {loss_increase:.3f} nats by {found[i]}; {right[i]:.3f} nats are possible, with "
-        f"{_assigned_solution(rows, budget)}.",
-    )
-
-
-def _bits(assigned: object, rows: Sequence[tuple]) -> dict[str, int]:
+def _bits(assigned, rows, budget):
     choices = _choices(rows)
     try:
         bits = {str(matrix): int(b) for matrix, b in dict(assigned).items()}
@@ -211,7 +182,27 @@ def _bits(assigned: object, rows: Sequence[tuple]) -> dict[str, int]:
     return bits
 
 
-ASSIGN = Exercise(
+def _describe(found, best, rows, budget):
+    (loss_increase, size), (least, _) = _cost(rows, found), _cost(rows, best)
+    if size > budget:
+        return Wrong("over the budget", f"With a budget of {budget} bytes yours needs {size}: {found}.")
+    return Wrong(
+        "not the best",
+        f"With {budget} bytes you lose {loss_increase:.3f} nats by {found}; {least:.3f} nats are possible, by {best}.",
+    )
+
+
+def _lesson(answer, found):
+    rows, budget = _CASES[1]
+    mixed, uniform = (_cost(rows, bits)[0] for bits in (found[1], _uniform(rows, budget)))
+    return (
+        f"{len(found)} budgets, and nothing that fits loses less. In the first table {budget} bytes cost "
+        f"{mixed:.3f} nats where the same bits for all cost {uniform:.3f}. The sum is a guess: each increase was "
+        "measured with all other matrices in float, so the real loss has to be measured again."
+    )
+
+
+ASSIGN = by_example(
     name="assign",
     title="Spend a budget of bytes",
     task="""
@@ -226,7 +217,7 @@ matrices to try every combination.
     stub=_assigned_stub,
     solution=_assigned_solution,
     alternative=_assigned_alternative,
-    mistakes={name: slip for name, (slip, _) in _ASSIGN_SLIPS.items()},
+    mistakes=_MISTAKES,
     hints=(
         "For each matrix one row is to be picked. How many combinations are there with three matrices and three rows "
         "each?",
@@ -235,5 +226,9 @@ matrices to try every combination.
         "Of the combinations whose bytes, `sum(row[3] for row in picked)`, fit into the budget, take the one with the "
         "smallest `sum(row[2] for row in picked)`, and return `{matrix: bits}` of it.",
     ),
-    inspect=_inspect_assign,
+    cases=lambda: _CASES,
+    describe=_describe,
+    lesson=_lesson,
+    read=_bits,
+    same=equal,
 )

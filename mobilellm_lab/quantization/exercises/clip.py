@@ -6,6 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from mobilellm_lab.teaching.by_example import pair
 from mobilellm_lab.teaching.exercise import Exercise, Wrong
 
 N, OUTLIERS = 8000, 3  # values of a sample, and how many of them lie far out, where any do
@@ -89,27 +90,19 @@ def _error(values: Tensor, ends: tuple[float, float], bits: int) -> float:
     return float((low + step * codes - values).square().mean())
 
 
-def _pair(ends: object) -> tuple[float, float]:
-    try:
-        low, high = (float(end) for end in ends)
-    except (TypeError, ValueError, RuntimeError) as error:
-        found = f"a {type(ends).__name__}"
-        if isinstance(ends, tuple | list):
-            found += f" of {', '.join(_kind(end) for end in ends) or 'nothing'}"
-        raise Wrong("not two numbers", f"Return `(low, high)`, two numbers. Yours is {found}.") from error
+def _range(ends: object) -> tuple[float, float]:
+    low, high = pair(ends)
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise Wrong("no range", f"Your range goes from {low:.3g} to {high:.3g}; it has to go up.")
     return low, high
 
 
-def _kind(end: object) -> str:
-    return f"a tensor {tuple(end.shape)}" if isinstance(end, Tensor) else type(end).__name__
-
-
 def _inspect_clip(answer: Callable) -> str:
     pairs = {kind: [(_draw(kind, 2 * i), _draw(kind, 2 * i + 1)) for i in range(PAIRS)] for kind in _LIMITS}
-    chosen = {kind: [_pair(answer(seen.clone(), _LIMITS[kind][0])) for seen, _ in each] for kind, each in pairs.items()}
-    extremes = {kind: [_pair((seen.min(), seen.max())) for seen, _ in each] for kind, each in pairs.items()}
+    chosen = {
+        kind: [_range(answer(seen.clone(), _LIMITS[kind][0])) for seen, _ in each] for kind, each in pairs.items()
+    }
+    extremes = {kind: [_range((seen.min(), seen.max())) for seen, _ in each] for kind, each in pairs.items()}
     ratio = {
         kind: sum(_error(new, ends, _LIMITS[kind][0]) for (_, new), ends in zip(each, chosen[kind], strict=True))
         / sum(_error(new, ends, _LIMITS[kind][0]) for (_, new), ends in zip(each, extremes[kind], strict=True))
@@ -173,7 +166,7 @@ def _why_worse(failed: list[str], ratio: dict, pairs: dict, chosen: dict, extrem
     if (
         FINE in failed
         and set(failed) <= {EVEN, FINE}
-        and _near(_pair(answer(seen.clone(), 4)), _pair(answer(seen.clone(), 8)))
+        and _near(_range(answer(seen.clone(), 4)), _range(answer(seen.clone(), 8)))
     ):
         return Wrong(
             "the same cut at any number of bits",

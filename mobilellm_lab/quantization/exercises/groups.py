@@ -1,16 +1,18 @@
 """Exercise: round a matrix onto a grid of few values, with a scale for each group of neighbours"""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from mobilellm_lab.teaching.exercise import Exercise, Wrong
+from mobilellm_lab.teaching.by_example import by_example, close, tensor
+from mobilellm_lab.teaching.exercise import Wrong
 
 STILL = 1e-3  # of a step; a value that is off by less is right
 
 # (rows, columns, bits, group size): a short last group, whole groups, one group longer than the row, groups of one.
-_CASES = ((4, 10, 4, 4), (3, 8, 3, 4), (2, 5, 2, 8), (5, 7, 4, 3))
+_SIZES = ((4, 10, 4, 4), (3, 8, 3, 4), (2, 5, 2, 8), (5, 7, 4, 3))
 
 
 def _rounded_stub(weights, bits, group_size):
@@ -80,8 +82,7 @@ def _last_left(weights: Tensor, bits: int, group_size: int) -> Tensor:
     return torch.cat([_rounded_solution(weights[:, :whole], bits, group_size), weights[:, whole:]], dim=1)
 
 
-# An answer that gives what one of these gives has that misconception.
-_GROUPS_SLIPS = {
+_MISTAKES = {
     "one scale for the matrix": (
         lambda w, bits, size: _grid(w, bits, w.abs().max() / ((2**bits - 1) / 2)),
         "You used one scale for the whole matrix. Its largest weight then sets the step everywhere, and where the "
@@ -158,57 +159,38 @@ def _step_of_each(weights: Tensor, bits: int, group_size: int) -> Tensor:
     return torch.cat([_step(g, bits).expand_as(g) for g in weights.split(group_size, dim=1)], dim=1)
 
 
-def _good(found: Tensor, weights: Tensor, bits: int, group_size: int) -> Tensor:
-    """Which values are codes of the grid, times the step, and as near to the weight as any. A tie may go either way."""
+def _values(found, weights, bits, group_size):
+    """The result, with the solution's value wherever it is as good: a tie may go either way."""
+    found, best = tensor(found, weights), _rounded_solution(weights, bits, group_size)
     step = _step_of_each(weights, bits, group_size)
     codes = found / step
     on_grid = (codes - codes.round()).abs() < STILL
     inside = (codes.round() >= -(2 ** (bits - 1))) & (codes.round() <= 2 ** (bits - 1) - 1)
-    best = (_rounded_solution(weights, bits, group_size) - weights).abs()
-    return on_grid & inside & ((found - weights).abs() <= best + STILL * step)
+    return best.where(on_grid & inside & ((found - weights).abs() <= (best - weights).abs() + STILL * step), found)
 
 
-def _inspect_groups(answer: Callable) -> str:
-    cases = [(_matrix(*case), *case[2:]) for case in _CASES]
-    found = [answer(weights.clone(), bits, size) for weights, bits, size in cases]
-    try:
-        found = [torch.as_tensor(value).detach().float() for value in found]
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise Wrong("not a tensor", f"Return a tensor of weights. Yours is a {type(found[0]).__name__}.") from error
-    for value, (weights, _, size) in zip(found, cases, strict=True):
-        if value.shape != weights.shape:
-            raise Wrong(
-                "wrong shape",
-                f"A matrix of {tuple(weights.shape)} with groups of {size} gave {tuple(value.shape)}. Put the groups "
-                "back in their places, and what you padded away again.",
-            )
-    good = [_good(value, *case) for value, case in zip(found, cases, strict=True)]
-    if all(each.all() for each in good):
-        weights, bits, size = cases[0]
-        one = _GROUPS_SLIPS["one scale for the matrix"][0](weights, bits, size)
-        errors = [(value - weights).square().mean().sqrt() for value in (one, found[0])]
-        return (
-            f"{sum(weights.numel() for weights, *_ in cases)} weights lie on their grids. In the first matrix one "
-            f"scale for all would make the error {errors[0] / errors[1]:.1f} times as large: a large weight now "
-            "spoils its own group only. The price is a scale to store for each group."
-        )
-    for name, (slip, explanation) in _GROUPS_SLIPS.items():
-        slipped = [slip(*case) for case in cases]
-        if all(torch.allclose(a, b, atol=1e-6, equal_nan=True) for a, b in zip(found, slipped, strict=True)):
-            raise Wrong(name, explanation)
-    i = next(i for i, each in enumerate(good) if not each.all())
-    weights, bits, size = cases[i]
-    row, column = (~good[i]).nonzero()[0].tolist()
-    expected = _rounded_solution(weights, bits, size)
-    raise Wrong(
+def _describe(found, expected, weights, bits, group_size):
+    row, column = (found != expected).nonzero()[0].tolist()
+    return Wrong(
         "another grid",
-        f"{bits} bits, groups of {size}: the weight {weights[row, column]:.5f} in row {row}, column {column} became "
-        f"{found[i][row, column]:.5f} where {expected[row, column]:.5f} is right, a multiple of the step "
-        f"{_step_of_each(weights, bits, size)[row, column]:.5f}.",
+        f"{bits} bits, groups of {group_size}: the weight {weights[row, column]:.5f} in row {row}, column {column} "
+        f"became {found[row, column]:.5f} where {expected[row, column]:.5f} is right, a multiple of the step "
+        f"{_step_of_each(weights, bits, group_size)[row, column]:.5f}.",
     )
 
 
-GROUPS = Exercise(
+def _lesson(answer, found):
+    weights, bits, group_size = _matrix(*_SIZES[0]), *_SIZES[0][2:]
+    one = _MISTAKES["one scale for the matrix"][0](weights, bits, group_size)
+    errors = [(values - weights).square().mean().sqrt() for values in (one, found[0])]
+    return (
+        f"{sum(values.numel() for values in found)} weights lie on their grids. In the first matrix one "
+        f"scale for all would make the error {errors[0] / errors[1]:.1f} times as large: a large weight now "
+        "spoils its own group only. The price is a scale to store for each group."
+    )
+
+
+GROUPS = by_example(
     name="groups",
     title="Round to a grid, group by group",
     task="""
@@ -224,7 +206,7 @@ beyond the last code, and is **saturated** to it. A group of zeros stays zero.
     stub=_rounded_stub,
     solution=_rounded_solution,
     alternative=_rounded_alternative,
-    mistakes={name: slip for name, (slip, _) in _GROUPS_SLIPS.items()},
+    mistakes=_MISTAKES,
     hints=(
         "First write it for one group that is a whole row: scale, division, rounding, clamp, multiplication. What "
         "changes when the row has several groups?",
@@ -233,5 +215,9 @@ beyond the last code, and is **saturated** to it. A group of zeros stays zero.
         "`codes = (group / scale).round().clamp(low, high)`, and `codes * scale` is the group on its grid. "
         "`torch.cat(groups, dim=1)` puts the groups side by side. Where `scale` is 0, set it to 1 before dividing.",
     ),
-    inspect=_inspect_groups,
+    cases=lambda: [(_matrix(*sizes), *sizes[2:]) for sizes in _SIZES],
+    describe=_describe,
+    lesson=_lesson,
+    read=_values,
+    same=partial(close, atol=1e-6),
 )

@@ -5,16 +5,17 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from mobilellm_lab.teaching.exercise import Exercise, Wrong
+from mobilellm_lab.teaching.by_example import by_example, equal
+from mobilellm_lab.teaching.exercise import Wrong
 
 # Every code, in an order in which no two neighbours are equal; an odd number; one alone.
-_CASES = (
+_CODES = (
     (3, -2, 7, -8, 0, -1, 5, -6, 1, -4, 6, -7, 2, -3, 4, -5),
     (-8, 7, 1, -1, -5),
     (-3,),
 )
 # What the file holds when somebody else has written it.
-_OTHER = {16: (1, -1, -8, 7, 4, -6, 0, 2, -7, 6, -5, 5, -4, 3, -2, -3), 5: (2, -7, -1, 4, 3), 1: (-6,)}
+_OTHERS = ((1, -1, -8, 7, 4, -6, 0, 2, -7, 6, -5, 5, -4, 3, -2, -3), (2, -7, -1, 4, 3), (-6,))
 
 
 def _through_file_stub(codes, file):
@@ -86,7 +87,7 @@ def _not_through(codes: Tensor, file: Callable) -> Tensor:
     return codes
 
 
-_PACK_SLIPS = {
+_MISTAKES = {
     "one code per byte": (
         _slip(pack=lambda codes: (codes + 8).to(torch.uint8), unpack=lambda read: read.to(torch.int8)),
         "Your file has a byte for every code, half of it unused. Put two codes into each byte.",
@@ -114,8 +115,6 @@ _PACK_SLIPS = {
         "You kept the four lowest bits of the code itself, which is two's complement. Other formats do so; the one "
         "that was asked for stores code + 8.",
     ),
-}
-_UNPACK_SLIPS = {
     "loses the sign": (
         _slip(sign=lambda numbers: numbers),
         "All codes came back from 0 to 15: they still have the 8 that was added before packing.",
@@ -147,63 +146,61 @@ _UNPACK_SLIPS = {
 }
 
 
-def _inspect_pack(answer: Callable) -> str:
-    written: list[list[int]] = []
-    for values in _CASES:
-        written.append(_sent(answer, values))
-    right = [_packed(torch.tensor(values)).tolist() for values in _CASES]
-    if written != right:
-        for name, (slip, explanation) in _PACK_SLIPS.items():
-            if name != "bytes with a sign" and written == [_sent(slip, values) for values in _CASES]:
-                raise Wrong(name, explanation)
-        i = next(i for i, (got, expected) in enumerate(zip(written, right, strict=True)) if got != expected)
-        raise Wrong("other bytes", f"The codes {list(_CASES[i])} gave the bytes {written[i]}, right are {right[i]}.")
-    found, expected = [], []
-    for values in _CASES:
-        for stored in (values, _OTHER[len(values)]):
-            found.append(_back(answer, values, stored))
-            expected.append(list(stored))
-    if found != expected:
-        for name, (slip, explanation) in _UNPACK_SLIPS.items():
-            if found == [_back(slip, values, stored) for values in _CASES for stored in (values, _OTHER[len(values)])]:
-                raise Wrong(name, explanation)
-        i = next(i for i, (got, want) in enumerate(zip(found, expected, strict=True)) if got != want)
-        raise Wrong("other codes", f"From a file with the codes {expected[i]} you read {found[i]}.")
+def _cases():
+    return [
+        (torch.tensor(codes, dtype=torch.int8), _file(stored))
+        for codes, other in zip(_CODES, _OTHERS, strict=True)
+        for stored in (None, other)
+    ]
+
+
+def _file(stored: tuple[int, ...] | None = None) -> Callable:
+    """A file for one call: keeps what is written in `written`, and returns it, or else the bytes of `stored`."""
+
+    def file(packed):
+        file.written.append(packed)
+        return packed if stored is None else _packed(torch.tensor(stored))
+
+    file.written = []
+    return file
+
+
+def _through(result, codes, file):
+    """The bytes that were written, where they are wrong, and otherwise the codes that were read."""
+    written, file.written = file.written, []
+    if len(written) != 1:
+        raise Wrong("no file", f"Call `file` once, with all bytes. You called it {len(written)} times.")
+    if not isinstance(written[0], Tensor) or written[0].ndim != 1:
+        raise Wrong("no bytes", f"Give `file` a tensor (bytes,), not {type(written[0]).__name__}.")
+    if written[0].dtype != torch.uint8:
+        raise Wrong("bytes with a sign", _MISTAKES["bytes with a sign"][1])
+    if not torch.equal(written[0], _packed(codes)):
+        return "bytes", written[0].tolist()
+    try:
+        return "codes", [int(code) for code in result]
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise Wrong("not codes", f"Return a tensor of {len(codes)} codes, not {type(result).__name__}.") from error
+
+
+def _describe(found, right, codes, file):
+    what, values = found
+    if what == "bytes":
+        message = f"The codes {codes.tolist()} gave the bytes {values}, right are {_packed(codes).tolist()}."
+    else:
+        message = f"From a file with the codes {right[1]} you read {values}."
+    return Wrong(f"other {what}", message)
+
+
+def _lesson(answer, found):
+    _, codes = found[0]
     return (
-        f"{len(_CASES[0])} codes in {len(right[0])} bytes, and every one comes back, also from a file that somebody "
+        f"{len(codes)} codes in {len(codes) // 2} bytes, and every one comes back, also from a file that somebody "
         "else has written. Read as float32 they would take eight times as many bytes; the scales of the groups come "
         "on top."
     )
 
 
-def _sent(answer: Callable, values: tuple[int, ...]) -> list[int]:
-    """The bytes that the answer gives to the file."""
-    seen = []
-
-    def file(packed):
-        seen.append(packed)
-        return packed
-
-    answer(torch.tensor(values, dtype=torch.int8), file)
-    if len(seen) != 1:
-        raise Wrong("no file", f"Call `file` once, with all bytes. You called it {len(seen)} times.")
-    if not isinstance(seen[0], Tensor) or seen[0].ndim != 1:
-        raise Wrong("no bytes", f"Give `file` a tensor (bytes,), not {type(seen[0]).__name__}.")
-    if seen[0].dtype != torch.uint8:
-        raise Wrong("bytes with a sign", _PACK_SLIPS["bytes with a sign"][1])
-    return seen[0].tolist()
-
-
-def _back(answer: Callable, values: tuple[int, ...], stored: tuple[int, ...]) -> list[int]:
-    """What the answer reads from a file in which the codes `stored` are."""
-    read = answer(torch.tensor(values, dtype=torch.int8), lambda packed: _packed(torch.tensor(stored)))
-    try:
-        return [int(code) for code in read]
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise Wrong("not codes", f"Return a tensor of {len(values)} codes, not {type(read).__name__}.") from error
-
-
-NIBBLES = Exercise(
+NIBBLES = by_example(
     name="nibbles",
     title="Two codes in a byte",
     task="""
@@ -219,7 +216,7 @@ in what was read**, negative ones too.
     stub=_through_file_stub,
     solution=_through_file_solution,
     alternative=_through_file_alternative,
-    mistakes={name: slip for name, (slip, _) in {**_PACK_SLIPS, **_UNPACK_SLIPS}.items()},
+    mistakes=_MISTAKES,
     hints=(
         "What do the bits of -1 look like in an `int8`, and what becomes of them when another code sits beside it? "
         "That is why 8 is added first.",
@@ -228,5 +225,9 @@ in what was read**, negative ones too.
         "`torch.stack([read & 15, read >> 4], dim=1).flatten()` are the numbers in order. Convert to `torch.int8`, "
         "subtract 8, and cut to `len(codes)`.",
     ),
-    inspect=_inspect_pack,
+    cases=_cases,
+    describe=_describe,
+    lesson=_lesson,
+    read=_through,
+    same=equal,
 )

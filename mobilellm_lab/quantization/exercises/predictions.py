@@ -1,10 +1,10 @@
 """Chapter 3's predictions: what training with the grid wins back (`RECOVERED`), and how fast int8 decodes (`INT8`)."""
 
-from mobilellm_lab.quantization.claims.stored import one, seeds, speeds
 from mobilellm_lab.quantization.study import evidence
 from mobilellm_lab.quantization.study.recipe import QATRecipe
 from mobilellm_lab.quantization.study.sweep_qat import STEPS
 from mobilellm_lab.reference import open_sweep, origin
+from mobilellm_lab.reference.rows import one, seeds
 from mobilellm_lab.teaching.prediction import Measured, Prediction
 
 MODEL, BITS = "stories-deep", 2
@@ -29,7 +29,7 @@ def recovered() -> Measured:
 def int8() -> Measured:
     """How many times as many tokens per second as in float32 a model of `SIZE` decodes on `BACKEND`."""
     store = open_sweep("quantization_speed")
-    row = one(speeds(store), backend=BACKEND, size=SIZE)
+    row = one(evidence.speeds(store), backend=BACKEND, size=SIZE)
     return Measured(
         median=float(row["speedup"]),
         low=float(row["speedup_low"]),

@@ -1,14 +1,18 @@
 """Exercise: weights that lie on the grid in the forward pass and still learn, by the straight-through estimator"""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from mobilellm_lab.teaching.by_example import close
 from mobilellm_lab.teaching.exercise import Exercise, Wrong
 
-STILL = 1e-5  # of a step or a gradient; what is off by less is right
+STILL = 1e-5  # of a weight or a gradient; what is off by less is right
 STEP, RATE, UPDATES = 0.25, 0.02, 60  # of the weights that learn
+
+_near = partial(close, rtol=0, atol=STILL)
 
 
 def _on_grid_stub(weights, scale):
@@ -92,22 +96,22 @@ def _try(answer: Callable, scale: float) -> None:
             "You wrote the rounded values into `weights`. The optimiser moves them by less than half a step each time, "
             "and then they are rounded back: nothing is ever learned. Keep the float weights, return others.",
         )
-    if _near(value, start, scale):
-        if found.requires_grad and _near(_gradient(found, weights), torch.zeros_like(start), 1):
+    if _near(value, start):
+        if found.requires_grad and _near(_gradient(found, weights), torch.zeros_like(start)):
             raise Wrong(
                 "detaches the wrong part",
                 "The values are the float weights, and no gradient passes: it is the wrong way round. What is "
                 "detached counts in the forward pass only; detach what the rounding *changes*.",
             )
         raise Wrong("does not round", "The values are the float weights. In the forward pass they must be rounded.")
-    if _near(value, (start / scale).round(), 1):
+    if _near(value, (start / scale).round()):
         raise Wrong(
             "codes, not weights",
             "You returned the codes. The next layer expects weights: multiply by `scale`, in the forward pass.",
         )
-    if _near(value, (start / scale).trunc() * scale, scale):
+    if _near(value, (start / scale).trunc() * scale):
         raise Wrong("cuts instead of rounding", "You cut towards 0. The nearest multiple of `scale` is asked for.")
-    if not _near(value, right, scale):
+    if not _near(value, right):
         at = (value - right).abs().argmax()
         raise Wrong(
             "not on the grid",
@@ -121,13 +125,13 @@ def _try(answer: Callable, scale: float) -> None:
             "everything leaves nothing to differentiate. Detach the difference only.",
         )
     gradient = _gradient(found, weights)
-    if _near(gradient, torch.zeros_like(start), 1):
+    if _near(gradient, torch.zeros_like(start)):
         raise Wrong(
             "no gradient passes",
             "The values are right, and the gradient is 0 everywhere: torch differentiates `round`, a staircase, whose "
             "steps are flat. Let the backward pass believe that nothing was rounded.",
         )
-    if not _near(gradient, _OUTER, 1):
+    if not _near(gradient, _OUTER):
         raise Wrong(
             "the gradient is scaled",
             f"The values are right, but the gradient that arrives at the weights is {_ratio(gradient):.3g} times the "
@@ -146,10 +150,6 @@ def _gradient(found: Tensor, weights: Tensor) -> Tensor:
 
 def _ratio(gradient: Tensor) -> float:
     return float((gradient * _OUTER).sum() / (_OUTER * _OUTER).sum())
-
-
-def _near(found: Tensor, expected: Tensor, unit: int | float) -> bool:
-    return bool(((found - expected).abs() <= STILL * max(1, unit)).all())
 
 
 def _learn(answer: Callable) -> float:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from mobilellm_lab.charts.replay import CHOSEN, FAINT, HEIGHT, MARKED, TEXT, Replay, Slider
 from mobilellm_lab.quantization import BACKENDS, CROSSOVER_SIZES, crossover_size
+from mobilellm_lab.quantization.study.evidence import speeds
 from mobilellm_lab.reference import origin
 from mobilellm_lab.sweeps import Store
 
@@ -24,38 +25,10 @@ COLUMNS = {
 START = {"backend": "torch.ao int8 dynamic", "size": "25M"}
 
 
-def speeds(store: Store) -> pd.DataFrame:
-    """A row per backend and size: speedup over float32 with its 95 % interval and verdict, tokens/s, file, operations.
-
-    `file_mb` is the state dict on disk, in millions of bytes; `float_file_mb` that of float32.
-    """
-    rows = [
-        {
-            "backend": row["recipe"]["backend"],
-            "size": row["recipe"]["size"],
-            "millions": row["parameters"] / 1e6,
-            "speedup": row["speedup"],
-            "low": row["speedup_low"],
-            "high": row["speedup_high"],
-            "verdict": row["verdict"],
-            "tokens_per_s": row["tokens_per_s"]["p50"],
-            "file_mb": row["file_bytes"] / 1e6,
-            "float_file_mb": row["float_file_bytes"] / 1e6,
-            "operations": row["operations"],
-            "float_operations": row["float_operations"],
-        }
-        for row in store.rows.values()
-    ]
-    frame = pd.DataFrame(rows)
-    for name, order in (("backend", list(BACKENDS)), ("size", list(CROSSOVER_SIZES))):
-        frame[name] = pd.Categorical(frame[name], order)  # in the order of the slider
-    frame = frame.sort_values(["backend", "size"], ignore_index=True)
-    return frame.astype({"backend": str, "size": str})
-
-
-def crossover_replay(store: Store) -> Replay:
+def crossover_replay(speed_store: Store) -> Replay:
     """Speed beside float32 over the size of the model, and file sizes at one size, for every backend."""
-    rows = speeds(store)
+    rows = speeds(speed_store).rename(columns={"speedup_low": "low", "speedup_high": "high"})
+    rows["millions"], rows["file_mb"] = rows["parameters"] / 1e6, rows["file_bytes"] / 1e6
     backends = tuple(name for name in BACKENDS if name in set(rows["backend"]))
     sizes = tuple(name for name in CROSSOVER_SIZES if name in set(rows["size"]))
     sliders = (
@@ -68,13 +41,13 @@ def crossover_replay(store: Store) -> Replay:
             start=START["size"],
         ),
     )
-    flips = {backend: crossover_size(store.rows.values(), backend) for backend in backends}
+    flips = {backend: crossover_size(speed_store.rows.values(), backend) for backend in backends}
     return Replay(
         (_speedup(rows, sliders), _files(rows, sliders)),
         sliders,
         rows=rows,
         columns=COLUMNS,
-        origin=str(origin(store)),
+        origin=str(origin(speed_store)),
         title="Is it faster yet? Decoding with few bits beside float32",
         alt=(
             "Two charts. Lines: how many times as fast as float32 each backend decodes, over the parameters of the "
@@ -96,7 +69,7 @@ def _said(rows: pd.DataFrame, flips: dict[str, str | None], *, backend: str, siz
     return (
         f"{backend}, {size}: {row['speedup']:.2f} times as fast as float32 ({row['low']:.2f} to {row['high']:.2f}: "
         f"{row['verdict']}), {row['tokens_per_s']:,.0f} tokens/s. File {row['file_mb']:.3g} MB, float32 "
-        f"{row['float_file_mb']:.3g} MB; {row['operations']:,} operations a token, float32 "
+        f"{row['float_file_bytes'] / 1e6:.3g} MB; {row['operations']:,} operations a token, float32 "
         f"{row['float_operations']:,}. {where}"
     )
 

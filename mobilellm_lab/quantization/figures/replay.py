@@ -7,19 +7,27 @@ import pandas as pd
 
 from mobilellm_lab.charts.replay import CHOSEN, FAINT, HEIGHT, MARKED, TEXT, Replay, Slider
 from mobilellm_lab.charts.report import digits
-from mobilellm_lab.quantization.figures.plots import ARM_WORDS, LEAST_INCREASE
 from mobilellm_lab.quantization.grid import CHANNEL, TENSOR
-from mobilellm_lab.quantization.study.evidence import ARMS, qat, runs
+from mobilellm_lab.quantization.study.evidence import ARMS, qat, runs, spread
 from mobilellm_lab.quantization.study.sweep import BITS, DEEP, GROUPS, SCHEMES
 from mobilellm_lab.quantization.study.sweep_qat import BITS as TRAINED_BITS
 from mobilellm_lab.reference import origin
 from mobilellm_lab.sweeps import Store
 
+LEAST_INCREASE = 1e-4  # nats; what is closer to float, or better, is drawn here
+ARM_WORDS = dict(
+    zip(
+        ARMS,
+        ("rounded to nearest", "GPTQ", "trained on, then rounded", "trained on, then GPTQ", "trained with the grid"),
+        strict=True,
+    )
+)
 METHODS = {"rtn": "to nearest", "mse": "cut for least error", "gptq": "GPTQ", "awq": "AWQ"}
 SCHEME_WORDS = {
     (method, symmetric): METHODS[method] + ("" if symmetric else ", affine") for method, symmetric in SCHEMES
 }
 GROUP_WORDS = {TENSOR: "one scale a matrix", CHANNEL: "one scale a row"}
+SPREAD = {"median": "loss_increase", "min": "low", "max": "high", "count": "seeds"}
 PTQ = {
     "model": "model",
     "bits": "bits",
@@ -49,23 +57,10 @@ def rounded(store: Store) -> pd.DataFrame:
     """
     frame = runs(store, "grid")
     frame["scheme"] = [SCHEME_WORDS[pair] for pair in zip(frame["method"], frame["symmetric"], strict=True)]
-    groups = frame.groupby(["model", "bits", "group_size", "scheme"], sort=False)
-    table = groups.agg(
-        loss_increase=("loss_increase_nats", "median"),
-        low=("loss_increase_nats", "min"),
-        high=("loss_increase_nats", "max"),
-        seeds=("loss_increase_nats", "count"),
-        part_low=("loss_increase_low_nats", "min"),
-        part_high=("loss_increase_high_nats", "max"),
-        perplexity=("perplexity", "median"),
-        score=("score", "median"),
-        n_bytes=("on_disk_bytes", "median"),
-        float_bytes=("float_bytes", "first"),
-    ).reset_index()
-    once = table["seeds"] == 1
-    table.loc[once, "low"], table.loc[once, "high"] = table["part_low"], table["part_high"]
-    table = table.assign(kib=table["n_bytes"] / 1024, smaller=table["float_bytes"] / table["n_bytes"])
-    return table.drop(columns=["part_low", "part_high", "n_bytes", "float_bytes"])
+    setting = ["model", "bits", "group_size", "scheme"]
+    middle = frame.groupby(setting)[["perplexity", "score", "on_disk_bytes", "float_bytes"]].median()
+    table = spread(frame, setting).rename(columns=SPREAD).join(middle, on=setting)
+    return table.assign(kib=table["on_disk_bytes"] / 1024, smaller=table["float_bytes"] / table["on_disk_bytes"])
 
 
 def ptq_replay(store: Store) -> Replay:
@@ -126,9 +121,9 @@ def trained(store: Store, qat_store: Store) -> pd.DataFrame:
     after = after[(after["group_size"] == 32) & after["symmetric"]]
     frame = pd.concat([after.assign(arm="ptq " + after["method"]), qat(qat_store)], ignore_index=True)
     frame = frame[frame["arm"].isin(ARMS) & frame["model"].isin(DEEP) & frame["bits"].isin(TRAINED_BITS)]
-    groups = frame.groupby(["model", "bits", "arm"], sort=False)
-    table = groups["loss_nats"].agg(loss="median", low="min", high="max", seeds="count")
-    table = table.join(groups["loss_increase_nats"].median().rename("loss_increase")).reset_index()
+    setting = ["model", "bits", "arm"]
+    middle = frame.groupby(setting)["loss_increase_nats"].median().rename("loss_increase")
+    table = spread(frame, setting, "loss_nats").rename(columns=SPREAD | {"median": "loss"}).join(middle, on=setting)
     return table.assign(float_nats=table["loss"] - table["loss_increase"], arm=table["arm"].map(ARM_WORDS))
 
 

@@ -1,21 +1,22 @@
 """Chapter 3's panel: bits, groups and methods round a model, and say what it costs; or it is trained with the grid"""
 
 from collections.abc import Callable
-from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 
 import ipywidgets as W
-import torch
 
 from mobilellm_lab.charts.live import curve_svg
 from mobilellm_lab.charts.report import digits
+from mobilellm_lab.live.compressed import Session
 from mobilellm_lab.live.controls import checkbox, choice
-from mobilellm_lab.live.panel import Live, Values, static_if_headless
+from mobilellm_lab.live.float_models import offered
+from mobilellm_lab.live.panel import Values, static_if_headless
+from mobilellm_lab.live.recipe_panel import RecipePanel, replay_of
 from mobilellm_lab.quantization.calibration import DATA, RANGES
 from mobilellm_lab.quantization.grid import BITS, CHANNEL, TENSOR
 from mobilellm_lab.quantization.panel.jobs import Rounding, Training
-from mobilellm_lab.quantization.panel.session import Entry, Session, grid_words
+from mobilellm_lab.quantization.panel.labels import grid_words
 from mobilellm_lab.quantization.ptq import CALIBRATED, METHODS
 from mobilellm_lab.quantization.quantized import LAYERS, matrices, select
 from mobilellm_lab.quantization.study.recipe import (
@@ -29,11 +30,10 @@ from mobilellm_lab.quantization.study.recipe import (
 )
 from mobilellm_lab.quantization.study.sweep import distances
 from mobilellm_lab.reference import open_sweep
-from mobilellm_lab.reference.models import FOLDER as MODELS_FOLDER
 from mobilellm_lab.sweeps import Store
 
 GROUPS_OF = (TENSOR, CHANNEL, 64, 32, 16, 8)
-ASKED = {"8k": 8_192, "32k": 32_768, "131k": 131_072}  # test tokens
+EVALUATED = {"8k": 8_192, "32k": 32_768, "131k": 131_072}  # test tokens
 SECONDS = (5, 10, 20, 60)
 TRAIN = "Train with the grid"
 MATRIX = "blocks.0.ffn.up.weight"
@@ -46,30 +46,30 @@ GROUPS = {
     "Training with the grid": ("seconds", "learned_step"),
     "Shown": ("matrix",),
 }
-FIELDS = {field.name for field in fields(Recipe)}
 TRAIN_TOKENS = 512  # of one update, so that Stop is answered in time
 MOST_STEPS = 1_000_000  # the clock ends a training, not these
 NAMES = ("stories-deep", "stories-wide", "text-deep", "text-wide")
 
 
-class Quantization(Live):
-    """The panel; `history` holds an `Entry` for every run of this session, `recipe` what the controls stand for."""
+class Quantization(RecipePanel):
+    """The panel; `history` holds a `QuantizedEntry` for every run of this session."""
 
     def __init__(
         self,
         base: Recipe,
         session: Session,
         *,
-        tokens: int = ASKED["8k"],
+        tokens: int = EVALUATED["8k"],
         seconds: int | float = 20,
         replay: Callable[[], object] | None = None,
     ):
-        self.base, self.session = base, session
-        self._job: Rounding | Training | None = None  # the newest, whose matrices can be looked at
         super().__init__(
+            base,
+            session,
             _controls(base, session, tokens, seconds),
             {"Run": self._round, TRAIN: self._train},
             preview=self._preview,
+            counts=_counts,
             groups=GROUPS,
             chart=curve_svg({}, x_label="test sequences", y_label="perplexity so far", x_max=tokens // 64),
             warm_up=partial(_warm_up, session, base, tokens),
@@ -78,24 +78,8 @@ class Quantization(Live):
         self.buttons[TRAIN].tooltip = "goes on from the float model for some seconds, each update through the grid"
         self.controls["model"].observe(lambda _: self._offer_matrices(), "value")
         self.controls["matrix"].observe(lambda _: self._look(), "value")
-        for name in ("bits", "method", "activation_bits", "activation"):
-            self.controls[name].observe(lambda _: self._swap(), "value")
-        self._swap()
 
-    @property
-    def history(self) -> list[Entry]:
-        return self.session.history
-
-    @property
-    def recipe(self) -> Recipe:
-        """What the controls stand for now; raises ValueError where no recipe can be so."""
-        return self._recipe(self.values)
-
-    def _recipe(self, values: Values) -> Recipe:
-        return replace(self.base, **{name: value for name, value in values.items() if name in FIELDS})
-
-    def _preview(self, values: Values) -> str:
-        recipe = self._recipe(values)
+    def _preview(self, recipe: Recipe, values: Values) -> str:
         start = self.session.start(recipe.model, values["tokens"])
         weights = {name: p.numel() for name, p in start.model.named_parameters()}
         stored = {name: 4 * count for name, count in weights.items()}
@@ -109,64 +93,54 @@ class Quantization(Live):
             f"float {digits(whole / 1024)}: {whole / size:.2f} × smaller{looks}"
         )
 
-    def _swap(self) -> None:
-        """Shows the controls that count."""
-        recipe = replace(self.base, **{name: self.controls[name].value for name in ("method", "activation_bits")})
-        rounds, flows = self.controls["bits"].value != FLOAT, recipe.activation_bits != FLOAT
-        static = flows and self.controls["activation"].value == "static"
-        shown = dict.fromkeys(("group_size", "symmetric", "method", "layers"), rounds)
-        shown |= {"activation": flows, "ranges": static, "data": static or (rounds and recipe.method in CALIBRATED)}
-        for name, counts in shown.items():
-            self.controls[name].layout.display = "" if counts else "none"
-
     def _offer_matrices(self) -> None:
         """Offers the matrices of the chosen model; the same one where it has that, too."""
-        control, model = self.controls["matrix"], self.session.start(self.values["model"], self.values["tokens"]).model
+        try:
+            model = self.session.start(self.values["model"], self.values["tokens"]).model
+        except ValueError:
+            return  # a damaged checkpoint: the preview says why
+        control = self.controls["matrix"]
         value, names = control.value, list(matrices(model))
         control.options = [(name.removesuffix(".weight"), name) for name in names]
         control.value = value if value in names else names[0]
 
     def _look(self) -> None:
         """Shows the chosen matrix of the newest run, without running anything."""
-        if self._job is not None and not self.running:
-            self._job.shown.matrix = self.controls["matrix"].value
-            self.report.value = self._job.report()
+        if self.job is not None and not self.running:
+            self.job.shown.matrix = self.controls["matrix"].value
+            self.report.value = self.job.report()
 
-    def _round(self, values: Values) -> Rounding:
-        torch.set_num_threads(1)
-        self._job = Rounding(self.session, self._recipe(values), tokens=values["tokens"], matrix=values["matrix"])
-        return self._job
+    def _round(self, recipe: Recipe, values: Values) -> Rounding:
+        return Rounding(self.session, recipe, tokens=values["tokens"], matrix=values["matrix"])
 
-    def _train(self, values: Values) -> Training:
-        torch.set_num_threads(1)
-        task = self.session.start(values["model"], values["tokens"]).task
-        recipe = QATRecipe(
+    def _train(self, recipe: Recipe, values: Values) -> Training:
+        task = self.session.start(recipe.model, values["tokens"]).task
+        training = QATRecipe(
             **{name: values[name] for name in ("model", "bits", "group_size", "symmetric", "learned_step")},
             steps=MOST_STEPS,
             seconds=float(values["seconds"]),
             batch_size=max(1, TRAIN_TOKENS // task.seq_len),
-            seed=self.base.seed,
+            seed=recipe.seed,
         )
-        self._job = Training(self.session, recipe, tokens=values["tokens"], matrix=values["matrix"])
-        return self._job
+        return Training(self.session, training, tokens=values["tokens"], matrix=values["matrix"])
 
 
 def quantization_panel(
     *,
     checkpoint: str | Path | None = None,
     store: Store | None = None,
-    tokens: int = ASKED["8k"],
+    tokens: int = EVALUATED["8k"],
     seconds: int | float = 20,
     **defaults,
 ) -> Quantization:
     """The live panel of chapter 3; `defaults` are fields of `quantization.Recipe` at which the controls start.
 
     Args:
-        checkpoint: the folder of a model of your own, saved with the task it was trained on; it stands beside the
-            reference models, and the panel starts with it.
+        checkpoint: the folder of a model saved with the task it was trained on, to start with; it stands beside the
+            reference models and those in `own_models.models_folder()`.
         store: measured rows that are drawn behind; None takes the repository's own, and a page shows their replay in
             place of the controls.
-        tokens: how many test tokens are asked.
+        tokens: how many test tokens are evaluated.
         seconds: of a training with the grid.
 
     Raises:
@@ -175,13 +149,10 @@ def quantization_panel(
     replay = None
     if store is None:
         store = open_sweep("quantization")
-        replay = partial(_replay, store)
-    folders = {name: MODELS_FOLDER / name for name in NAMES}
+        replay = replay_of("quantization", "mobilellm_lab.quantization.figures.replay:ptq_replay")
+    folders = offered(NAMES, checkpoint)
     if checkpoint is not None:
-        name = Path(checkpoint).name
-        name += " (yours)" * (name in folders)
-        folders[name] = Path(checkpoint)
-        defaults = {"model": name} | defaults
+        defaults = {"model": next(name for name, folder in folders.items() if folder == Path(checkpoint))} | defaults
     base = Recipe(**defaults)
     if base.model not in folders:
         raise ValueError(f"model={base.model!r}: choose one of {', '.join(folders)}, or give checkpoint=")
@@ -190,21 +161,31 @@ def quantization_panel(
         return Quantization(base, session, tokens=tokens, seconds=seconds, replay=replay)
 
 
-def _replay(store: Store) -> object:
-    from mobilellm_lab.quantization.figures.replay import ptq_replay
-
-    return ptq_replay(store)
+def _counts(values: Values) -> dict[str, bool]:
+    """Which controls count, by name."""
+    rounds, flows = values["bits"] != FLOAT, values["activation_bits"] != FLOAT
+    static = flows and values["activation"] == "static"
+    return dict.fromkeys(("group_size", "symmetric", "method", "layers"), rounds) | {
+        "activation": flows,
+        "ranges": static,
+        "data": static or (rounds and values["method"] in CALIBRATED),
+    }
 
 
 def _controls(base: Recipe, session: Session, tokens: int, seconds: int | float) -> dict[str, W.Widget]:
-    def named(values, words: dict | None = None) -> dict:
-        return {(words or {}).get(value, f"{value}"): value for value in values}
+    def named(values, words: dict) -> dict:
+        return {words.get(value, f"{value}"): value for value in values}
 
     scales = {TENSOR: "matrix", CHANNEL: "row"}
     names = list(matrices(session.start(base.model, tokens).model))
     return {
-        "model": choice("model", named(session.folders), base.model, "a trained model to start from"),
-        "tokens": choice("asked", ASKED, tokens, "test tokens that it is judged by", kind=W.ToggleButtons),
+        "model": choice(
+            "model",
+            session.folders.keys(),
+            base.model,
+            "a trained model to start from: the repository's, then your own, the newest first",
+        ),
+        "tokens": choice("evaluated", EVALUATED, tokens, "test tokens that it is judged by", kind=W.ToggleButtons),
         "bits": choice(
             "bits", named((FLOAT, *reversed(BITS)), {FLOAT: "float"}), base.bits, "of a weight", kind=W.SelectionSlider
         ),
@@ -212,8 +193,8 @@ def _controls(base: Recipe, session: Session, tokens: int, seconds: int | float)
             "a scale for", named(GROUPS_OF, scales), base.group_size, "neighbouring weights", kind=W.SelectionSlider
         ),
         "symmetric": checkbox("symmetric", base.symmetric, "else the grid is the weights' own range"),
-        "method": choice("method", named(METHODS), base.method, "how codes are chosen", kind=W.ToggleButtons),
-        "layers": choice("layers", named(LAYERS), base.layers, "which matrices are rounded"),
+        "method": choice("method", METHODS, base.method, "how codes are chosen", kind=W.ToggleButtons),
+        "layers": choice("layers", LAYERS, base.layers, "which matrices are rounded"),
         "activation_bits": choice(
             "activations",
             named(ACTIVATION_BITS, {FLOAT: "float"}),
@@ -228,13 +209,13 @@ def _controls(base: Recipe, session: Session, tokens: int, seconds: int | float)
             "dynamic or static",
             kind=W.ToggleButtons,
         ),
-        "ranges": choice("it covers", named(RANGES), base.ranges, "of the values that were seen"),
+        "ranges": choice("it covers", RANGES, base.ranges, "of the values that were seen"),
         "kv_bits": choice(
             "KV cache", named(KV_BITS, {FLOAT: "float"}), base.kv_bits, "bits of a value", kind=W.ToggleButtons
         ),
-        "data": choice("seen before", named(DATA), base.data, "what is calibrated on", kind=W.ToggleButtons),
+        "data": choice("seen before", DATA, base.data, "what is calibrated on", kind=W.ToggleButtons),
         "planted": choice(
-            "outliers in", named(PLANTED), base.planted, "put in first; in float they do no harm", kind=W.ToggleButtons
+            "outliers in", PLANTED, base.planted, "put in first; in float they do no harm", kind=W.ToggleButtons
         ),
         "rotate": checkbox("rotate first", base.rotate, "turn the residual stream: outliers are spread"),
         "seconds": choice("train for", {f"{s} s": s for s in SECONDS}, seconds, "wall clock", kind=W.ToggleButtons),
@@ -248,9 +229,6 @@ def _controls(base: Recipe, session: Session, tokens: int, seconds: int | float)
     }
 
 
-def _warm_up(session: Session, base: Recipe, tokens: int) -> None:
+def _warm_up(session: Session, base: Recipe, tokens: int) -> Rounding:
     """The float model's own answers, which every run is held against, and the slow first call of everything else."""
-    torch.set_num_threads(1)
-    job = Rounding(Session(folders=session.folders, starts=session.starts), base, tokens=tokens, matrix=MATRIX)
-    for _ in job:
-        pass
+    return Rounding(Session(folders=session.folders, starts=session.starts), base, tokens=tokens, matrix=MATRIX)

@@ -1,4 +1,4 @@
-"""A backend beside float32 at one size or at all of them, as the flip panel shows it: the jobs behind its buttons"""
+"""The crossover panel's jobs: a backend beside float32 at one size, or at all of them"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -43,11 +43,9 @@ class Session:
 
     def table(self, recipe: CrossoverRecipe) -> str:
         """HTML of every run, the newest first, and what the stored sweep says of this setting."""
-        if not self.history:
-            return ""
         rows = [
             (
-                f"{number}. {label(r.recipe, taken=r.comparison.a.runs)}",
+                label(r.recipe, taken=r.comparison.a.runs),
                 f"{r.speedup:.2f}",
                 interval(r),
                 r.verdict,
@@ -57,10 +55,9 @@ class Session:
                 digits(r.float_memory.bytes / 1e6),
                 f"{r.matrices[0]} of {r.matrices[1]}",
             )
-            for number, r in reversed(list(enumerate(self.history, 1)))
+            for r in self.history
         ]
-        heading = '<div class="lab-heading">This session</div>'
-        return f"{heading}<p>{self.said(recipe)}</p>{report.table(COLUMNS, rows)}"
+        return report.session(COLUMNS, rows, above=f"<p>{self.said(recipe)}</p>")
 
 
 class Beside:

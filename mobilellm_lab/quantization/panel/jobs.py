@@ -3,12 +3,14 @@
 import math
 from collections.abc import Iterator
 from contextlib import nullcontext
+from statistics import mean
 
 from mobilellm_lab.charts import report
 from mobilellm_lab.charts.live import curve_svg
-from mobilellm_lab.measuring.evaluation import Marks
-from mobilellm_lab.quantization.panel.session import Entry, Session, grid_words, label, short, trained_label
-from mobilellm_lab.quantization.panel.shown import Shown
+from mobilellm_lab.live.compressed import Session
+from mobilellm_lab.measuring.evaluation import EvalResult
+from mobilellm_lab.quantization.panel.labels import grid_words, label, short, trained_label
+from mobilellm_lab.quantization.panel.shown import QuantizedEntry, Shown
 from mobilellm_lab.quantization.ptq import quantize
 from mobilellm_lab.quantization.study.recipe import FLOAT, QATRecipe, Recipe
 from mobilellm_lab.quantization.study.run import Run
@@ -24,7 +26,7 @@ class Rounding:
     def __init__(self, session: Session, recipe: Recipe, *, tokens: int, matrix: str):
         self.start, self.recipe = session.start(recipe.model, tokens), recipe
         self.shown = Shown(session, self.start, matrix=matrix)
-        options = {"exam": self.start.exam, "calibrations": self.start.calibrations}
+        options = {"eval_set": self.start.eval_set, "calibrations": self.start.calibrations}
         self.run = Run(recipe, self.start.model, self.start.task, **options)
         self.phase = "starting"
 
@@ -32,31 +34,31 @@ class Rounding:
         shown, run = self.shown, self.run
         for progress in run:
             self.phase = progress.phase
-            shown.before, shown.quantized, shown.marks = run.start, run.quantized, progress.marks
+            shown.before, shown.quantized, shown.evaluation = run.start, run.quantized, progress.evaluation
             yield 0.7 * progress.share
         for self.phase, share in shown.finish(run.activations(run.quantized.model)):
             yield 0.7 + 0.3 * share
         self.phase = label(self.recipe)
         yield 1.0
 
-    def result(self) -> Entry | None:
-        """None where it was stopped before the rounded model was asked anything."""
-        return self.shown.keep(label(self.recipe), short(self.recipe)) if self.shown.marks else None
+    def result(self) -> QuantizedEntry | None:
+        """None where it was stopped before the rounded model was evaluated."""
+        return self.shown.keep(label(self.recipe), short(self.recipe)) if self.shown.evaluation else None
 
     def status(self) -> str:
-        exam = self.start.exam
-        asked = len(self.shown.marks.losses) * exam.batch_size if self.shown.marks else 0
-        return f"{self.phase} · {asked:,} of {len(exam.batches) * exam.batch_size:,} test sequences"
+        eval_set = self.start.eval_set
+        seen = len(self.shown.evaluation.losses) * eval_set.batch_size if self.shown.evaluation else 0
+        return f"{self.phase} · {seen:,} of {len(eval_set.batches) * eval_set.batch_size:,} test sequences"
 
     def chart(self) -> str:
-        exam = self.start.exam
+        eval_set = self.start.eval_set
         return curve_svg(
             {},
-            earlier={"float": settling(exam.float_marks, exam.batch_size)}
-            | {"rounded": settling(self.shown.marks, exam.batch_size)},
+            earlier={"float": settling(eval_set.float_evaluation, eval_set.batch_size)}
+            | {"rounded": settling(self.shown.evaluation, eval_set.batch_size)},
             x_label="test sequences",
             y_label="perplexity so far",
-            x_max=len(exam.batches) * exam.batch_size,
+            x_max=len(eval_set.batches) * eval_set.batch_size,
         )
 
     def numbers(self) -> str:
@@ -77,35 +79,36 @@ class Training:
         self.run = recipe.run(self.start.model, self.start.task)
         self.points: list[tuple[float, float]] = []
         self.last: Step | None = None
-        self.rounded: Marks | None = None  # of rounding to nearest, without training
+        self.rounded: EvalResult | None = None  # of rounding to nearest, without training
         self.phase = "training"
 
     def __iter__(self) -> Iterator[float]:
         for self.last in self.run:
             self.points.append((self.last.elapsed_s, self.last.loss_nats))
             yield 0.8 * self.last.progress
-        shown, exam = self.shown, self.start.exam
+        shown, eval_set = self.shown, self.start.eval_set
         shown.quantized = self.run.result()
-        self.phase = "asking"
-        for _ in exam.prepare():
-            yield 0.8
-        for self.rounded in exam.sit(quantize(self.start.model, self.recipe.grid).model):
-            yield 0.85
-        for shown.marks in exam.sit(shown.quantized.model):
+        self.phase = "evaluating"
+        nearest = quantize(self.start.model, self.recipe.grid).model
+        both = zip(eval_set.evaluate(nearest), eval_set.evaluate(shown.quantized.model), strict=True)
+        for self.rounded, shown.evaluation in both:
             yield 0.9
         for self.phase, share in shown.finish(nullcontext()):
             yield 0.9 + 0.1 * share
         self.phase = "trained"
         yield 1.0
 
-    def result(self) -> Entry | None:
-        """What the model is at the end or where it was stopped; None if not a single update was made."""
+    def result(self) -> QuantizedEntry | None:
+        """What the model is at the end or where it was stopped; None if not a single update was made.
+
+        Stopped before it was evaluated, it is so on one batch: Stop does not wait for more.
+        """
         if self.last is None:
             return None
         shown = self.shown
-        if shown.marks is None:
+        if shown.evaluation is None:
             shown.quantized = self.run.result()
-            *_, shown.marks = self.start.exam.sit(shown.quantized.model)
+            shown.evaluation = next(self.start.eval_set.evaluate(shown.quantized.model))
         return shown.keep(trained_label(self.recipe), short(self.recipe))
 
     def status(self) -> str:
@@ -128,22 +131,22 @@ class Training:
 
     def _gain(self) -> list[tuple[str, str, str]]:
         """What training took back of the loss increase that rounding to nearest leaves."""
-        marks, before = self.shown.marks, self.start.exam.float_marks
-        if self.rounded is None or marks is None:
+        evaluation, before = self.shown.evaluation, self.start.eval_set.float_evaluation
+        if self.rounded is None or evaluation is None:
             return [("Taken back", "…", "after training")]
-        lost = self.rounded.loss_nats - before.loss_nats
+        lost = self.rounded.loss_nats - mean(before.losses[: len(self.rounded.losses)])
         note = f"of the {lost:+.4f} nats that rounding costs"
-        gained = self.rounded.loss_nats - marks.loss_nats
+        gained = self.rounded.loss_nats - evaluation.loss_nats
         return [("Taken back", f"{100 * gained / lost:.0f} %" if lost > 0 else "nothing to take back", note)]
 
     def report(self) -> str:
         return self.shown.report()
 
 
-def settling(marks: Marks | None, batch_size: int) -> list[tuple[int, float]]:
+def settling(evaluation: EvalResult | None, batch_size: int) -> list[tuple[int, float]]:
     """(sequences, perplexity of all so far) after each batch."""
     points, total = [], 0.0
-    for number, loss_nats in enumerate(marks.losses if marks else (), 1):
+    for number, loss_nats in enumerate(evaluation.losses if evaluation else (), 1):
         total += loss_nats
         points.append((number * batch_size, math.exp(min(total / number, HOPELESS_NATS))))
     return points

@@ -1,27 +1,29 @@
 """A rounded model as chapter 3's panel shows it: its file, its speed, its text, and a matrix with its grid"""
 
-import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from statistics import mean, median
-
-import torch
+from dataclasses import dataclass
+from statistics import mean
 
 from mobilellm_lab.charts import report
 from mobilellm_lab.charts.report import digits
-from mobilellm_lab.measuring.evaluation import Marks
+from mobilellm_lab.live.compressed import Entry, Session
+from mobilellm_lab.live.decoding import per_s, step_times, text
+from mobilellm_lab.measuring.evaluation import EvalResult
 from mobilellm_lab.measuring.start import Start
-from mobilellm_lab.model import Transformer, generate
+from mobilellm_lab.model import Transformer
 from mobilellm_lab.quantization.figures.live import histogram_svg
 from mobilellm_lab.quantization.histogram import histogram
 from mobilellm_lab.quantization.layers import packed
-from mobilellm_lab.quantization.panel.session import Entry, Session
 from mobilellm_lab.quantization.quantized import QuantizedModel, matrices
 from mobilellm_lab.quantization.study.run import Sizes, measure_sizes
-from mobilellm_lab.tasks import Task
 
-DECODE_S, DECODE_TOKENS = 0.2, 24  # what timing one model may take, and the tokens that it may write
-PROMPT, WRITTEN = 8, 48  # tokens that are given before the clock starts, and that are written on text
+
+@dataclass(frozen=True, kw_only=True)
+class QuantizedEntry(Entry):
+    """One run of the session: a model that was rounded, or trained with the grid."""
+
+    bits_per_weight: float  # of the matrices, scales and zeros counted
 
 
 class Shown:
@@ -31,7 +33,7 @@ class Shown:
         self.session, self.start, self.matrix = session, start, matrix
         self.before: Transformer = start.model  # what was rounded: a copy with outliers, or a trained one
         self.quantized: QuantizedModel | None = None
-        self.marks: Marks | None = None
+        self.evaluation: EvalResult | None = None
         self.sizes: Sizes | None = None
         self.said = ""
         self.float_ms: list[float] = []  # of every token that each model decoded
@@ -49,17 +51,19 @@ class Shown:
             for self.said in text(self.quantized.model, self.start.task):
                 yield "writing text", 0.9
 
-    def keep(self, label: str, short: str) -> Entry:
+    def keep(self, label: str, short: str) -> QuantizedEntry:
         """Adds what there is to the session, under these names."""
         self.sizes = self.sizes or measure_sizes(self.quantized)
-        entry = Entry(
+        entry = QuantizedEntry(
             label=label,
             short=short,
             model=self.start.name,
-            marks=self.marks,
-            float_marks=self.start.exam.float_marks,
-            sizes=self.sizes,
-            packed_per_s=per_s(self.packed_ms),
+            evaluation=self.evaluation,
+            float_evaluation=self.start.eval_set.float_evaluation,
+            on_disk=self.sizes.on_disk,
+            theory=self.sizes.theory,
+            bits_per_weight=self.sizes.bits_per_weight,
+            per_s=per_s(self.packed_ms),
             float_per_s=per_s(self.float_ms),
         )
         self.session.history.append(entry)
@@ -70,19 +74,18 @@ class Shown:
         return [*self._quality(), *self._bytes(), *self._speed()]
 
     def _quality(self) -> list[tuple[str, str, str]]:
-        before = self.start.exam.float_marks
-        if self.marks is None or before is None:
+        before = self.start.eval_set.float_evaluation
+        if self.evaluation is None or before is None:
             return [("Perplexity", "…", "after rounding")]
-        asked = len(self.marks.losses)
-        loss_increase_nats = self.marks.loss_nats - mean(before.losses[:asked])
+        loss_increase_nats = self.evaluation.loss_nats - mean(before.losses[: len(self.evaluation.losses)])
         rows = [
-            ("Perplexity", digits(self.marks.perplexity), f"float {digits(before.perplexity)}"),
-            ("Loss", f"{self.marks.loss_nats:.3f} nats", f"{loss_increase_nats:+.4f} over float"),
+            ("Perplexity", digits(self.evaluation.perplexity), f"float {digits(before.perplexity)}"),
+            ("Loss", f"{self.evaluation.loss_nats:.3f} nats", f"{loss_increase_nats:+.4f} over float"),
         ]
-        for name, value in self.marks.scores.items():
+        for name, value in self.evaluation.scores.items():
             note = f"float {before.scores[name]:.3f}" if name in before.scores else ""
             rows.append((name.replace("_", " ").capitalize(), f"{value:.3f}", note))
-        return [*rows, ("Says what float says", f"{100 * self.marks.agreement:.1f} %", "likeliest token")]
+        return [*rows, ("Says what float says", f"{100 * self.evaluation.agreement:.1f} %", "likeliest token")]
 
     def _bytes(self) -> list[tuple[str, str, str]]:
         if self.sizes is None:
@@ -117,36 +120,3 @@ class Shown:
         weights, tensors = matrices(self.before), self.quantized.tensors if self.quantized else {}
         name = self.matrix if self.matrix in weights else next(iter(weights))
         return histogram_svg(histogram(weights[name], tensors.get(name)), name=name.removesuffix(".weight"))
-
-
-def step_times(model: Transformer, task: Task) -> Iterator[float]:
-    """Yields the ms of each token decoded behind a short prompt; the first, which reads the prompt, is left out."""
-    prompt = task.batch(0, 1, split="validation").tokens[:, :PROMPT]
-    room = min(DECODE_TOKENS, model.config.max_seq_len - prompt.shape[1])
-    tokens = generate(model, prompt, room)
-    next(tokens)
-    begin = before = time.perf_counter()
-    for _ in tokens:
-        now = time.perf_counter()
-        yield 1000 * (now - before)
-        before = time.perf_counter()
-        if before - begin > DECODE_S:
-            return
-
-
-def per_s(taken_ms: list[float]) -> float | None:
-    """Tokens a second of the median step; None where no step was timed."""
-    return 1000 / median(taken_ms) if taken_ms else None
-
-
-def text(model: Transformer, task: Task) -> Iterator[str]:
-    """What the model gives on held-out input, so far: on text the likeliest tokens, else the task's answers."""
-    if task.name != "text":
-        yield task.show(model)
-        return
-    tokens = task.batch(0, 1, split="validation").tokens
-    half = max(1, tokens.shape[1] // 2)
-    own, start = [], task.decode(tokens[0, :half])
-    for token in generate(model, tokens[:, :half], min(WRITTEN, model.config.max_seq_len - half)):
-        own.append(token)
-        yield f"{start}\n[it goes on]\n{task.decode(torch.cat(own))}"

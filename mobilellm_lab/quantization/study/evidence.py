@@ -6,15 +6,22 @@ from dataclasses import asdict
 
 import pandas as pd
 
+from mobilellm_lab.quantization.libraries.kernels import BACKENDS
 from mobilellm_lab.quantization.study import sweep_qat
+from mobilellm_lab.quantization.study.crossover import CROSSOVER_SIZES
 from mobilellm_lab.quantization.study.fragility import arms as fragility_arms
 from mobilellm_lab.quantization.study.kv_cache import contexts
 from mobilellm_lab.quantization.study.mixed_precision import Mixture
 from mobilellm_lab.quantization.study.paretoq import PARETOQ
 from mobilellm_lab.quantization.study.recipe import FLOAT, QATRecipe, Recipe
 from mobilellm_lab.quantization.study.sweep import DEEP, WIDE, studies
+from mobilellm_lab.reference.rows import one
+from mobilellm_lab.reference.rows import spread as printed
 from mobilellm_lab.sweeps import Store
 
+NAMED = {"stories": "stories-deep", "text": "text-deep"}  # as the sentences call what every study measures
+LITTLE = 0.01  # nats, 1 % of perplexity: a loss increase that is no more goes unnoticed
+INCREASE = "loss_increase_nats"  # the column of what rounding or training costs
 ARMS = ("ptq rtn", "ptq gptq", "float then rtn", "float then gptq", "qat")  # of `crossover`
 
 
@@ -36,18 +43,14 @@ def runs(store: Store, study: str) -> pd.DataFrame:
 
 def _run(store: Store, study: str, recipe: Recipe) -> dict:
     row, before = found(store, recipe), found(store, Recipe(model=recipe.model, bits=FLOAT))
-    loss_increases = [after - own for after, own in zip(row["parts"], before["parts"], strict=True)]
     scores = row["scores"]
     return {
         "study": study,
         **asdict(recipe),
         "factor": recipe.factor if recipe.planted != "none" else 1,
-        "loss_nats": row["loss_nats"],
-        "loss_increase_nats": row["loss_nats"] - before["loss_nats"],
-        "loss_increase_low_nats": min(loss_increases),
-        "loss_increase_high_nats": max(loss_increases),
+        **_losses(row, before),
         "perplexity": math.exp(min(row["loss_nats"], 700)),
-        "score": scores["two-hop"] if "two-hop" in scores else scores["bits_per_byte"],
+        "score": _score(row),
         **{name.replace("-", "_"): scores.get(name, math.nan) for name in ("one-hop", "two-hop")},
         **{name: scores.get(name, math.nan) for name in ("bits_per_byte", "accuracy")},
         "agreement": row["agreement"],
@@ -56,6 +59,28 @@ def _run(store: Store, study: str, recipe: Recipe) -> dict:
         "float_bytes": row["bytes"]["float"],
         "bits_per_weight": row["bits_per_weight"],
     }
+
+
+def _losses(row: dict, before: dict) -> dict[str, float]:
+    """The loss of a row, how far it lies above that of the float model, and in the best and worst part of the test."""
+    increases = [after - own for after, own in zip(row["parts"], before["parts"], strict=True)]
+    return {
+        "loss_nats": row["loss_nats"],
+        "loss_increase_nats": row["loss_nats"] - before["loss_nats"],
+        "loss_increase_low_nats": min(increases),
+        "loss_increase_high_nats": max(increases),
+    }
+
+
+def _score(row: dict) -> float:
+    scores = row["scores"]
+    return scores["two-hop"] if "two-hop" in scores else scores["bits_per_byte"]
+
+
+def rounded(store: Store, bits: int) -> dict[str, pd.Series]:
+    """Name in `NAMED` -> its run with weights rounded to nearest in groups of 32, nothing else changed."""
+    plain = {"method": "rtn", "symmetric": True, "bits": bits, "group_size": 32}
+    return {name: one(runs(store, "grid"), model=model, **plain) for name, model in NAMED.items()}
 
 
 def found(store: Store, recipe: object, command: str = "mobilellm-lab sweep quantization") -> dict:
@@ -89,16 +114,8 @@ def kv_by_context(store: Store) -> pd.DataFrame:
         before = {row["context"]: row["loss_nats"] for row in found(store, contexts(model)[0])["contexts"]}
         for recipe in contexts(model):
             for row in found(store, recipe)["contexts"]:
-                loss_increase_nats = row["loss_nats"] - before[row["context"]]
-                rows.append(
-                    {
-                        "model": model,
-                        "kv_bits": recipe.kv_bits,
-                        "keys": recipe.keys,
-                        **row,
-                        "loss_increase_nats": loss_increase_nats,
-                    }
-                )
+                own = {"model": model, "kv_bits": recipe.kv_bits, "keys": recipe.keys} | row
+                rows.append(own | {"loss_increase_nats": row["loss_nats"] - before[row["context"]]})
     return pd.DataFrame(rows)
 
 
@@ -108,12 +125,10 @@ def mixed(store: Store) -> pd.DataFrame:
     for model in DEEP:
         before = found(store, Recipe(model=model, bits=FLOAT))
         for made in found(store, Mixture(model=model))["made"]:
-            loss_increases = [after - own for after, own in zip(made["parts"], before["parts"], strict=True)]
             rows.append(
                 {"model": model}
-                | {name: made[name] for name in ("kind", "budget_bits", "bytes", "loss_nats")}
-                | {"loss_increase_nats": made["loss_nats"] - before["loss_nats"]}
-                | {"loss_increase_low_nats": min(loss_increases), "loss_increase_high_nats": max(loss_increases)}
+                | {name: made[name] for name in ("kind", "budget_bits", "bytes")}
+                | _losses(made, before)
                 | {"matrices": {float(bits): count for bits, count in made["matrices"].items()}}
             )
     return pd.DataFrame(rows)
@@ -178,21 +193,11 @@ def qat(store: Store) -> pd.DataFrame:
             found(store, recipe, sweep_qat.COMMAND)
         for recipe in arm.reported(store):
             row = found(store, recipe, sweep_qat.COMMAND)
-            before = row["start"]["loss_nats"]
             for name, bits, made in _made(recipe, row):
-                scores, loss_increases = (
-                    made["scores"],
-                    [b - a for a, b in zip(row["start"]["parts"], made["parts"], strict=True)],
-                )
                 rows.append(
                     {"model": recipe.model, "arm": name, "bits": bits, "seed": recipe.seed, "lr": recipe.lr}
-                    | {"steps": row["steps"], "float_nats": before, "loss_nats": made["loss_nats"]}
-                    | {
-                        "loss_increase_nats": made["loss_nats"] - before,
-                        "loss_increase_low_nats": min(loss_increases),
-                        "loss_increase_high_nats": max(loss_increases),
-                    }
-                    | {"score": scores["two-hop"] if "two-hop" in scores else scores["bits_per_byte"]}
+                    | {"steps": row["steps"], "float_nats": row["start"]["loss_nats"], "score": _score(made)}
+                    | _losses(made, row["start"])
                 )
     return pd.DataFrame(rows)
 
@@ -227,6 +232,34 @@ def crossover(store: Store, qat_store: Store, model: str) -> pd.DataFrame:
     before = found(store, Recipe(model=model, bits=FLOAT))["loss_nats"]
     gained = (wide["ptq rtn median"] - wide["qat median"]) / (wide["ptq rtn median"] - before)
     return wide.assign(float_nats=before, recovered=gained)
+
+
+def speeds(store: Store) -> pd.DataFrame:
+    """A row per backend and size of the sweep `quantization_speed`, in the order of `BACKENDS` and of size.
+
+    Columns: backend, size, parameters; speedup over float32, the ends of its interval, verdict and pairs; medians of
+    tokens/s and of a step; operations of a token and bytes of the file, each also of float32.
+    """
+    columns = ("parameters", "speedup", "speedup_low", "speedup_high", "verdict", "pairs")
+    columns += ("operations", "float_operations", "file_bytes", "float_file_bytes")
+    timed = [
+        {name: row["recipe"][name] for name in ("backend", "size")}
+        | {name: row[name] for name in columns}
+        | {name: row[name]["p50"] for name in ("tokens_per_s", "step_ms", "float_step_ms")}
+        for row in store.rows.values()
+    ]
+    order = [(backend, size) for backend in BACKENDS for size in CROSSOVER_SIZES]
+    return pd.DataFrame(sorted(timed, key=lambda row: order.index((row["backend"], row["size"]))))
+
+
+def span(values: pd.Series) -> str:
+    """Loss increases of the seeds, or of one run and its parts: the median in nats, the lowest and the highest."""
+    return printed(values, 3 if values.abs().max() >= LITTLE else 4)
+
+
+def in_parts(run: pd.Series) -> str:
+    """The loss increase of one run in nats, and in brackets the lowest and the highest of four parts of the test."""
+    return span(run[[f"loss_increase_{part}nats" for part in ("", "low_", "high_")]].astype(float))
 
 
 def paretoq() -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Deep and narrow against shallow and wide at equal parameters: small models trained, rounded and asked again"""
+"""Deep and narrow against shallow and wide at equal parameters: small models trained, rounded and evaluated again"""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from mobilellm_lab.model import ModelConfig, Transformer
 from mobilellm_lab.provenance import provenance
 from mobilellm_lab.quantization.grid import CHANNEL, Grid
 from mobilellm_lab.quantization.ptq import quantize
-from mobilellm_lab.tasks import Task, make
+from mobilellm_lab.tasks import Task, evaluate, make
 from mobilellm_lab.training import TrainConfig, train
 
 DEPTHS = (2, 4, 8)
@@ -59,7 +59,8 @@ def small_row(recipe: Small) -> dict:
     model.eval()
     grids = [Grid(bits=bits, group_size=group_size) for group_size in GROUPS for bits in BITS]
     rounded = [
-        {"bits": grid.bits, "group_size": grid.group_size} | _asked(quantize(model, grid).model, task) for grid in grids
+        {"bits": grid.bits, "group_size": grid.group_size} | _evaluated(quantize(model, grid).model, task)
+        for grid in grids
     ]
     shape = {name: getattr(model.config, name) for name in ("dim", "hidden_dim", "n_layers", "head_dim")}
     return {
@@ -67,13 +68,13 @@ def small_row(recipe: Small) -> dict:
         "parameters": footprint.parameters(model.config),
         "train_s": round(last.elapsed_s, 2),
         "validation_loss_nats": last.evaluation.loss_nats,
-        **_asked(model, task),
+        **_evaluated(model, task),
         "rounded": rounded,
         "training": TRAINING,
         "provenance": provenance("mobilellm-lab sweep quantization", corpus_sha256="no corpus"),
     }
 
 
-def _asked(model: Transformer, task: Task) -> dict[str, float]:
-    found = task.evaluate(model, split="test", batches=TEST_BATCHES)
+def _evaluated(model: Transformer, task: Task) -> dict[str, float]:
+    found = evaluate(task, model, split="test", batches=TEST_BATCHES)
     return {"loss_nats": round(found.loss_nats, 5), "accuracy": round(found.scores["accuracy"], 5)}

@@ -36,13 +36,13 @@ def mixture_row(recipe: Mixture, *, folder: Path) -> dict:
 
     def made(kind: str, bits: int | float, chosen: dict[str, Grid]) -> dict:
         q = quantize(begin.model, chosen, method="mse")
-        *_, marks = begin.exam.sit(q.model)
+        *_, evaluation = begin.eval_set.evaluate(q.model)
         return {
             "kind": kind,
             "budget_bits": bits,
             "bytes": sum(tensor.nbytes for tensor in q.tensors.values()),
-            "loss_nats": round(marks.loss_nats, 6),
-            "parts": [round(loss, 6) for loss in marks.parts()],
+            "loss_nats": round(evaluation.loss_nats, 6),
+            "parts": [round(loss, 6) for loss in evaluation.parts()],
             "matrices": {str(grid.bits): sum(g == grid for g in chosen.values()) for grid in grids.values()},
         }
 

@@ -8,8 +8,10 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from torch import nn
+
 from mobilellm_lab import measuring
-from mobilellm_lab.measuring.evaluation import Answer, Exam, Marks
+from mobilellm_lab.measuring.evaluation import EvalResult, EvalSet
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.quantization.activations import quantize_activations
 from mobilellm_lab.quantization.calibration import Calibration, calibrate, calibration_data
@@ -29,7 +31,7 @@ class Progress:
 
     phase: str
     share: float  # 0 .. 1, of the whole run
-    marks: Marks | None = None  # so far, once the model is asked
+    evaluation: EvalResult | None = None  # so far, once there is one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,49 +48,49 @@ class Result:
     """What a recipe gave: quality and bytes, each in a place of its own."""
 
     recipe: Recipe
-    marks: Marks
+    evaluation: EvalResult
     sizes: Sizes
 
     @property
     def loss_nats(self) -> float:
-        return self.marks.loss_nats
+        return self.evaluation.loss_nats
 
     @property
     def perplexity(self) -> float:
-        return self.marks.perplexity
+        return self.evaluation.perplexity
 
     @property
     def scores(self) -> dict[str, float]:
-        return self.marks.scores
+        return self.evaluation.scores
 
 
 @dataclass
 class Run:
     """A recipe being carried out. Iterate for its progress, stop whenever you like, then ask for `result()`.
 
-    The float model is never changed. `exam` and `calibrations` may be shared by runs on the same model: then the float
-    model answers, and is looked into, once.
+    The float model is never changed. `eval_set` and `calibrations` may be shared by runs on the same model: then the
+    float model is evaluated, and looked into, once.
 
     Args:
         model: the float model that the recipe's name stands for.
         task: what it was trained on.
-        exam: None makes one of 256 test sequences.
+        eval_set: None makes one of 256 test sequences.
         calibrations: what earlier runs have seen, by `calibration_key`; filled on the way.
     """
 
     recipe: Recipe
     model: Transformer
     task: Task
-    exam: Exam | None = None
+    eval_set: EvalSet | None = None
     calibrations: dict[tuple, Calibration] = field(default_factory=dict)
     start: Transformer = field(init=False)  # the float model with planted outliers and rotation
     quantized: QuantizedModel | None = field(init=False, default=None)
     flowing: Calibration | None = field(init=False, default=None)  # what flows through it, for static activations
-    marks: Marks | None = field(init=False, default=None)
+    evaluation: EvalResult | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
-        if self.exam is None:
-            self.exam = Exam(self.model, self.task)
+        if self.eval_set is None:
+            self.eval_set = EvalSet(self.model, self.task)
         self.start = self.model
 
     @property
@@ -115,12 +117,12 @@ class Run:
             self.flowing = calibrate(model, self._batches())  # of the rounded weights, and of scales that moved
             yield Progress(phase="calibrating", share=0.5)
         with self.activations(model):
-            sitting, total = self.exam.sit(self.cached(model)), len(self.exam.batches)
+            evaluations, total = self.eval_set.evaluate(self.cached(model)), len(self.eval_set.batches)
             for number in range(total):
-                for _ in self.exam.prepare(number + 1):
-                    yield Progress(phase="asking", share=0.5 + 0.5 * number / total, marks=self.marks)
-                self.marks = next(sitting)
-                yield Progress(phase="asking", share=0.5 + 0.5 * (number + 1) / total, marks=self.marks)
+                for _ in self.eval_set.prepare(number + 1):
+                    yield Progress(phase="evaluating", share=0.5 + 0.5 * number / total, evaluation=self.evaluation)
+                self.evaluation = next(evaluations)
+                yield Progress(phase="evaluating", share=0.5 + 0.5 * (number + 1) / total, evaluation=self.evaluation)
 
     def _batches(self) -> list[Batch]:
         recipe = self.recipe
@@ -150,19 +152,19 @@ class Run:
         how = {"how": recipe.activation, "ranges": recipe.ranges, "hadamard": recipe.rotate}
         return quantize_activations(model, recipe.activation_bits, calibration=self.flowing, **how)
 
-    def cached(self, model: Transformer) -> Answer:
+    def cached(self, model: Transformer) -> nn.Module:
         """The model with keys and values in as many bits as the recipe says."""
         return model if self.recipe.kv_bits == FLOAT else WithCache(model, bits=self.recipe.kv_bits)
 
     def result(self) -> Result:
-        """Bytes and marks of the model as far as it was asked.
+        """Bytes of the model, and its evaluation so far.
 
         Raises:
-            ValueError: it was not asked anything yet.
+            ValueError: there is none yet.
         """
-        if self.marks is None:
-            raise ValueError("nothing was asked yet: iterate over the run before asking for its result")
-        return Result(recipe=self.recipe, marks=self.marks, sizes=measure_sizes(self.quantized))
+        if self.evaluation is None:
+            raise ValueError("nothing was evaluated yet: iterate over the run before asking for its result")
+        return Result(recipe=self.recipe, evaluation=self.evaluation, sizes=measure_sizes(self.quantized))
 
 
 def measure_sizes(q: QuantizedModel) -> Sizes:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from mobilellm_lab import footprint
+from mobilellm_lab.arms import Sweep
 from mobilellm_lab.measuring import compare_samples, on_disk
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.provenance import provenance
@@ -143,3 +144,6 @@ def _percentiles(values: list[float]) -> dict[str, float]:
 
 def _short(value: int | float) -> float:
     return float(f"{value:.5g}")
+
+
+SWEEPS = (Sweep(name="quantization_speed", plan=speed_recipes, measure=measure_speed, alone=True),)

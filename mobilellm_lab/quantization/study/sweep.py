@@ -1,9 +1,7 @@
 """The stored rows of chapter 3 on quality: recipes of post-training quantization by study, and what each gave"""
 
 from collections.abc import Iterator
-from concurrent.futures import Executor
 from dataclasses import replace
-from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -18,7 +16,8 @@ from mobilellm_lab.quantization.study.kv_cache import Context, context_row, cont
 from mobilellm_lab.quantization.study.mixed_precision import Mixture, mixture_row
 from mobilellm_lab.quantization.study.recipe import FLOAT, Recipe
 from mobilellm_lab.quantization.study.run import Run
-from mobilellm_lab.sweeps import Store, sweep
+from mobilellm_lab.reference.models import FOLDER
+from mobilellm_lab.sweeps import Store
 
 COMMAND = "mobilellm-lab sweep quantization"
 DEEP, WIDE = ("stories-deep", "text-deep"), ("stories-wide", "text-wide")
@@ -104,15 +103,15 @@ def recipe_row(recipe: Recipe, *, folder: Path) -> dict:
     """One recipe carried out on the checkpoint of its name in `folder`, as plain values."""
     torch.set_num_threads(1)
     begin = start(folder, recipe.model)
-    run = Run(recipe, begin.model, begin.task, exam=begin.exam, calibrations=begin.calibrations)
+    run = Run(recipe, begin.model, begin.task, eval_set=begin.eval_set, calibrations=begin.calibrations)
     for _ in run:
         pass
     result = run.result()
     return {
         "loss_nats": round(result.loss_nats, 6),
-        "parts": [round(loss, 6) for loss in result.marks.parts()],
+        "parts": [round(loss, 6) for loss in result.evaluation.parts()],
         "scores": {name: round(value, 5) for name, value in result.scores.items()},
-        "agreement": round(result.marks.agreement, 5),
+        "agreement": round(result.evaluation.agreement, 5),
         "bytes": {
             "theory": result.sizes.theory.bytes,
             "on_disk": result.sizes.on_disk.bytes,
@@ -136,17 +135,14 @@ def distances(store: Store, model: str) -> list[tuple[int, float]]:
 ROWS = {Recipe: recipe_row, Context: context_row, Mixture: mixture_row}
 
 
-def make_row(item: Recipe | Context | Mixture, *, folder: Path) -> dict:
-    """The row of anything in `plan`."""
-    return ROWS[type(item)](item, folder=folder)
+def make_row(item: Recipe | Context | Mixture | fragility.Small, *, folder: Path = FOLDER) -> dict:
+    """The row of anything that is planned, from the checkpoints in `folder`."""
+    return fragility.small_row(item) if isinstance(item, fragility.Small) else ROWS[type(item)](item, folder=folder)
 
 
-def missing_rows(store: Store) -> int:
-    """How many rows are still to be made."""
-    return sum(item not in store for item in plan()) + arms.missing(fragility.arms(), store)
+def everything() -> list[Recipe | Context | Mixture | arms.Arm]:
+    """`plan`, then the small models, which are trained first."""
+    return [*plan(), *fragility.arms()]
 
 
-def run_plan(*, store: Store, executor: Executor, folder: Path) -> Iterator[object]:
-    """Yields whatever is stored, as it is: `plan` on the checkpoints in `folder`, then the small models."""
-    yield from sweep(partial(make_row, folder=folder), plan(), store=store, executor=executor)
-    yield from arms.run_group(fragility.small_row, fragility.arms(), store=store, executor=executor)
+SWEEPS = (arms.Sweep(name="quantization", plan=everything, measure=make_row, alone=False),)

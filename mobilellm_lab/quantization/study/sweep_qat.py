@@ -2,14 +2,12 @@
 
 import copy
 from collections.abc import Iterator
-from concurrent.futures import Executor
-from functools import partial
 from pathlib import Path
 
 import torch
 
-from mobilellm_lab.arms import Arm, run_group
-from mobilellm_lab.measuring.evaluation import Marks
+from mobilellm_lab.arms import Arm, Sweep
+from mobilellm_lab.measuring.evaluation import EvalResult
 from mobilellm_lab.measuring.start import Start, start
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.quantization.calibration import calibrate, calibration_data
@@ -17,7 +15,7 @@ from mobilellm_lab.quantization.grid import Grid
 from mobilellm_lab.quantization.ptq import quantize
 from mobilellm_lab.quantization.study.recipe import CALIBRATION_SEQUENCES, FLOAT, QATRecipe
 from mobilellm_lab.quantization.study.sweep import DEEP, WIDE
-from mobilellm_lab.sweeps import Store
+from mobilellm_lab.reference.models import FOLDER
 from mobilellm_lab.training import train
 
 COMMAND = "mobilellm-lab sweep quantization_qat"
@@ -42,7 +40,7 @@ def arms() -> list[Arm]:
     return plan + [Arm(study="qat", recipe=line, rates=LOW_RATES) for line in wide]
 
 
-def qat_row(recipe: QATRecipe, *, folder: Path) -> dict:
+def qat_row(recipe: QATRecipe, *, folder: Path = FOLDER) -> dict:
     """One training from the checkpoint of its name in `folder`, as plain values.
 
     With 32 bits it is trained as it is, and rounded at the end to each of `BITS`, by each of `METHODS`.
@@ -52,14 +50,14 @@ def qat_row(recipe: QATRecipe, *, folder: Path) -> dict:
     if recipe.bits == FLOAT:
         model = copy.deepcopy(begin.model)
         *_, last = train(model, begin.task, recipe.train_config())
-        made = _asked(begin, model) | {"rounded": list(_rounded(begin, model, recipe.group_size))}
+        made = _evaluated(begin, model) | {"rounded": list(_rounded(begin, model, recipe.group_size))}
     else:
         run = recipe.run(begin.model, begin.task)
         *_, last = run
-        made = _asked(begin, run.result().model)
+        made = _evaluated(begin, run.result().model)
     return {
         **made,
-        "start": _marked(begin.exam.float_marks),
+        "start": _row(begin.eval_set.float_evaluation),
         "validation_loss_nats": last.evaluation.loss_nats,
         "steps": last.step,
         "tokens": last.tokens,
@@ -74,25 +72,21 @@ def _rounded(begin: Start, model: Transformer, group_size: int) -> Iterator[dict
     for bits in BITS:
         for method in METHODS:
             q = quantize(model, Grid(bits=bits, group_size=group_size), method=method, calibration=calibration)
-            yield {"bits": bits, "method": method} | _asked(begin, q.model)
+            yield {"bits": bits, "method": method} | _evaluated(begin, q.model)
 
 
-def _asked(begin: Start, model: Transformer) -> dict:
-    *_, marks = begin.exam.sit(model.eval())
-    return _marked(marks)
+def _evaluated(begin: Start, model: Transformer) -> dict:
+    *_, evaluation = begin.eval_set.evaluate(model.eval())
+    return _row(evaluation)
 
 
-def _marked(marks: Marks) -> dict:
+def _row(evaluation: EvalResult) -> dict:
     return {
-        "loss_nats": round(marks.loss_nats, 6),
-        "parts": [round(loss, 6) for loss in marks.parts()],
-        "scores": {name: round(value, 5) for name, value in marks.scores.items()},
-        "agreement": round(marks.agreement, 5),
+        "loss_nats": round(evaluation.loss_nats, 6),
+        "parts": [round(loss, 6) for loss in evaluation.parts()],
+        "scores": {name: round(value, 5) for name, value in evaluation.scores.items()},
+        "agreement": round(evaluation.agreement, 5),
     }
 
 
-def run_arms(plan: list[Arm], *, store: Store, executor: Executor, folder: Path) -> Iterator[QATRecipe]:
-    """Yields each recipe as it is stored, model by model."""
-    for model in dict.fromkeys(arm.recipe.model for arm in plan):
-        group = [arm for arm in plan if arm.recipe.model == model]
-        yield from run_group(partial(qat_row, folder=folder), group, store=store, executor=executor)
+SWEEPS = (Sweep(name="quantization_qat", plan=arms, measure=qat_row, alone=False),)

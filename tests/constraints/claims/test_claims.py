@@ -1,11 +1,12 @@
-"""What chapter 1 says in words, held against the stored rows; its claims derive themselves, see tests/exercises."""
+"""What chapter 1 says in words, held against the stored rows; its claims derive themselves, see tests/teaching."""
 
 import pytest
 
 from mobilellm_lab import constraints
 from mobilellm_lab.constraints import DEVICES, LAB_MODELS, Machine, Workload
-from mobilellm_lab.constraints.claims.stored import alone, decoded, one
+from mobilellm_lab.constraints.study.evidence import alone, decoded
 from mobilellm_lab.reference import open_sweep
+from mobilellm_lab.reference.rows import one
 from mobilellm_lab.zoo import SHAPES
 
 STORE = open_sweep("constraints")

@@ -1,10 +1,9 @@
-"""The stored rows of chapter 1: whole, of today's plan, with predictions that follow from their own parts."""
+"""The stored rows of chapter 1: of today's shapes, with predictions that follow from their own parts."""
 
 import pytest
 
 from mobilellm_lab import footprint
 from mobilellm_lab.constraints import (
-    BATCHES,
     CONTEXTS,
     SIZES,
     Machine,
@@ -21,17 +20,6 @@ from mobilellm_lab.sweeps import key
 STORE, PROBES = open_sweep("constraints"), open_sweep("constraints_machine")
 ROWS = [(Point(**row["recipe"]), row) for row in STORE.rows.values()]
 MACHINE = Machine.of_rows(PROBES.rows.values())
-
-
-def test_the_full_product_is_there_for_one_thread():
-    planned = {
-        Point(size=size, context=context, batch=batch, bits=bits)
-        for size in SIZES
-        for context in CONTEXTS
-        for batch in BATCHES
-        for bits in DTYPES
-    }
-    assert {point for point, _ in ROWS if point.threads == 1} == planned, "type `mobilellm-lab sweep constraints`"
 
 
 def test_every_model_was_also_decoded_alone_on_all_cores():

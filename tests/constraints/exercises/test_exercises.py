@@ -8,7 +8,6 @@ from pytest import approx
 
 from mobilellm_lab import constraints, footprint, zoo
 from mobilellm_lab.constraints import LAB_MODELS, Workload
-from mobilellm_lab.constraints.claims.stored import alone, decoded, one
 from mobilellm_lab.constraints.exercises import (
     CACHE,
     CEILING,
@@ -20,10 +19,10 @@ from mobilellm_lab.constraints.exercises import (
     ROOM,
     SHARE,
 )
+from mobilellm_lab.constraints.study.evidence import alone, decoded
 from mobilellm_lab.model import KVCache, ModelConfig
 from mobilellm_lab.reference import open_sweep
-from mobilellm_lab.teaching.exercise import Wrong
-from mobilellm_lab.teaching.slips import numbers, why
+from mobilellm_lab.reference.rows import one
 
 # CEILING: other right forms
 
@@ -265,24 +264,6 @@ def test_drain_names_what_is_wrong(answer, misconception):
     assert DRAIN.check(answer).misconception == misconception
 
 
-# What they share
-
-
-def test_two_slips_that_touch_the_same_step_are_not_put_together():
-    def formula(x, *, factor=2):
-        return factor * x
-
-    slips = {"three": ({"factor": 3}, "Three."), "four": ({"factor": 4}, "Four.")}
-    assert why(formula, slips, [(1,), (2,)], [3, 6]).misconception == "three"
-    assert why(formula, slips, [(1,), (2,)], [12, 24]) is None
-
-
-def test_a_number_may_be_an_array_of_one_but_not_of_two():
-    assert numbers(lambda x: np.array(x), [(1,), (2,)]) == [1.0, 2.0]
-    with pytest.raises(Wrong, match="not a number"):
-        numbers(lambda x: np.array([x, x]), [(1,)])
-
-
 def test_the_chapter_names_its_exercises_after_what_the_reader_writes():
     assert [exercise.answer for exercise in EXERCISES] == [
         "tokens_per_s",
@@ -334,7 +315,7 @@ def test_a_reader_can_commit_a_number_inside_the_spread_as_it_is_printed(predict
 
 def test_a_stored_setting_is_found_by_name_or_named():
     frame = decoded(open_sweep("constraints"))
-    with pytest.raises(ValueError, match="no such size.*0 stored settings"):
+    with pytest.raises(ValueError, match="no such size.*0 stored rows"):
         one(frame, size="no such size")
-    with pytest.raises(ValueError, match="stored settings; name exactly one"):
+    with pytest.raises(ValueError, match="stored rows; name exactly one"):
         one(frame, batch=1)

@@ -3,6 +3,7 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
+from charts.drawn import bands, bars, legend, lines, points, row_names
 from matplotlib.figure import Figure
 
 from mobilellm_lab import zoo
@@ -63,16 +64,8 @@ def fits(device) -> dict:
     return {name: fit(device, Workload(config=zoo.SHAPES[name].config)) for name in SHAPES}
 
 
-def legend(axes) -> list[str]:
-    return [text.get_text() for text in axes.get_legend().get_texts()]
-
-
 def texts(axes) -> list[str]:
     return [text.get_text().strip() for text in axes.texts]
-
-
-def points(line) -> list[tuple[float, float]]:
-    return [(float(x), float(y)) for x, y in line.get_xydata()]
 
 
 def line_called(axes, label: str):
@@ -129,8 +122,8 @@ def test_a_roof_rises_with_the_bandwidth_until_the_arithmetic_ends_it():
 @pytest.mark.parametrize("name", DEVICES)
 def test_every_card_has_a_roof_of_its_own_or_says_what_it_does_not_know(name):
     device = DEVICES[name]
-    (axes,) = roofline([device], speeds(device)).axes
-    (label,) = legend(axes)
+    figure = roofline([device], speeds(device))
+    (axes,), (label,) = figure.axes, legend(figure)
     if not device.bandwidth_gb_s.known:
         assert label == f"{name}: bandwidth unknown"
         assert not axes.collections
@@ -144,13 +137,14 @@ def test_every_card_has_a_roof_of_its_own_or_says_what_it_does_not_know(name):
 
 @pytest.mark.parametrize("name", DEVICES)
 def test_every_card_draws_its_budget_beside_the_same_bars(name):
-    (axes,) = memory_fit(fits(DEVICES[name])).axes
+    figure = memory_fit(fits(DEVICES[name]))
+    (axes,) = figure.axes
     one = fits(DEVICES[name])
     widths = [[bar.get_width() for bar in container] for container in axes.containers]
     assert widths == [[getattr(f, part) for f in one.values()] for part in ("weights_mib", "kv_mib", "activations_mib")]
-    assert [label.get_text() for label in axes.get_yticklabels()] == list(SHAPES)
+    assert row_names(axes) == list(SHAPES)
     budget = next(iter(one.values())).budget_mib
-    said = [word for word in legend(axes) if word.startswith(name)]
+    said = [word for word in legend(figure) if word.startswith(name)]
     assert said == [f"{name}: for one app " + ("unknown" if budget is None else f"{budget:,.0f} MiB")]
     verdicts = [{True: "fits", False: "too large", None: "unknown"}[f.fits] for f in one.values()]
     assert [text.split(", ")[-1] for text in texts(axes)] == verdicts
@@ -168,7 +162,7 @@ def test_checks_are_ratios_with_both_numbers_beside_them():
     (axes,) = published_checks(rows).axes
     dots = [points(line)[0] for line in axes.lines if line.get_marker() == "o"]
     assert dots == [(row.predicted / row.published, y) for y, row in enumerate(rows)]
-    assert [label.get_text() for label in axes.get_yticklabels()] == [row.name for row in rows]
+    assert row_names(axes) == [row.name for row in rows]
     assert all(text.endswith(row.unit) for text, row in zip(texts(axes), rows, strict=True))
 
 
@@ -189,26 +183,28 @@ def test_energies_are_dots_beside_the_papers_rule():
     (axes,) = energy(ENERGY_ROWS).axes
     assert [x for x, _ in points(axes.lines[0])] == [row.j_per_token_per_billion for row in ENERGY_ROWS]
     assert set(axes.lines[1].get_xdata()) == {0.1}
-    assert [label.get_text() for label in axes.get_yticklabels()] == [row.name for row in ENERGY_ROWS]
+    assert row_names(axes) == [row.name for row in ENERGY_ROWS]
 
 
-def test_bandwidth_is_a_line_per_access_and_threads_in_order_of_size():
-    (axes,) = bandwidth(PROBES).axes
-    assert legend(axes) == ["read, 1 thread", "read, 1 thread, 16 bits", "read, 2 threads", "copy, 1 thread"]
-    assert points(line_called(axes, "read, 1 thread")) == [(4.0, 30.0), (64.0, 12.0)]
-    assert points(line_called(axes, "copy, 1 thread")) == [(64.0, 9.0)]
+def test_bandwidth_is_a_line_per_access_and_threads_in_order_of_size_in_a_band():
+    figure = bandwidth(PROBES)
+    (axes,) = figure.axes
+    names = ["read, 1 thread", "read, 1 thread, 16 bits", "read, 2 threads", "copy, 1 thread"]
+    assert legend(figure) == names
+    drawn = dict(zip(names, map(points, lines(axes)), strict=True))
+    assert drawn["read, 1 thread"] == [(4.0, 30.0), (64.0, 12.0)] and drawn["copy, 1 thread"] == [(64.0, 9.0)]
+    assert bands(axes)[0] == pytest.approx((0.9 * 12, 1.1 * 30))
     assert axes.get_xscale() == "log" and axes.get_ylim()[0] == 0
     with pytest.raises(ValueError, match="1 probes, none of them in GB/s"):
         bandwidth(PROBES[-1:])
 
 
 def test_measured_against_predicted_with_its_spread():
-    (axes,) = predicted_and_measured(TIMED).axes
-    assert legend(axes) == ["60k", "125M"]
-    found = {container.get_label(): container.lines for container in axes.containers}
-    line, _, (bars,) = found["60k"]
-    assert points(line) == [(2000, 1900), (1000, 950)]
-    assert [(a[1], b[1]) for a, b in bars.get_segments()] == [(1800, 2000), (900, 1000)]
-    (diagonal,) = [line for line in axes.lines if line.get_linestyle() == ":"]
+    figure = predicted_and_measured(TIMED)
+    (axes,) = figure.axes
+    assert legend(figure) == ["60k", "125M"]
+    assert points(lines(axes)[0]) == [(1000, 950), (2000, 1900)]
+    assert [end for span in bars(axes)[0] for end in span] == pytest.approx([900, 1000, 1800, 2000])
+    (diagonal,) = [line for line in lines(axes) if line.get_linestyle() == ":"]
     assert all(x == y for x, y in points(diagonal))
     assert axes.get_xlim() == axes.get_ylim()

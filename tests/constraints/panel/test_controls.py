@@ -1,13 +1,15 @@
 """Chapter 1's panel: every value of every control, joint settings, and both buttons, each with an eye on its result."""
 
-import random
-import time
+from itertools import count
+from random import Random
+from types import SimpleNamespace
 
 import pytest
+from live.panel_harness import choices, each_value, press, press_and_stop, shared_panel, turn
 
 from mobilellm_lab.constraints import BITS, DEVICES, MODELS, Machine, Probe, Recipe, Result, cores, lab_plan
-from mobilellm_lab.constraints.panel import constraints_panel
-from mobilellm_lab.constraints.panel.controls import Constraints
+from mobilellm_lab.constraints.panel import constraints_panel, jobs
+from mobilellm_lab.constraints.panel.controls import MEASURE, Constraints
 from mobilellm_lab.constraints.panel.jobs import Session, label, seldom
 from mobilellm_lab.measuring import Latency
 
@@ -35,28 +37,17 @@ KNOWN = Machine(
 )
 
 
-def choices(panel: Constraints, name: str) -> list:
-    """Every value that a control can take."""
-    control = panel.controls[name]
-    if hasattr(control, "options"):
-        return [option[1] for option in control.options]
-    return list(range(control.min, control.max + 1, control.step))
-
-
 def make(**defaults) -> Constraints:
     return constraints_panel(machine=KNOWN, **SMALL | defaults)
 
 
-NAMES = list(make().controls)
-ALONE = [(name, value) for name in NAMES for value in choices(make(), name) if name != "tokens"]
+panel = shared_panel(make)
 
 
-def run(panel: Constraints, *, wait_s: float = 60) -> Result:
+def run(panel: Constraints) -> Result:
     """The result of pressing Run, once it is known to fit what the panel promised."""
     preview, recipe = panel.preview.value, panel.recipe
-    panel.buttons["Run"].click()
-    assert panel.wait(wait_s)
-    result = panel.result
+    result = press(panel)
     assert result.recipe == recipe
     assert f"{result.fit.workload.parameters:,} parameters" in preview
     assert result.fit.device.name == recipe.device
@@ -74,25 +65,11 @@ def run(panel: Constraints, *, wait_s: float = 60) -> Result:
 
 
 @pytest.fixture(scope="module")
-def panel() -> Constraints:
-    return make()
-
-
-@pytest.fixture(autouse=True)
-def start_values(request):
-    """The shared panel goes back to where it started."""
-    if "panel" in request.fixturenames:
-        panel = request.getfixturevalue("panel")
-        for name, control in make().controls.items():
-            panel.controls[name].value = control.value
-
-
-@pytest.fixture(scope="module")
 def base() -> Result:
-    return run(make())  # a panel of its own: it is made before the shared one goes back to its start
+    return run(make())
 
 
-@pytest.mark.parametrize(("name", "value"), ALONE, ids=[f"{name}={value}" for name, value in ALONE])
+@each_value(make(), but=["tokens"])
 def test_every_value_of_every_control_alone(panel, base, name, value):
     panel.controls[name].value = value
     if name == "model" and value != "own":
@@ -144,10 +121,8 @@ def test_the_controls_offer_every_model_card_and_number_of_bits():
 
 @pytest.mark.parametrize("number", range(12))
 def test_joint_settings(panel, number):
-    draw = random.Random(number)
-    for name in NAMES:
-        if name not in ("model", "tokens"):
-            panel.controls[name].value = draw.choice(choices(panel, name))
+    draw = Random(number)
+    turn(panel, draw, but=["model", "tokens"])
     panel.controls["depth"].value = draw.choice([1, 2, 3])  # time: the big ones are tested alone
     panel.controls["width"].value = draw.choice([64, 128, 192])
     panel.controls["context"].value = draw.choice([16, 128, 2048])
@@ -192,18 +167,16 @@ def test_only_what_is_missing_is_measured():
     assert session.learn([newer, probe("dispatch", "us", 2.0)]).probes == (newer, probe("dispatch", "us", 2.0))
 
 
-def test_of_many_small_steps_a_few_are_passed_on():
-    start = time.monotonic()
-    passed = list(seldom(iter(lambda: time.monotonic() - start > 0.2, True)))
-    assert 0 < len(passed) <= 20  # of many thousand, one every 10 ms
+def test_of_many_small_steps_a_few_are_passed_on(monkeypatch):
+    seconds = count(step=0.001)
+    monkeypatch.setattr(jobs, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    assert 0 < len(list(seldom([0.5] * 1000))) <= 100  # one every 10 ms
     assert list(seldom([])) == []
 
 
 def test_measuring_this_machine_shows_every_probe_and_later_runs_use_them():
     panel = make()
-    panel.buttons["Measure this machine"].click()
-    assert panel.wait(120)
-    machine = panel.result
+    machine = press(panel, MEASURE)
     found = [(p.name, p.threads, p.working_set_mib, p.bits, p.rows) for p in machine.probes]
     plan = [(p.name, p.threads, p.working_set_mib, p.bits, p.rows) for p in lab_plan()]
     assert set(plan) <= set(found)  # KNOWN's other probes stay
@@ -217,32 +190,14 @@ def test_measuring_this_machine_shows_every_probe_and_later_runs_use_them():
 
 def test_a_stopped_run_keeps_what_it_had():
     panel = make(tokens=100_000)
-    panel.run()
-    start = time.monotonic()
-    while 'class="curve"' not in panel.chart.value:
-        assert time.monotonic() - start < 30
-        time.sleep(0.01)
-    pressed = time.monotonic()
-    panel.stop()
-    while "stopped" not in panel.status.value:
-        assert time.monotonic() - pressed < 3
-        time.sleep(0.005)
+    press_and_stop(panel, once=lambda: 'class="curve"' in panel.chart.value)
     assert 0 < panel.result.step.runs < 100_000
     assert len(panel.history) == 1
 
 
 def test_a_large_model_stops_while_it_is_built():
     panel = make(model="MobileLLM-1B", bits=16)
-    panel.run()
-    start = time.monotonic()
-    while panel.bar.value == 0:
-        assert time.monotonic() - start < 30
-        time.sleep(0.01)
-    pressed = time.monotonic()
-    panel.stop()
-    while panel.running:
-        assert time.monotonic() - pressed < 3  # ten times the stated 0.3 s
-        time.sleep(0.005)
+    press_and_stop(panel, once=lambda: panel.bar.value > 0)
     assert panel.status.value.endswith(">stopped · building</div>")
     assert panel.result is None
     assert panel.history == []

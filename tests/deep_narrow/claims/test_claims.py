@@ -1,12 +1,12 @@
-"""What chapter 2 says in words, held against the stored runs; its claims derive themselves, see tests/exercises."""
+"""What chapter 2 says in words, held against the stored runs; its claims derive themselves, see tests/teaching."""
 
 import pandas as pd
 import pytest
 
 from mobilellm_lab import footprint, zoo
 from mobilellm_lab.deep_narrow import arms
-from mobilellm_lab.deep_narrow.claims.statements import CLAIMS
-from mobilellm_lab.deep_narrow.evidence import reported
+from mobilellm_lab.deep_narrow.claims import CLAIMS
+from mobilellm_lab.deep_narrow.study.evidence import reported
 from mobilellm_lab.reference import open_sweep
 from mobilellm_lab.sweeps import Store, key
 

@@ -297,9 +297,9 @@ def test_choose_takes_other_right_forms(answer):
             lambda rows, limit: rows[rows["tokens_per_s"] >= limit].sort_values("score")["depth"].iloc[-1],
             "the best single seed",
         ),
-        (lambda rows, limit: rows["depth"], "not one depth"),
-        (lambda rows, limit: None, "not one depth"),
-        (lambda rows, limit: "four", "not one depth"),
+        (lambda rows, limit: rows["depth"], "not a number"),
+        (lambda rows, limit: None, "not a number"),
+        (lambda rows, limit: "four", "not a number"),
         (lambda rows, limit: rows["speed"], "an exception"),
     ],
 )

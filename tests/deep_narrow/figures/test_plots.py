@@ -3,11 +3,10 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
-from matplotlib.colors import to_hex
+from charts.drawn import bands, bars, dots, legend, lines, points, row_names
 from matplotlib.figure import Figure
 
 from mobilellm_lab.deep_narrow.figures.plots import (
-    COLORS,
     decode_cost,
     kv_per_token,
     ladder,
@@ -15,14 +14,13 @@ from mobilellm_lab.deep_narrow.figures.plots import (
     quality_by_depth,
 )
 
-SPREAD = pd.DataFrame(
-    {
-        "depth": [1, 2, 4],
-        "median": [0.3, 0.5, 0.4],
-        "min": [0.2, 0.45, 0.3],
-        "max": [0.35, 0.6, 0.5],
-        "count": [3, 3, 3],
-    }
+SEEDS = pd.DataFrame(
+    [
+        {"budget": budget, "depth": depth, "score": score}
+        for budget in (60_000, 1_000_000)
+        for depth, scores in {1: (0.2, 0.35, 0.3), 2: (0.45, 0.5, 0.6), 4: (0.5, 0.4, 0.3)}.items()
+        for score in scores
+    ]
 )
 CURVES = pd.DataFrame(
     [
@@ -45,22 +43,8 @@ STEPS = pd.DataFrame(
 )
 
 
-def legend(axes) -> list[str]:
-    return [text.get_text() for text in axes.get_legend().get_texts()]
-
-
-def points(line) -> list[tuple[float, float]]:
-    return [(float(x), float(y)) for x, y in line.get_xydata()]
-
-
-def bands(axes) -> list[tuple[float, float]]:
-    """Lowest and highest point of each filled band."""
-    paths = [collection.get_paths()[0].vertices[:, 1] for collection in axes.collections]
-    return [(float(y.min()), float(y.max())) for y in paths]
-
-
 ALL = {
-    "quality_by_depth": lambda: quality_by_depth({"60k": SPREAD}, y_label="accuracy"),
+    "quality_by_depth": lambda: quality_by_depth(SEEDS, y_label="accuracy"),
     "learning_curves": lambda: learning_curves(CURVES, y_label="accuracy"),
     "decode_cost": lambda: decode_cost(COST),
     "ladder": lambda: ladder(STEPS, x_label="bits per byte"),
@@ -81,77 +65,68 @@ def test_a_figure_is_returned_and_nothing_is_left_open(name):
 
 @pytest.mark.parametrize("name", ALL)
 def test_the_data_are_left_alone(name):
-    copies = [frame.copy() for frame in (SPREAD, CURVES, COST, STEPS)]
+    copies = [frame.copy() for frame in (SEEDS, CURVES, COST, STEPS)]
     ALL[name]()
-    for frame, copy in zip((SPREAD, CURVES, COST, STEPS), copies, strict=True):
+    for frame, copy in zip((SEEDS, CURVES, COST, STEPS), copies, strict=True):
         pd.testing.assert_frame_equal(frame, copy)
 
 
 def test_quality_is_a_line_of_medians_in_a_band():
-    (axes,) = quality_by_depth({"60k": SPREAD, "200k": SPREAD.assign(median=0.9)}, y_label="accuracy").axes
+    figure = quality_by_depth(SEEDS, y_label="accuracy")
+    (axes,) = figure.axes
     assert axes.get_ylabel() == "accuracy" and axes.get_xlabel().startswith("layers")
-    assert legend(axes) == ["60k", "200k"]
-    assert [points(line) for line in axes.lines] == [[(1, 0.3), (2, 0.5), (4, 0.4)], [(1, 0.9), (2, 0.9), (4, 0.9)]]
+    assert legend(figure) == ["60k parameters", "1M parameters"]
+    assert [points(line) for line in lines(axes)] == [[(1, 0.3), (2, 0.5), (4, 0.4)]] * 2
     assert bands(axes) == [(0.2, 0.6)] * 2
     assert axes.get_xscale() == "log"
     assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "2", "4"]
 
 
 def test_guessing_is_a_line_of_its_own():
-    (axes,) = quality_by_depth({"60k": SPREAD}, y_label="accuracy", floor=1 / 6).axes
-    assert legend(axes) == ["60k", "guessing"]
-    assert [y for _, y in points(axes.lines[1])] == [1 / 6, 1 / 6]
-
-
-def test_lines_differ_in_colour_and_marker():
-    (axes,) = quality_by_depth({str(i): SPREAD for i in range(6)}, y_label="accuracy").axes
-    assert [to_hex(line.get_color()).upper() for line in axes.lines] == list(COLORS)
-    assert len({line.get_marker() for line in axes.lines}) == 6
+    figure = quality_by_depth(SEEDS[SEEDS["budget"] == 60_000], y_label="accuracy", floor=1 / 6)
+    assert legend(figure) == ["60k parameters", "guessing"]
+    assert [y for _, y in points(lines(figure.axes[0])[1])] == [1 / 6, 1 / 6]
 
 
 def test_more_lines_than_can_be_told_apart_are_refused():
-    with pytest.raises(ValueError, match="7 lines: at most 6 can be told apart"):
-        quality_by_depth({str(i): SPREAD for i in range(7)}, y_label="accuracy")
     many = pd.concat([CURVES.assign(depth=depth) for depth in range(1, 9)])
-    with pytest.raises(ValueError, match="8 lines"):
+    with pytest.raises(ValueError, match="8 lines: at most 6 can be told apart"):
         learning_curves(many, y_label="accuracy")
 
 
 def test_learning_curves_are_medians_over_the_seeds():
-    (axes,) = learning_curves(CURVES, y_label="accuracy").axes
+    figure = learning_curves(CURVES, y_label="accuracy")
+    (axes,) = figure.axes
     assert axes.get_xlabel() == "training steps" and axes.get_ylabel() == "accuracy"
-    assert legend(axes) == ["1 layer", "4 layers"]
-    found = [y for line in axes.lines for xy in points(line) for y in xy]
+    assert legend(figure) == ["1 layer", "4 layers"]
+    found = [y for line in lines(axes) for xy in points(line) for y in xy]
     assert found == pytest.approx([50, 0.16, 100, 0.21, 50, 0.46, 100, 0.51])
     assert [y for band in bands(axes) for y in band] == pytest.approx([0.15, 0.22, 0.45, 0.52])
 
 
 def test_cost_is_relative_to_the_shallowest_shape():
-    (axes,) = decode_cost(COST).axes
-    assert legend(axes) == ["60k parameters", "1M parameters"]
-    for container in axes.containers:
-        line, caps, (bars,) = container.lines
-        assert points(line) == [(1, 1), (2, 0.5), (4, 0.25)]
-        spans = [(segment[0, 1], segment[1, 1]) for segment in bars.get_segments()]
+    figure = decode_cost(COST)
+    (axes,) = figure.axes
+    assert legend(figure) == ["60k parameters", "1M parameters"]
+    found = [points(line) for line in lines(axes) if line.get_linestyle() == "-"]
+    assert found == [[(1, 1), (2, 0.5), (4, 0.25)]] * 2
+    for spans in bars(axes):
         assert [y for span in spans for y in span] == pytest.approx([0.9, 1.2, 0.45, 0.6, 0.225, 0.3])
-    assert axes.get_ylim()[0] == 0
-    assert "shallowest shape = 1" in axes.get_ylabel()
+    assert len(bars(axes)) == 2 and axes.get_ylim()[0] == 0
+    assert "shallowest shape = 1" in axes.get_ylabel().replace("\n", " ")
 
 
 def test_a_ladder_has_a_row_per_step_from_top_to_bottom():
     (axes,) = ladder(STEPS, x_label="bits per byte").axes
     assert axes.get_xlabel() == "bits per byte"
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["baseline", "SwiGLU"]
-    low, high = axes.get_ylim()
-    assert low > high  # the first step on top
-    dots, bar, more_dots, more_bar = (points(line) for line in axes.lines)
-    assert dots == [(2.0, 0), (2.2, 0), (2.1, 0)] and more_dots == [(1.9, 1), (1.8, 1), (1.7, 1)]
-    assert bar == [(2.1, -0.3), (2.1, 0.3)] and more_bar == [(1.8, 0.7), (1.8, 1.3)]
+    assert row_names(axes) == ["baseline", "SwiGLU"]
+    assert dots(axes) == [(2.0, 0), (2.2, 0), (2.1, 0), (1.9, 1), (1.8, 1), (1.7, 1)]
+    assert [points(line) for line in lines(axes)] == [[(2.1, 0), (1.8, 1)]]  # the medians
 
 
 def test_kv_bars_carry_their_numbers():
     (axes,) = kv_per_token({"MobileLLM-125M": 22.5, "GPT-2 small": 36.0}).axes
     assert [bar.get_width() for bar in axes.patches] == [22.5, 36.0]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["MobileLLM-125M", "GPT-2 small"]
+    assert row_names(axes) == ["MobileLLM-125M", "GPT-2 small"]
     assert {text.get_text() for text in axes.texts} == {"22.5", "36.0"}
     assert axes.get_xlabel() == "KV cache, KiB per token"

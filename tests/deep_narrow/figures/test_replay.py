@@ -1,29 +1,17 @@
 """Chapter 2's replays over the stored sweeps: the full product is there, and what they say is what was stored."""
 
-import re
 from dataclasses import asdict
 
-import altair as alt
 import pytest
 
 from mobilellm_lab.deep_narrow import arms
 from mobilellm_lab.deep_narrow.figures import replay as module
-from mobilellm_lab.deep_narrow.figures.replay import cost_replay, landing_replay, quality, quality_replay, shells_arms
+from mobilellm_lab.deep_narrow.figures.replay import cost_replay, quality, quality_replay, shells_arms
 from mobilellm_lab.deep_narrow.sweep import SEEDS
 from mobilellm_lab.reference import open_sweep
 from mobilellm_lab.sweeps import Store, key
 
 DEPTHS, BUDGETS = (1, 2, 3, 4, 6, 8, 12, 16), (30_000, 60_000, 100_000, 200_000)
-MAKERS = {
-    "quality": lambda: quality_replay(open_sweep("deep_narrow")),
-    "landing": lambda: landing_replay(open_sweep("deep_narrow")),
-    "cost": lambda: cost_replay(open_sweep("deep_narrow_cost")),
-}
-
-
-@pytest.fixture(scope="module", params=MAKERS)
-def replay(request):
-    return MAKERS[request.param]()
 
 
 @pytest.fixture(scope="module")
@@ -33,27 +21,6 @@ def store() -> Store:
 
 def rows_of(frame, column: str, depth: int, budget: int) -> list[float]:
     return sorted(frame[(frame["depth"] == depth) & (frame["budget"] == budget)][column])
-
-
-def test_specifications_are_valid(replay):
-    for spec in (*replay.page_specs(), replay.notebook_spec()):
-        alt.Chart.from_dict(spec)
-
-
-def test_every_setting_has_a_sentence_of_its_own(replay):
-    assert len(set(replay.readouts)) == len(replay.settings)
-
-
-def test_the_page_asks_nobody(replay):
-    html = replay.html()
-    assert "http" not in html
-    assert len(html) < 300_000
-    assert "Replay: every point is a stored measurement. Measured on" in html
-
-
-def test_the_first_pictures_hold_marks(replay):
-    for svg in replay.svgs():
-        assert len(re.findall(r'aria-roledescription="(?:circle|point)"', svg)) >= 3
 
 
 def test_quality_has_the_full_product(store):

@@ -2,40 +2,31 @@
 
 import math
 import multiprocessing
-import random
-import time
 from dataclasses import replace
+from functools import partial
+from random import Random
 
 import pytest
+from live.panel_harness import HANG_S, choices, each_value, press, press_and_stop, shared_panel, turn, until
 
-from mobilellm_lab import footprint
-from mobilellm_lab.deep_narrow import Result
+from mobilellm_lab import checkpoints, footprint
+from mobilellm_lab.deep_narrow import Recipe, Result
 from mobilellm_lab.deep_narrow.panel import deep_narrow_panel
-from mobilellm_lab.deep_narrow.panel.controls import DeepNarrow
+from mobilellm_lab.deep_narrow.panel.controls import FIVE, DeepNarrow
+from mobilellm_lab.deep_narrow.panel.jobs import file_name
+from mobilellm_lab.own_models import VARIABLE, own_models
 
 STEPS = 3
 
 
-def choices(panel: DeepNarrow, name: str) -> list:
-    """Every value that a control can take."""
-    control = panel.controls[name]
-    if hasattr(control, "options"):
-        return [option[1] for option in control.options]
-    if hasattr(control, "min"):
-        return list(range(control.min, control.max + 1, control.step))
-    return [False, True]
+make = partial(deep_narrow_panel, steps=STEPS)
+panel = shared_panel(make)
 
 
-NAMES = list(deep_narrow_panel().controls)
-ALONE = [(name, value) for name in NAMES if name != "limit" for value in choices(deep_narrow_panel(), name)]
-
-
-def run(panel: DeepNarrow, *, wait_s: float = 60) -> Result:
+def run(panel: DeepNarrow) -> Result:
     """The result of pressing Run, once it is known to fit what the panel promised."""
     preview, recipe = panel.preview.value, panel.recipe
-    panel.buttons["Run"].click()
-    assert panel.wait(wait_s)
-    result = panel.result
+    result = press(panel)
     assert result.recipe == recipe
     assert f"{result.parameters:,} parameters" in preview
     if recipe.hold == "budget":
@@ -52,25 +43,11 @@ def run(panel: DeepNarrow, *, wait_s: float = 60) -> Result:
 
 
 @pytest.fixture(scope="module")
-def panel() -> DeepNarrow:
-    return deep_narrow_panel(steps=STEPS)
+def base() -> Result:
+    return run(make())
 
 
-@pytest.fixture(autouse=True)
-def start_values(request):
-    """The shared panel goes back to where it started."""
-    if "panel" in request.fixturenames:
-        panel = request.getfixturevalue("panel")
-        for name, control in deep_narrow_panel(steps=STEPS).controls.items():
-            panel.controls[name].value = control.value
-
-
-@pytest.fixture(scope="module")
-def base(panel) -> Result:
-    return run(panel)
-
-
-@pytest.mark.parametrize(("name", "value"), ALONE, ids=[f"{name}={value}" for name, value in ALONE])
+@each_value(make(), but=["limit"])
 def test_every_value_of_every_control_alone(panel, base, name, value):
     panel.controls[name].value = value
     if name == "width":
@@ -128,19 +105,16 @@ def test_every_limit_is_a_recipe_and_the_clock_stops_a_run():
         panel.controls["limit"].value = limit
         assert (panel.recipe.steps, panel.recipe.seconds) == limit
     panel = deep_narrow_panel(depth=1, budget=30_000, seconds=0.4)
-    panel.run()
-    result = panel.result
-    assert 0.4 <= result.train_s < 4
+    result = press(panel)
+    assert 0.4 <= result.train_s
     assert result.steps > 3
     assert "seconds of training" in panel.chart.value
 
 
 @pytest.mark.parametrize("number", range(20))
 def test_joint_settings(panel, number):
-    draw = random.Random(number)
-    for name in NAMES:
-        if name != "limit":
-            panel.controls[name].value = draw.choice(choices(panel, name))
+    draw = Random(number)
+    turn(panel, draw, but=["limit"])
     panel.controls["budget"].value = draw.choice([30_000, 60_000, 100_000])  # time: big ones are tested alone
     panel.controls["width"].value = draw.choice([16, 32, 48])
     if panel.buttons["Run"].disabled:
@@ -160,7 +134,7 @@ def test_an_impossible_budget_says_so_in_words_and_cannot_be_run():
     assert "budget=5000" in panel.preview.value
     assert "smallest budget that does" in panel.preview.value
     assert panel.buttons["Run"].disabled
-    assert panel.buttons["Train five depths"].disabled
+    assert panel.buttons[FIVE].disabled
     panel.controls["depth"].value = 2
     assert not panel.buttons["Run"].disabled
 
@@ -180,7 +154,7 @@ def test_the_control_that_does_not_count_is_hidden_and_kv_heads_follow_heads(pan
 
 
 def test_a_run_shows_its_numbers_answers_point_and_history():
-    panel = deep_narrow_panel(steps=STEPS, reference=lambda recipe: [(1, 0.2), (4, 0.3), (4, 0.5)])
+    panel = make(reference=lambda recipe: [(1, 0.2), (4, 0.3), (4, 0.5)])
     result = run(panel)
     assert f"{result.parameters:,}" in panel.numbers.value
     assert "tokens/s (p10" in panel.numbers.value
@@ -196,7 +170,7 @@ def test_a_run_shows_its_numbers_answers_point_and_history():
 
 
 def test_only_runs_of_the_same_task_and_size_share_a_plot():
-    panel = deep_narrow_panel(steps=STEPS, depth=2, budget=30_000)
+    panel = make(depth=2, budget=30_000)
     run(panel)
     panel.controls["task"].value = "stories"
     run(panel)
@@ -210,52 +184,80 @@ def test_without_a_reference_of_ones_own_the_repositorys_sweep_is_asked():
 
 
 def test_a_stopped_run_keeps_what_it_had():
-    panel = deep_narrow_panel(depth=1, budget=30_000)
-    panel.run()
-    start = time.monotonic()
-    while panel.bar.value == 0:
-        assert time.monotonic() - start < 30
-        time.sleep(0.01)
-    panel.stop()
+    panel = make(depth=1, budget=30_000, steps=100_000)
+    press_and_stop(panel, once=lambda: panel.bar.value > 0)
     result = panel.result
-    assert 0 < result.steps < 500
+    assert 0 < result.steps < 100_000
     assert math.isfinite(result.loss_nats)
     assert "stopped" in panel.status.value
     assert len(panel.history) == 1
 
 
+def test_a_trained_model_is_kept_and_found_in_its_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv(VARIABLE, str(tmp_path))
+    panel = make(budget=30_000, hold_out=True)
+    assert panel.keep_button.disabled
+    names = ["shells-depth-4-30k-3-steps", "shells-depth-4-30k-3-steps-2"]
+    for name in names:
+        run(panel)
+        assert not panel.keep_button.disabled
+        panel.keep_button.click()
+        assert str(tmp_path / name) in panel.kept.value and panel.keep_button.disabled
+    assert list(own_models()) == names[::-1]
+    found = checkpoints.load(tmp_path / names[0])
+    assert found.fingerprint == checkpoints.fingerprint(panel.job.run.model)  # the same recipe, twice
+    assert found.task == {"name": "shells", "options": {"hold_out": True}}
+
+
+def test_a_folder_that_cannot_be_written_is_said_and_the_model_can_still_be_kept(monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "file"))
+    panel = make(budget=30_000, task="text")
+    run(panel)
+    panel.keep_button.click()
+    assert "Cannot keep the model in" in panel.kept.value and 'role="alert"' in panel.kept.value
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "models"))
+    panel.keep_button.click()
+    (place,) = own_models().values()
+    assert len(checkpoints.load(place).vocabulary) == panel.result.config.vocab_size
+
+
+def test_only_a_finished_run_of_one_model_can_be_kept():
+    panel = make(budget=30_000, steps=100_000)
+    press_and_stop(panel, once=lambda: panel.bar.value > 0)
+    assert not panel.keep_button.disabled
+    panel.run()
+    until(lambda: panel.bar.value > 0)
+    assert panel.keep_button.disabled and panel.running
+    panel.stop()
+    assert panel.wait(HANG_S)
+    press_and_stop(panel, FIVE, once=lambda: "waits" in panel.status.value)
+    assert panel.keep_button.disabled
+
+
+def test_a_long_number_makes_no_hole_in_a_name():
+    assert file_name(Recipe(budget=1_000_000, n_kv_heads=2)) == "shells-depth-4-1000k-4-2-heads"
+
+
 def test_five_depths_train_in_processes_and_leave_none_behind():
-    panel = deep_narrow_panel(steps=STEPS, budget=30_000, n_heads=2, n_kv_heads=2)
+    panel = make(budget=30_000, n_heads=2, n_kv_heads=2)
     before = set(multiprocessing.active_children())
-    panel.buttons["Train five depths"].click()
-    assert panel.wait(120)
-    results = panel.result
+    results = press(panel, FIVE)
     assert [r.recipe.depth for r in results] == [1, 2, 4, 8, 12]
     assert all(r.recipe == replace(panel.recipe, depth=r.recipe.depth) for r in results)
     assert all(r.parameters == pytest.approx(30_000, rel=0.02) for r in results)
     assert sorted(panel.history, key=lambda r: r.recipe.depth) == results
     assert panel.report.value.count('class="point') == 5
-    deadline = time.monotonic() + 10
-    while set(multiprocessing.active_children()) - before:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: not set(multiprocessing.active_children()) - before)
 
 
 def test_stop_ends_the_processes():
-    panel = deep_narrow_panel(budget=30_000)
+    panel = make(budget=30_000, steps=100_000)
     before = set(multiprocessing.active_children())
-    panel.run("Train five depths")
-    start = time.monotonic()
-    while not set(multiprocessing.active_children()) - before:
-        assert time.monotonic() - start < 30
-        time.sleep(0.01)
-    time.sleep(0.3)
-    pressed = time.monotonic()
-    panel.stop()
-    while "stopped" not in panel.status.value:
-        assert time.monotonic() - pressed < 3
-        time.sleep(0.005)
+
+    def children() -> set:
+        return set(multiprocessing.active_children()) - before
+
+    press_and_stop(panel, FIVE, once=lambda: children() and "waits" in panel.status.value)
     assert panel.result == []
-    while set(multiprocessing.active_children()) - before:
-        assert time.monotonic() - pressed < 10
-        time.sleep(0.02)
+    until(lambda: not children())

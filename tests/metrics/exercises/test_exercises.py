@@ -9,8 +9,9 @@ import pytest
 from scipy import stats
 
 from mobilellm_lab.measuring import bootstrap_interval, counter_difference_uj, pareto
-from mobilellm_lab.metrics.claims.stored import OUTCOMES, duels, pitfalls
+from mobilellm_lab.metrics import OUTCOMES
 from mobilellm_lab.metrics.exercises import BITS, BOOTSTRAP, EXERCISES, FRONT, JOULES, SHOT, THREADS, TPOT
+from mobilellm_lab.metrics.study.evidence import duels, pitfalls
 from mobilellm_lab.reference import open_sweep
 
 # TPOT: other right forms

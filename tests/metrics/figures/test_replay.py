@@ -2,11 +2,10 @@
 
 import re
 
-import altair as alt
 import pytest
 
 from mobilellm_lab.metrics.duel import OUTCOMES, RULES
-from mobilellm_lab.metrics.figures.replay import duel_replay, duels, pitfalls, pitfalls_replay
+from mobilellm_lab.metrics.figures.replay import duel_replay, pitfalls_replay
 from mobilellm_lab.metrics.pitfalls import PITFALLS
 from mobilellm_lab.metrics.sweep import PITFALL_REPEATS, REPEATS, SLOWDOWNS
 from mobilellm_lab.reference import open_sweep
@@ -16,27 +15,6 @@ MAKERS = {
     "duel": lambda: duel_replay(open_sweep("metrics")),
     "lies": lambda: pitfalls_replay(open_sweep("metrics_lies")),
 }
-
-
-@pytest.fixture(scope="module", params=MAKERS)
-def replay(request):
-    return MAKERS[request.param]()
-
-
-def test_specifications_are_valid(replay):
-    for spec in (*replay.page_specs(), replay.notebook_spec()):
-        alt.Chart.from_dict(spec)
-
-
-def test_every_setting_has_a_sentence_of_its_own(replay):
-    assert len(set(replay.readouts)) == len(replay.settings)
-
-
-def test_the_page_asks_nobody(replay):
-    html = replay.html()
-    assert "http" not in html
-    assert len(html) < 300_000
-    assert "Replay: every point is a stored measurement. Measured on" in html
 
 
 def test_the_first_pictures_hold_marks():
@@ -56,7 +34,7 @@ def test_duels_have_the_full_product():
 
 def test_shares_are_the_stored_ones():
     store = open_sweep("metrics")
-    frame = duels(store).set_index(["slowdown", "repeats", "neighbour", "rule"])
+    frame = duel_replay(store).rows.set_index(["slowdown", "repeats", "neighbour", "rule"])
     for row in store.rows.values():
         setting = tuple(row["recipe"][name] for name in ("slowdown_percent", "repeats", "neighbour", "rule"))
         shown = frame.loc[setting]
@@ -90,7 +68,8 @@ def test_a_setting_that_is_not_stored_is_refused(tmp_path):
 
 def test_every_lie_is_told_with_its_own_numbers_and_its_cure():
     store = open_sweep("metrics_lies")
-    replay, frame = pitfalls_replay(store), pitfalls(store)
+    replay = pitfalls_replay(store)
+    frame = replay.rows
     (slider,) = replay.sliders
     assert set(slider.values) == set(PITFALLS)
     for name, said in zip(slider.values, replay.readouts, strict=True):
@@ -103,7 +82,7 @@ def test_every_lie_is_told_with_its_own_numbers_and_its_cure():
 
 def test_both_numbers_of_a_lie_are_the_stored_ones():
     store = open_sweep("metrics_lies")
-    frame = pitfalls(store).set_index(["pitfall", "repeat"])
+    frame = pitfalls_replay(store).rows.set_index(["pitfall", "repeat"])
     for row in store.rows.values():
         shown = frame.loc[(row["recipe"]["name"], row["recipe"]["repeat"])]
         assert (shown["wrong"], shown["right"], shown["unit"]) == (row["wrong"], row["right"], row["unit"])

@@ -1,28 +1,23 @@
 """Chapter 7's panel: every value of every control, both buttons, and a neighbour that is surely gone afterwards."""
 
-import time
+from functools import partial
 
 import psutil
 import pytest
+from live.panel_harness import choices, each_value, press, press_and_stop, shared_panel, until
 
+from mobilellm_lab.live import RecipePanel
 from mobilellm_lab.metrics.duel import OUTCOMES, RULES, VERDICTS, DuelRecipe, DuelResult, outcome
 from mobilellm_lab.metrics.panel import metrics_panel
-from mobilellm_lab.metrics.panel.controls import Metrics, stored
+from mobilellm_lab.metrics.panel.controls import SERIES, stored
 from mobilellm_lab.metrics.panel.jobs import DUELS, label
 from mobilellm_lab.reference import open_sweep
 
 PAIRS = 6  # the fewest with an interval
-TEN = f"Run {DUELS} times"
 
 
-def choices(panel: Metrics, name: str) -> list:
-    """Every value that a control can take."""
-    control = panel.controls[name]
-    return [option[1] for option in control.options] if hasattr(control, "options") else [False, True]
-
-
-NAMES = list(metrics_panel().controls)
-ALONE = [(name, value) for name in NAMES for value in choices(metrics_panel(), name)]
+make = partial(metrics_panel, repeats=PAIRS)
+panel = shared_panel(make)
 
 
 def busy_processes() -> list[psutil.Process]:
@@ -37,12 +32,10 @@ def busy_processes() -> list[psutil.Process]:
     return found
 
 
-def run(panel: Metrics, *, wait_s: float = 60) -> DuelResult:
-    """The result of pressing DuelRun, once it is known to fit what the panel promised."""
+def run(panel: RecipePanel) -> DuelResult:
+    """The result of pressing Run, once it is known to fit what the panel promised."""
     recipe = panel.recipe
-    panel.buttons["Run"].click()
-    assert panel.wait(wait_s)
-    result = panel.result
+    result = press(panel)
     assert result.recipe == recipe
     assert len(result.a_ms) == len(result.b_ms) == recipe.repeats
     assert min(result.a_ms + result.b_ms) > 0
@@ -52,21 +45,7 @@ def run(panel: Metrics, *, wait_s: float = 60) -> DuelResult:
     return result
 
 
-@pytest.fixture(scope="module")
-def panel() -> Metrics:
-    return metrics_panel(repeats=PAIRS)
-
-
-@pytest.fixture(autouse=True)
-def start_values(request):
-    """The shared panel goes back to where it started."""
-    if "panel" in request.fixturenames:
-        panel = request.getfixturevalue("panel")
-        for name, control in metrics_panel(repeats=PAIRS).controls.items():
-            panel.controls[name].value = control.value
-
-
-@pytest.mark.parametrize(("name", "value"), ALONE, ids=[f"{name}={value}" for name, value in ALONE])
+@each_value(make())
 def test_every_value_of_every_control_alone(panel, name, value):
     panel.controls[name].value = value
     result = run(panel)
@@ -119,9 +98,7 @@ def test_duels_of_the_same_setting_are_counted_together():
 
 def test_ten_duels_are_ten_duels(panel):
     before = len(panel.history)
-    panel.buttons[TEN].click()
-    assert panel.wait(120)
-    results = panel.result
+    results = press(panel, SERIES)
     assert len(results) == DUELS == len(panel.history) - before
     assert [result.recipe.seed for result in results] == list(range(DUELS))  # each in an order of its own
     right = sum(result.outcome == "right" for result in results)
@@ -129,21 +106,14 @@ def test_ten_duels_are_ten_duels(panel):
     assert panel.chart.value.count('class="duel"') == DUELS
 
 
-@pytest.mark.parametrize("button", ["Run", TEN])
+@pytest.mark.parametrize("button", ["Run", SERIES])
 def test_stop_answers_keeps_what_there_is_and_ends_the_neighbour(button):
     panel = metrics_panel(repeats=200, neighbour=True)
-    panel.buttons[button].click()
-    start = time.monotonic()
-    while panel.bar.value == 0:
-        assert time.monotonic() - start < 30
-        time.sleep(0.005)
-    assert len(busy_processes()) == 1
-    pressed = time.monotonic()
-    panel.stop()
-    while "stopped" not in panel.status.value:
-        assert time.monotonic() - pressed < 3  # ten times the stated 0.3 s
-        time.sleep(0.002)
-    assert panel.wait(30)
+
+    def measuring() -> bool:
+        return panel.bar.value > 0 and len(busy_processes()) == 1
+
+    press_and_stop(panel, button, once=measuring)
     assert not busy_processes()
     if button == "Run":
         assert 0 < len(panel.result.a_ms) < 200
@@ -157,15 +127,10 @@ def test_stop_answers_keeps_what_there_is_and_ends_the_neighbour(button):
 def test_a_new_run_ends_the_neighbour_of_the_one_before():
     panel = metrics_panel(repeats=200, neighbour=True)
     panel.run()
-    start = time.monotonic()
-    while panel.bar.value == 0:
-        assert time.monotonic() - start < 30
-        time.sleep(0.005)
+    until(lambda: panel.bar.value > 0)
     panel.controls["neighbour"].value = False
     panel.controls["repeats"].value = 6
-    panel.run()
-    assert panel.wait(60)
-    assert not panel.result.recipe.neighbour and not busy_processes()
+    assert not press(panel).recipe.neighbour and not busy_processes()
 
 
 def test_bad_defaults_are_refused_by_name():

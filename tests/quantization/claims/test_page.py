@@ -1,9 +1,8 @@
-"""What chapter 3 says in words, held against the stored rows; its claims derive themselves, see tests/exercises."""
+"""What chapter 3 says in words, held against the stored rows; its claims derive themselves, see tests/teaching."""
 
 import pytest
 
 from mobilellm_lab import quantization as quant
-from mobilellm_lab.quantization.figures.crossover_replay import speeds
 from mobilellm_lab.quantization.study import evidence
 from mobilellm_lab.reference import open_sweep
 
@@ -134,7 +133,7 @@ def test_the_deep_model_of_text_is_more_fragile_and_on_the_shell_game_seeds_diff
 
 
 def test_int8_is_slower_where_the_model_is_small_and_the_older_kernel_flips():
-    ratio = speeds(SPEED).set_index(["backend", "size"])["speedup"]
+    ratio = evidence.speeds(SPEED).set_index(["backend", "size"])["speedup"]
     new, old = "torchao int8 dynamic", "torch.ao int8 dynamic"
     assert ratio[new, "1M"] < ratio[old, "1M"] < 1 < ratio[old, "125M"]
     assert ratio[new, "1M"] < ratio[new, "125M"]

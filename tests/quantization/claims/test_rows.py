@@ -1,4 +1,4 @@
-"""The stored rows of chapter 3 on quality: the whole plan, made from today's models, and each row sound in itself."""
+"""The stored rows of chapter 3 on quality: made from today's models, and each row sound in itself."""
 
 import re
 from functools import cache
@@ -6,11 +6,11 @@ from functools import cache
 import pytest
 
 from mobilellm_lab import checkpoints, footprint
-from mobilellm_lab.arms import SEEDS, missing
+from mobilellm_lab.arms import SEEDS
 from mobilellm_lab.measuring.start import BATCH_SIZE, BATCHES
 from mobilellm_lab.quantization.grid import Grid
 from mobilellm_lab.quantization.quantized import select
-from mobilellm_lab.quantization.study import fragility, sweep_qat
+from mobilellm_lab.quantization.study import sweep_qat
 from mobilellm_lab.quantization.study.fragility import TRAINING, Small
 from mobilellm_lab.quantization.study.kv_cache import CONTEXTS, Context, cache_bytes
 from mobilellm_lab.quantization.study.mixed_precision import BITS as MIXED_BITS
@@ -19,7 +19,6 @@ from mobilellm_lab.quantization.study.recipe import FLOAT, QATRecipe, Recipe
 from mobilellm_lab.quantization.study.sweep import DEEP, WIDE, plan
 from mobilellm_lab.reference import load_model, open_sweep
 from mobilellm_lab.reference.models import FOLDER
-from mobilellm_lab.sweeps import key
 from mobilellm_lab.tasks import make
 
 STORE, TRAINED = open_sweep("quantization"), open_sweep("quantization_qat")
@@ -31,15 +30,6 @@ TRAININGS = [(QATRecipe(**row["recipe"]), row) for row in TRAINED.rows.values()]
 @cache
 def model_of(name: str):
     return load_model(name)
-
-
-def test_every_row_of_the_plan_is_there_and_no_other():
-    small = {key(r) for arm in fragility.arms() for r in (*arm.candidates(), *arm.reported(STORE))}
-    planned = {key(item) for item in plan()} | small
-    assert set(STORE.rows) == planned, "delete what is left over, type `mobilellm-lab sweep quantization`"
-    arms = sweep_qat.arms()
-    assert missing(arms, TRAINED) == 0, "make them with `mobilellm-lab sweep quantization_qat`"
-    assert set(TRAINED.rows) == {key(r) for arm in arms for r in (*arm.candidates(), *arm.reported(TRAINED))}
 
 
 def test_every_row_is_of_the_weights_sequences_and_corpus_of_today():

@@ -1,4 +1,4 @@
-"""Chapter 3's live pictures: bars up and down, the grid at its values, runs at their bytes and loss increase."""
+"""Chapter 3's live picture: bars up and down, the grid at its values."""
 
 import re
 import xml.etree.ElementTree as ET
@@ -6,8 +6,8 @@ import xml.etree.ElementTree as ET
 import pytest
 import torch
 
-from mobilellm_lab.charts.svg import BOTTOM, HEIGHT, TOP, WIDTH
-from mobilellm_lab.quantization.figures.live import LEAST_INCREASE, MOST_LINES, distance_svg, histogram_svg
+from mobilellm_lab.charts.svg import WIDTH
+from mobilellm_lab.quantization.figures.live import MOST_LINES, histogram_svg
 from mobilellm_lab.quantization.grid import TENSOR, Grid, QTensor
 from mobilellm_lab.quantization.histogram import histogram
 
@@ -62,28 +62,3 @@ def test_a_matrix_that_stays_float_is_its_own_mirror_image():
     svg = histogram_svg(histogram(W), name="w")
     assert [-height for _, height in bars(svg, "float")] == [height for _, height in bars(svg, "rounded")]
     assert "not rounded" in words(svg)
-
-
-def test_every_run_and_every_stored_row_is_in_the_picture():
-    points = [(600_000, 0.002, "1. four bits"), (430_000, -0.001, "2. three bits")]
-    svg = distance_svg(points, [(330_000, 0.5), (5_000_000, 1e-7)], float_bytes=4_400_000)
-    circles = drawn(svg, "circle", "point") + drawn(svg, "circle", "stored")
-    assert len(circles) == 4
-    for circle in circles:
-        assert 0 < float(circle.get("cx")) < WIDTH and TOP <= float(circle.get("cy")) <= HEIGHT - BOTTOM
-    (latest,) = drawn(svg, "circle", "latest")
-    assert float(latest.get("cy")) == HEIGHT - BOTTOM  # better than float: on the lower edge
-    assert "2. three bits" in words(svg) and "1. four bits" not in words(svg)
-    assert "run 1. four bits: 586 KiB, +0.002 nats" in re.search(r"<desc>(.*?)</desc>", svg)[1]
-
-
-def test_a_rise_ten_times_as_large_is_one_decade_higher():
-    svg = distance_svg([(1e6, 0.001, "a"), (1e6, 0.01, "b"), (1e6, 0.1, "c")], float_bytes=4e6)
-    a, b, c = (float(circle.get("cy")) for circle in drawn(svg, "circle", "point"))
-    assert a - b == pytest.approx(b - c, abs=0.2) and a > b
-
-
-def test_before_the_first_run_there_is_only_float():
-    svg = distance_svg([], float_bytes=4_400_000)
-    assert "no runs yet" in words(svg) and "float" in words(svg)
-    assert f"{LEAST_INCREASE:g}" in words(svg)

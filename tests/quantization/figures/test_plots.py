@@ -4,23 +4,16 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 import torch
+from charts.drawn import bands, bars, dots, legend, lines, points, row_names
 from matplotlib.figure import Figure
 
 from mobilellm_lab.quantization.figures import plots as figures
-from mobilellm_lab.quantization.figures.plots import LEAST_INCREASE
+from mobilellm_lab.quantization.figures.replay import LEAST_INCREASE
 from mobilellm_lab.quantization.grid import CHANNEL, TENSOR, Grid
 from mobilellm_lab.quantization.study.evidence import ARMS, paretoq
 from mobilellm_lab.quantization.study.recipe import FLOAT
 
 W = torch.randn(8, 48, generator=torch.Generator().manual_seed(0))
-LINES = {
-    "to nearest": pd.DataFrame({"bits": [2, 3, 8], "median": [0.5, 0.02, -1e-5], "min": [0.4, 0.01, -2e-5]}).assign(
-        max=[0.6, 0.03, 1e-5]
-    ),
-    "GPTQ": pd.DataFrame({"bits": [2, 3, 8], "median": [0.05, 0.01, 0.0], "min": [0.04, 0.01, 0.0]}).assign(
-        max=[0.06, 0.02, 1e-3]
-    ),
-}
 CROSSING = pd.DataFrame({"bits": [4, 2, 1], "float_nats": 0.65, "recovered": [0.1, 0.9, 0.8]})
 for number, arm in enumerate(ARMS):
     for what, shift in (("median", 0.0), ("min", -0.01), ("max", 0.01)):
@@ -40,6 +33,10 @@ def runs(**columns) -> pd.DataFrame:
     )
 
 
+LINES = {
+    "to nearest": runs(bits=[2, 2, 2, 3, 8], loss_increase_nats=[0.4, 0.5, 0.6, 0.02, -1e-5]),
+    "GPTQ": runs(bits=[2, 3, 8], loss_increase_nats=[0.05, 0.01, 0.0]),
+}
 FLOWING = runs(
     loss_increase_nats=[0.001, 0.1, 0.01, 0.2, 0.012, 0.25, 0.5],
     bits=[FLOAT] * 6 + [4],
@@ -100,20 +97,6 @@ ALL = {
 FRAMES = (CROSSING, FLOWING, PLANTED, DATA, MATRICES, MIXED, CACHE, PAIRS, SHELLS, *LINES.values())
 
 
-def points(line) -> list[tuple[float, float]]:
-    return [(float(x), float(y)) for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)]
-
-
-def legend(axes) -> list[str]:
-    return [text.get_text() for text in axes.get_legend().get_texts()]
-
-
-def bands(axes) -> list[tuple[float, float]]:
-    """Lowest and highest point of each filled band."""
-    paths = [collection.get_paths()[0].vertices[:, 1] for collection in axes.collections]
-    return [(float(y.min()), float(y.max())) for y in paths]
-
-
 @pytest.mark.parametrize("name", ALL)
 def test_a_figure_is_returned_nothing_is_left_open_and_the_data_are_left_alone(name):
     mine, copies = plt.figure(), [frame.copy() for frame in FRAMES]
@@ -128,96 +111,105 @@ def test_a_figure_is_returned_nothing_is_left_open_and_the_data_are_left_alone(n
 
 
 def test_weights_go_up_and_rounded_ones_down_between_the_lines_of_the_grid():
-    (axes,) = ALL["weights_on_grid"]().axes
+    figure = ALL["weights_on_grid"]()
+    (axes,) = figure.axes
     heights = [bar.get_height() for bar in axes.patches]
     assert max(heights) == 1 and min(heights) == -1
-    assert len(axes.lines) == 8 + 1  # the values of 3 bits, and the axis
-    assert "3 bits, 1 scale" in axes.get_title() and legend(axes) == ["float", "rounded"]
+    assert len(lines(axes)) == 8 + 1  # the values of 3 bits, and the axis
+    assert "3 bits, 1 scale" in axes.get_title() and legend(figure) == ["float", "rounded"]
     many = figures.weights_on_grid(W, Grid(bits=8)).axes[0]
-    assert len(many.lines) == 2 + 1 and "16 scales" in many.get_title()
+    assert len(lines(many)) == 2 + 1 and "16 scales" in many.get_title()
 
 
-def test_a_rise_is_a_logarithmic_line_in_its_band_and_nothing_is_below_the_edge():
-    (axes,) = ALL["loss_increase_by_bits"]().axes
-    assert axes.get_yscale() == "log" and legend(axes) == ["to nearest", "GPTQ"]
-    assert points(axes.lines[0]) == [(2, 0.5), (3, 0.02), (8, LEAST_INCREASE)]
-    assert bands(axes) == [(LEAST_INCREASE, 0.6), (LEAST_INCREASE, 0.06)]
+def test_a_loss_increase_is_a_logarithmic_line_in_its_band_and_nothing_is_below_the_edge():
+    figure = ALL["loss_increase_by_bits"]()
+    (axes,) = figure.axes
+    assert axes.get_yscale() == "log" and legend(figure) == ["to nearest", "GPTQ"]
+    assert points(lines(axes)[0]) == [(2, 0.5), (3, 0.02), (8, LEAST_INCREASE)]
+    assert bands(axes) == [(LEAST_INCREASE, 0.6), (LEAST_INCREASE, 0.1)]  # of seeds; once: the parts of the test
     assert [label.get_text() for label in axes.get_xticklabels()] == ["2", "3", "8"]
 
 
 def test_every_arm_crosses_over_in_its_own_line():
-    (axes,) = ALL["crossover"]().axes
-    assert len(axes.lines) == len(ARMS) + 1 and legend(axes)[-2:] == ["trained with the grid", "float"]
-    assert points(axes.lines[0]) == [(4, 0.66), (2, 0.9), (1, 2.0)]
+    figure = ALL["crossover"]()
+    (axes,) = figure.axes
+    assert len(lines(axes)) == len(ARMS) + 1 and legend(figure)[-2:] == ["trained with the grid", "float"]
+    assert points(lines(axes)[0]) == [(1, 2.0), (2, 0.9), (4, 0.66)]
     assert bands(axes)[0] == pytest.approx((0.65, 2.01))
-    assert set(axes.lines[-1].get_ydata()) == {0.65}
-    two = figures.crossover(CROSSING, arms=("ptq rtn", "qat")).axes[0]
+    assert set(lines(axes)[-1].get_ydata()) == {0.65}
+    two = figures.crossover(CROSSING, arms=("ptq rtn", "qat"))
     assert legend(two) == ["rounded to nearest", "trained with the grid", "float"]
 
 
 def test_published_numbers_stand_as_printed():
-    (axes,) = ALL["paretoq"]().axes
-    assert legend(axes)[0] == "MobileLLM-125M"
-    assert points(axes.lines[0]) == [(1, 25.8), (1.58, 20.0), (2, 18.2), (3, 15.0), (4, 14.1), (16, 15.1)]
+    figure = ALL["paretoq"]()
+    assert legend(figure)[0] == "MobileLLM-125M"
+    first = [(1, 25.8), (1.58, 20.0), (2, 18.2), (3, 15.0), (4, 14.1), (16, 15.1)]
+    assert points(lines(figure.axes[0])[0]) == first
     accuracy = figures.paretoq(paretoq(), column="accuracy").axes[0]
-    assert points(accuracy.lines[3])[0] == (1, 53.8)
+    assert points(lines(accuracy)[3])[0] == (1, 53.8)
     with pytest.raises(ValueError, match="column='loss': choose one of perplexity, accuracy"):
         figures.paretoq(paretoq(), column="loss")
 
 
 def test_activations_are_those_of_a_model_whose_weights_are_float():
-    (axes,) = ALL["activations"]().axes
-    assert legend(axes) == ["dynamic", "static, minmax", "static, mse"]
-    assert points(axes.lines[0]) == [(4, 0.1), (8, 0.001)]
-    assert bands(axes)[0] == (0.0005, 0.2)  # measured once: the parts of the test
+    figure = ALL["activations"]()
+    assert legend(figure) == ["dynamic", "static, minmax", "static, mse"]
+    assert points(lines(figure.axes[0])[0]) == [(4, 0.1), (8, 0.001)]
+    assert bands(figure.axes[0])[0] == (0.0005, 0.2)  # measured once: the parts of the test
 
 
 def test_planted_outliers_are_drawn_by_what_they_sit_in():
-    (axes,) = ALL["planted"]().axes
-    assert legend(axes) == ["a scale for the matrix", "a scale for a row", "a scale for the matrix, rotated"]
-    assert points(axes.lines[0]) == [(1, 0.01), (8, 0.55)]
-    (axes,) = figures.planted(PLANTED, kind="activations").axes
-    assert legend(axes) == ["a scale for a token"] and points(axes.lines[0]) == [(8, 3.0)]
+    figure = ALL["planted"]()
+    assert legend(figure) == ["a scale for the matrix", "a scale for a row", "a scale for the matrix, rotated"]
+    assert points(lines(figure.axes[0])[0]) == [(1, 0.01), (8, 0.55)]
+    figure = figures.planted(PLANTED, kind="activations")
+    assert legend(figure) == ["a scale for a token"] and points(lines(figure.axes[0])[0]) == [(8, 3.0)]
 
 
 def test_what_was_calibrated_on_is_a_row_of_seeds_with_their_median():
     (axes,) = ALL["calibrated_on"]().axes
-    names = [label.get_text() for label in axes.get_yticklabels()]
-    assert names == ["GPTQ: own", "static 8-bit activations: own", "static 8-bit activations: random"]
-    dots, bar = axes.lines[4], axes.lines[5]
-    assert sorted(x for x, _ in points(dots)) == [0.3, 0.4] and points(bar)[0][0] == pytest.approx(0.35)
+    assert row_names(axes) == ["GPTQ: own", "static 8-bit activations: own", "static 8-bit activations: random"]
+    assert [x for x, y in dots(axes) if y == 2] == [0.3, 0.4]
+    (medians,) = lines(axes)
+    assert points(medians)[2] == pytest.approx((0.35, 2))
 
 
-def test_the_most_sensitive_matrix_is_named():
-    (axes,) = ALL["sensitivity"]().axes
-    assert legend(axes) == ["2 bits", "4 bits"]
-    assert points(axes.lines[0]) == [(0, 0.3), (1, 0.02)] and points(axes.lines[1]) == [(0, 0.001), (1, LEAST_INCREASE)]
-    assert [text.get_text() for text in axes.texts] == ["embed"]
+def test_the_most_sensitive_matrix_is_named_and_darkest():
+    axes, bar = ALL["sensitivity"]().axes
+    (cells,) = axes.collections
+    assert cells.get_array().tolist() == [[0.3, 0.02], [0.001, LEAST_INCREASE]]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["2", "4"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["0"]  # the block; the embedding is in none
+    assert axes.get_title() == "most sensitive: embed" and bar.get_xscale() == "log"
+    dark, *others = cells.to_rgba(cells.get_array()).reshape(-1, 4)[:, :3].sum(axis=1)
+    assert dark < min(others)
 
 
-def test_mixed_and_uniform_bits_stand_at_their_bytes():
-    (axes,) = ALL["mixed"]().axes
-    assert legend(axes) == ["the same bits everywhere", "bits by matrix"]
-    uniform, mixed = (points(container.lines[0]) for container in axes.containers)
+def test_mixed_and_uniform_bits_stand_at_their_bytes_in_the_range_of_the_parts():
+    figure = ALL["mixed"]()
+    (axes,) = figure.axes
+    assert legend(figure) == ["the same bits everywhere", "bits by matrix"]
+    uniform, mixed = (points(line) for line in lines(axes) if line.get_linestyle() == "-")
     assert uniform == [(1, 0.5), (2, 0.01)] and mixed == [(1, 0.1)]
+    assert [end for spans in bars(axes) for span in spans for end in span] == pytest.approx(
+        [0.4, 0.6, 0.01, 0.02, 0.05, 0.2]
+    )
 
 
-def test_the_cache_has_its_rise_on_the_left_and_its_bytes_on_the_right():
+def test_the_cache_has_its_loss_increase_above_and_its_bytes_below():
     figure = ALL["kv"]()
-    left, right = figure.axes
-    assert len(left.lines) == 2 and len(right.lines) == 3  # float has no loss increase
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
-        "float",
-        "4 bits, keys per position",
-        "4 bits, keys per channel",
-    ]
-    assert points(right.lines[0]) == [(16, 4), (64, 16)] and points(left.lines[0]) == [(16, 0.01), (64, 0.02)]
+    above, below = figure.axes
+    assert len(lines(above)) == 2 and len(lines(below)) == 3  # float has no loss increase
+    assert legend(figure) == ["4 bits, keys per position", "4 bits, keys per channel", "float"]
+    assert points(lines(below)[2]) == [(16, 4), (64, 16)] and points(lines(above)[0]) == [(16, 0.01), (64, 0.02)]
+    assert points(lines(below)[0]) == [(16, 0.625), (64, 2.5)]
 
 
 def test_deep_is_drawn_as_a_multiple_of_wide_and_depth_as_depth():
     (axes,) = ALL["deep_and_wide"]().axes
-    assert points(axes.lines[0]) == [(2, 2.5), (4, 0.75)] and bands(axes)[0] == (0.5, 3.0)
-    (axes,) = ALL["fragility"]().axes
-    assert legend(axes) == ["2 bits", "4 bits"]
-    found = [y for line in axes.lines for _, y in points(line)]
+    assert points(lines(axes)[0]) == [(2, 2.5), (4, 0.75)] and bands(axes)[0] == (0.5, 3.0)
+    figure = ALL["fragility"]()
+    assert legend(figure) == ["2 bits", "4 bits"]
+    found = [y for line in lines(figure.axes[0]) for _, y in points(line)]
     assert found == pytest.approx([0.15, 0.35, 0.015, 0.035])

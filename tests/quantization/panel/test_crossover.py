@@ -1,48 +1,31 @@
 """Chapter 3's panel of where low bits become faster: every value of every control, both buttons, Stop."""
 
 import re
-import time
 from dataclasses import replace
+from functools import partial
 from html import unescape
 
 import pytest
+from live.panel_harness import each_value, press, press_and_stop, shared_panel
 
+from mobilellm_lab.live import RecipePanel
 from mobilellm_lab.quantization import BACKENDS, CROSSOVER_LIVE_SIZES, CrossoverRecipe, CrossoverResult
 from mobilellm_lab.quantization.panel import crossover_panel
-from mobilellm_lab.quantization.panel.crossover import ALL, Crossover
+from mobilellm_lab.quantization.panel.crossover import ALL
 from mobilellm_lab.quantization.panel.crossover_jobs import Beside, Session, interval, label, point
 from mobilellm_lab.quantization.study.crossover import SWIFTER
 
 PAIRS = 6  # the fewest
 
 
-def choices(panel: Crossover, name: str) -> list:
-    return [option[1] for option in panel.controls[name].options]
-
-
 START = {"size": "60k", "backend": "float32", "repeats": PAIRS}
-ALONE = [(name, value) for name in START for value in choices(crossover_panel(), name)]
+make = partial(crossover_panel, **START)
+panel = shared_panel(make)
 
 
-@pytest.fixture(scope="module")
-def panel() -> Crossover:
-    return crossover_panel(**START)
-
-
-@pytest.fixture(autouse=True)
-def start_values(request):
-    """The shared panel goes back to where it started."""
-    if "panel" in request.fixturenames:
-        panel = request.getfixturevalue("panel")
-        for name, value in START.items():
-            panel.controls[name].value = value
-
-
-def run(panel: Crossover, *, wait_s: float = 120) -> CrossoverResult:
+def run(panel: RecipePanel) -> CrossoverResult:
     recipe = panel.recipe
-    panel.buttons["Run"].click()
-    assert panel.wait(wait_s)
-    result = panel.result
+    result = press(panel)
     assert result.recipe == recipe and panel.history[-1] is result
     assert result.comparison.a.runs == result.comparison.b.runs == recipe.repeats
     assert result.verdict in SWIFTER.values()
@@ -51,7 +34,7 @@ def run(panel: Crossover, *, wait_s: float = 120) -> CrossoverResult:
     return result
 
 
-@pytest.mark.parametrize(("name", "value"), ALONE, ids=[f"{name}={value}" for name, value in ALONE])
+@each_value(make())
 def test_every_value_of_every_control_alone(panel, name, value):
     panel.controls[name].value = value
     result = run(panel)
@@ -70,9 +53,7 @@ def test_every_value_of_every_control_alone(panel, name, value):
 
 def test_all_sizes_are_run_and_joined():
     panel = crossover_panel(backend="torch.ao int8 dynamic", repeats=PAIRS)
-    panel.buttons[ALL].click()
-    assert panel.wait(300)
-    assert [result.recipe.size for result in panel.result] == list(CROSSOVER_LIVE_SIZES)
+    assert [result.recipe.size for result in press(panel, ALL)] == list(CROSSOVER_LIVE_SIZES)
     assert panel.history == panel.result
     (curve,) = re.findall(r'<polyline points="([^"]*)"[^>]*class="curve"', panel.chart.value)
     assert len(curve.split()) == len(CROSSOVER_LIVE_SIZES)
@@ -83,17 +64,7 @@ def test_all_sizes_are_run_and_joined():
 @pytest.mark.parametrize("button", ["Run", ALL])
 def test_stop_answers_and_keeps_what_there_is(button):
     panel = crossover_panel(size="5M", backend="float32", repeats=200)
-    panel.buttons[button].click()
-    start = time.monotonic()
-    while 'class="curve"' not in panel.chart.value and "1 of " not in panel.status.value:
-        assert time.monotonic() - start < 60
-        time.sleep(0.005)
-    pressed = time.monotonic()
-    panel.stop()
-    while "stopped" not in panel.status.value:
-        assert time.monotonic() - pressed < 3  # ten times the stated 0.3 s
-        time.sleep(0.002)
-    assert panel.wait(30)
+    press_and_stop(panel, button, once=lambda: 'class="curve"' in panel.chart.value or "1 of " in panel.status.value)
     assert panel.history
     last = panel.history[-1]
     if button == "Run":

@@ -1,4 +1,4 @@
-"""From stored runs to the tables that the chapter's claims rest on."""
+"""From stored runs to the tables that the chapter's claims rest on"""
 
 import pandas as pd
 
@@ -6,7 +6,7 @@ from mobilellm_lab.deep_narrow.recipe import Recipe
 from mobilellm_lab.deep_narrow.sweep import Arm, arms
 from mobilellm_lab.sweeps import Store
 
-GROUP = ["study", "task", "budget", "steps", "depth"]
+AT = {"study": "depth", "task": "shells", "steps": 500}  # the runs that the chapter compares depths on
 
 
 def reported(store: Store, plan: list[Arm] | None = None) -> pd.DataFrame:
@@ -17,13 +17,10 @@ def reported(store: Store, plan: list[Arm] | None = None) -> pd.DataFrame:
     """
     rows = []
     for arm in plan if plan is not None else arms():
-        for recipe in (*arm.candidates(), None):
-            if recipe is not None and recipe not in store:
-                _refuse(recipe)
+        for recipe in arm.candidates():
+            _stored(store, recipe)
         for recipe in arm.reported(store):
-            if recipe not in store:
-                _refuse(recipe)
-            row = store[recipe]
+            row = _stored(store, recipe)
             rows.append(
                 {
                     "study": arm.study,
@@ -38,14 +35,36 @@ def reported(store: Store, plan: list[Arm] | None = None) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _refuse(recipe: Recipe) -> None:
-    raise ValueError(f"no stored run for {recipe}: make it with `mobilellm-lab sweep deep_narrow`")
+def _stored(store: Store, recipe: Recipe) -> dict:
+    if recipe not in store:
+        raise ValueError(f"no stored run for {recipe}: make it with `mobilellm-lab sweep deep_narrow`")
+    return store[recipe]
 
 
-def spread(frame: pd.DataFrame, column: str = "score") -> pd.DataFrame:
-    """Median, lowest and highest `column` over the seeds of each arm, one row per arm in the order of `frame`."""
-    table = frame.groupby(GROUP, sort=False)[column].agg(["median", "min", "max", "count"])
-    return table.reset_index()
+def budgets(runs: pd.DataFrame, task: str) -> list[int]:
+    """The parameter budgets of the task's depth study, ascending."""
+    return sorted(runs[(runs["study"] == "depth") & (runs["task"] == task)]["budget"].unique().tolist())
+
+
+def depths(runs: pd.DataFrame, task: str, budget: int) -> list[int]:
+    """The depths of the task's depth study at this budget, ascending."""
+    of = (runs["study"] == "depth") & (runs["task"] == task) & (runs["budget"] == budget)
+    return sorted(runs[of]["depth"].unique().tolist())
+
+
+def speeds(store: Store) -> pd.DataFrame:
+    """A row per shape of the sweep `deep_narrow_cost`, by budget and depth: decoded tokens/s (p10, p50, p90), rounds.
+
+    Further columns: budget, depth, dim, hidden_dim, parameters.
+    """
+    rows = [
+        {"budget": row["recipe"]["budget"], "depth": row["shape"]["n_layers"], "parameters": row["parameters"]}
+        | {name: row["shape"][name] for name in ("dim", "hidden_dim")}
+        | row["tokens_per_s"]
+        | {"rounds": row["rounds"]}
+        for row in store.rows.values()
+    ]
+    return pd.DataFrame(rows).sort_values(["budget", "depth"], ignore_index=True)
 
 
 def best_depth(frame: pd.DataFrame, *, lower_is_better: bool = False) -> int:

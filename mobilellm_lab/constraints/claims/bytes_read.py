@@ -1,0 +1,164 @@
+"""Why small models, as the MobileLLM papers put it: the time of a token follows the bytes that it reads"""
+
+from mobilellm_lab import footprint, zoo
+from mobilellm_lab.constraints import IPHONE_13, fit_bandwidth, predicted_ms, pro_workload
+from mobilellm_lab.constraints.claims.motivation import PAPER, SEVEN_BILLION
+from mobilellm_lab.constraints.published import PRO_KV_MB
+from mobilellm_lab.constraints.study.evidence import decoded
+from mobilellm_lab.reference.rows import one
+from mobilellm_lab.sweeps import Store
+from mobilellm_lab.teaching.claim import Claim, Evidence, Verdict
+from mobilellm_lab.teaching.rules import graded
+
+SRAM_BYTES = 20e6  # the cache that it says an app can use
+AGREES = 0.05  # a prediction within 5 % of what was printed
+FOUR_BITS = 4.5  # a weight in 4 bits, with a 16-bit scale for each group of 32
+LARGE = 10_000_000  # parameters from which a model of ours is beyond what stays near the core
+FAMILY = ("MobileLLM-125M", "MobileLLM-350M", "MobileLLM-600M", "MobileLLM-1B")
+
+
+def one_block() -> Evidence:
+    """By formula: does one block of each model of up to a billion parameters fit into 20 MB, in 16 bits and in 8?"""
+    blocks = {}
+    for name in FAMILY:
+        config = zoo.SHAPES[name].config
+        parts = footprint.parameters_by_part(config)
+        blocks[name] = (parts["attention"] + parts["ffn"]) / config.n_layers + 2 * config.dim
+    fits = {bits: [weights * bits / 8 <= SRAM_BYTES for weights in blocks.values()] for bits in (16, 8)}
+    smallest, *_, largest = blocks.values()
+    return Evidence(
+        verdict=graded(fits[16] + fits[8]),
+        finding=f"One block takes {2 * smallest / 1e6:.1f} MB in MobileLLM-125M and {2 * largest / 1e6:.1f} MB in "
+        f"MobileLLM-1B, in 16 bits. In 16 bits it fits in {sum(fits[16])} of {len(blocks)} models, in 8 bits in "
+        f"{sum(fits[8])}.",
+    )
+
+
+ONE_BLOCK = Claim(
+    name="one-block",
+    said="The 20 MB of fast memory that an app can use hold about one transformer block.",
+    source=PAPER.format("introduction and section on layer sharing"),
+    verdict=Verdict.HOLDS_WHEN,
+    condition="the model is one of the two smallest, or its weights have 8 bits.",
+    flips="with narrower layers or fewer bits. Deep and narrow models have small blocks, which is why running a block "
+    "twice in a row is cheap.",
+    evidence=one_block,
+)
+
+
+def time_follows_bytes() -> Evidence:
+    """Fitted on the time of 30 layers alone: are the paper's other two times predicted by bytes, within 5 %?
+
+    Holds if both are, does not hold if neither is. A block that runs twice in a row is read once.
+    """
+    base, *others = IPHONE_13
+    speed = fit_bandwidth([(base.workload.read_bytes, base.execute_ms)])
+    found = [predicted_ms(row.workload.read_bytes, bandwidth_gb_s=speed) for row in others]
+    printed = [row.execute_ms for row in others]
+    return Evidence(
+        verdict=graded(abs(p / q - 1) < AGREES for p, q in zip(found, printed, strict=True)),
+        finding=f"If the time is that of reading the weights, 30 blocks in {base.execute_ms:.1f} ms, as reported, "
+        f"mean {speed:.1f} GB/s. From that alone follow {found[0]:.1f} ms for the same blocks run twice, where "
+        f"{printed[0]:.1f} were measured, and {found[1]:.1f} ms for 60 blocks of their own, where {printed[1]:.1f} "
+        "were measured.",
+    )
+
+
+TIME_FOLLOWS_BYTES = Claim(
+    name="time-follows-bytes",
+    said="Running each block twice in a row costs hardly any time on a phone; as many blocks of their own cost almost "
+    "double.",
+    source=PAPER.format("its profile on an iPhone 13"),
+    verdict=Verdict.HOLDS,
+    flips="where arithmetic or starting operations takes the time: then the second run costs as much as the first.",
+    evidence=time_follows_bytes,
+)
+
+
+def fifty_against_six() -> Evidence:
+    """At the rate of reading fitted on 15.6 ms: do 125M in 16 bits reach 50 tokens/s, and 7B in 4.5 bits 3 to 6?
+
+    Holds if both, does not hold if neither.
+    """
+    base, *_ = IPHONE_13
+    speed = fit_bandwidth([(base.workload.read_bytes, base.execute_ms)])
+    small = 1000 / predicted_ms(base.workload.read_bytes, bandwidth_gb_s=speed)
+    large = 1000 / predicted_ms(round(SEVEN_BILLION * FOUR_BITS / 8), bandwidth_gb_s=speed)
+    return Evidence(
+        verdict=graded([small >= 50, 3 <= large <= 6]),
+        finding=f"Reading at {speed:.1f} GB/s, as in the profile above, allows {small:.0f} tokens/s for the small one "
+        f"in 16 bits, and {large:.1f} for the large one with {FOUR_BITS} bits a weight, which is our assumption. The "
+        "paper names neither the bits nor the phone of the large one.",
+    )
+
+
+FIFTY_AGAINST_SIX = Claim(
+    name="fifty-against-six",
+    said="A model of 125M parameters writes 50 tokens/s on a phone, where one of 7B manages 3 to 6.",
+    source=PAPER.format("introduction"),
+    verdict=Verdict.HOLDS,
+    flips="with the rate at which a phone reads: three times the rate is three times both speeds.",
+    evidence=fifty_against_six,
+)
+
+
+def moving_weights(store: Store) -> Evidence:
+    """Does a batch, which reads the weights once for all its sequences, decode more tokens/s than one sequence alone?
+
+    If arithmetic took the time, it could not. For every model of ten million parameters or more, the largest batch
+    against one sequence, at the shortest context: yes if its p10 lies above the other's p90. Holds if for all models,
+    does not hold if for none.
+    """
+    frame = decoded(store)
+    frame = frame[(frame["parameters"] >= LARGE) & (frame["bits"] == 32) & (frame["threads"] == 1)]
+    frame = frame[frame["context"] == frame["context"].min()]
+    most = frame["batch"].max()
+    pairs = [
+        (one(frame, size=size, batch=1), one(frame, size=size, batch=most)) for size in frame["size"].drop_duplicates()
+    ]
+    gains = [many["p50"] / single["p50"] for single, many in pairs]
+    return Evidence(
+        verdict=graded(many["p10"] > single["p90"] for single, many in pairs),
+        finding=f"A batch of {most} computes {most} times as much with weights that are read once. On one core here, "
+        f"the {len(pairs)} larger models decode {min(gains):.1f} to {max(gains):.1f} times as many tokens/s with it "
+        "as with one sequence.",
+    )
+
+
+MOVING_WEIGHTS = Claim(
+    name="moving-weights",
+    said="On a device it is moving the weights that takes the time, not computing with them.",
+    source=PAPER.format("section on layer sharing"),
+    verdict=Verdict.HOLDS,
+    flips="when the batch is large enough: then arithmetic binds, and more sequences bring no more speed.",
+    evidence=moving_weights,
+    data=("constraints",),
+)
+
+
+def local_layers() -> Evidence:
+    """By formula: are the caches, with global layers only and with nine of thirty, as printed when rounded to MiB?
+
+    Holds if both are, does not hold if neither is.
+    """
+    work = [pro_workload(mixed=mixed) for mixed in (False, True)]
+    sizes = [each.kv_bytes / 2**20 for each in work]
+    return Evidence(
+        verdict=graded(round(size) == printed for size, printed in zip(sizes, PRO_KV_MB.values(), strict=True)),
+        finding=f"With 8-bit values and {work[0].context:,} tokens, {work[0].config.n_layers} global layers keep "
+        f"{sizes[0]:.1f} MiB; if {work[1].window_layers} of them are local, {sizes[1]:.1f} MiB. That is what is "
+        "printed, if an MB has 2**20 bytes.",
+        flips=f"in short conversations: up to {work[1].window} tokens both caches are the same.",
+    )
+
+
+LOCAL_LAYERS = Claim(
+    name="local-layers",
+    said="Letting most layers look back only 512 positions shrinks the cache from 117 to 40 MB.",
+    source="MobileLLM-Pro, model card and arXiv 2511.06719",
+    verdict=Verdict.HOLDS,
+    evidence=local_layers,
+)
+
+
+CLAIMS = (ONE_BLOCK, TIME_FOLLOWS_BYTES, FIFTY_AGAINST_SIX, MOVING_WEIGHTS, LOCAL_LAYERS)

@@ -1,0 +1,1 @@
+"""Chapter 1 measured: stored rows as tables."""

@@ -1,0 +1,1 @@
+"""Chapter 2 measured: stored rows as tables."""
