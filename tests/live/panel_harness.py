@@ -60,7 +60,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def shared_panel(make: Callable[[], Live]) -> Callable:
-    """A fixture: one panel for the tests of a file, its controls at their first values before each."""
+    """A fixture: one panel for the tests of a file, without runs and its controls at their first values before each."""
     made = []
 
     @pytest.fixture
@@ -68,6 +68,7 @@ def shared_panel(make: Callable[[], Live]) -> Callable:
         if not made:
             made.append((one := make(), one.values))
         shared, values = made[0]
+        shared.history.clear()  # every run draws the table of all before it
         for name, value in values.items():
             shared.controls[name].value = value
         return shared

@@ -1,4 +1,4 @@
-"""Few sequences judge the models of these tests, and each test finds the shared panel without runs."""
+"""Few sequences judge the models of these tests."""
 
 from collections.abc import Iterator
 
@@ -18,10 +18,3 @@ def few_sequences() -> Iterator[None]:
 
 def _on_one_batch(evaluate):
     return lambda task, model, **options: evaluate(task, model, batches=1, batch_size=16, **options)
-
-
-@pytest.fixture(autouse=True)
-def no_runs_yet(request):
-    """Every run draws the table of all before it anew."""
-    if "panel" in request.fixturenames:
-        request.getfixturevalue("panel").history.clear()
