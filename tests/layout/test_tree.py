@@ -23,6 +23,17 @@ def test_a_new_file_changes_the_tree_and_an_ignored_one_does_not(tmp_path):
     assert tree.draw(tmp_path).splitlines()[1].split(maxsplit=1) == ["module.py", "One idea"]
 
 
+def test_an_empty_init_gives_a_chapters_subfolder_its_usual_caption(tmp_path):
+    (tmp_path / ".gitignore").write_text("")
+    for name in ("panel", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("")
+    with pytest.raises(ValueError, match="other has no caption"):
+        tree.draw(tmp_path)
+    (tmp_path / "other" / "__init__.py").write_text('"""Another."""\n')
+    assert tree.draw(tmp_path).splitlines()[1].split(maxsplit=1) == ["panel/", "its panel for a notebook"]
+
+
 def test_a_file_without_a_caption_is_refused(tmp_path):
     (tmp_path / ".gitignore").write_text("")
     (tmp_path / "module.py").write_text("x = 1\n")

@@ -45,6 +45,11 @@ CAPTIONS = {
     **{f"mobilellm_lab/reference/{name}.jsonl": caption for name, (_, caption) in SWEEPS.items()},
     "tests": "mirrors mobilellm_lab; plus the labs, the website in a browser, and the rules of the house",
 }
+PARTS = {  # a chapter's subfolder whose `__init__.py` is empty
+    "figures": "results as pictures",
+    "panel": "its panel for a notebook",
+    "study": "what is measured, and stored rows as tables",
+}
 CLOSED = (
     ".ci",
     ".github",
@@ -94,7 +99,7 @@ def _rows(folder: Path, root: Path):
 def _caption(path: Path, name: str) -> str:
     caption = CAPTIONS.get(name)
     if caption is None and path.is_dir() and (path / "__init__.py").exists():
-        caption = _docstring(path / "__init__.py")
+        caption = _docstring(path / "__init__.py") or PARTS.get(path.name)
     elif caption is None and path.suffix == ".py":
         caption = _docstring(path)
     elif caption is None and path.suffix in (".md", ".ipynb"):
