@@ -32,7 +32,16 @@ _HOMES = {
         "ridge_op_per_byte",
         "roof_gop_s",
     ],
-    "sweep": ["BATCHES", "CONTEXTS", "SIZES", "Point", "measure_points", "measure_probes", "points", "probe_plans"],
+    "study.sweep": [
+        "BATCHES",
+        "CONTEXTS",
+        "SIZES",
+        "Point",
+        "measure_points",
+        "measure_probes",
+        "points",
+        "probe_plans",
+    ],
     "workload": ["Workload", "kv_cache_bytes"],
 }
 __getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs=_HOMES)

@@ -6,7 +6,7 @@ _HOMES = {
     "causality": ["EncoderLM", "Noise", "leak", "train_on_noise"],
     "cost": ["Cost", "costs", "measure"],
     "recipe": ["DEFAULTS", "HOLD", "Recipe", "Result", "Run"],
-    "sweep": ["arms", "band", "roadmap", "training"],
+    "study.sweep": ["arms", "band", "roadmap", "training"],
 }
 __getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs=_HOMES)
 

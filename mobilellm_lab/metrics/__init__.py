@@ -5,7 +5,7 @@ import lazy_loader
 _HOMES = {
     "duel": ["OUTCOMES", "RULES", "VERDICTS", "DuelPair", "DuelRecipe", "DuelResult", "DuelRun", "judge", "outcome"],
     "pitfalls": ["PITFALLS", "Pitfall"],
-    "sweep": ["PitfallTrial", "measure_duels", "measure_pitfalls", "pitfall_trials", "recipes"],
+    "study.sweep": ["PitfallTrial", "measure_duels", "measure_pitfalls", "pitfall_trials", "recipes"],
 }
 __getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs=_HOMES)
 

@@ -22,7 +22,7 @@ from mobilellm_lab.constraints import (
     predict,
     probe_plans,
 )
-from mobilellm_lab.constraints import sweep as plans
+from mobilellm_lab.constraints.study import sweep as plans
 from mobilellm_lab.sweeps import Store, key
 
 PRETENDED = Machine(

@@ -11,7 +11,7 @@ import pytest
 from mobilellm_lab import footprint
 from mobilellm_lab.arms import SEEDS, VALIDATION_SEED, Arm, missing, run_plan
 from mobilellm_lab.deep_narrow import Recipe, arms, roadmap
-from mobilellm_lab.deep_narrow import sweep as plans
+from mobilellm_lab.deep_narrow.study import sweep as plans
 from mobilellm_lab.stored import as_stored
 from mobilellm_lab.sweeps import Store, key
 from mobilellm_lab.tasks import make

@@ -16,9 +16,17 @@ from mobilellm_lab.metrics import (
     measure_pitfalls,
     pitfall_trials,
     recipes,
-    sweep,
 )
-from mobilellm_lab.metrics.sweep import REPEATS, SLOWDOWNS, Series, duel_row, measure_duels, measure_series, shares
+from mobilellm_lab.metrics.study import sweep
+from mobilellm_lab.metrics.study.sweep import (
+    REPEATS,
+    SLOWDOWNS,
+    Series,
+    duel_row,
+    measure_duels,
+    measure_series,
+    shares,
+)
 from mobilellm_lab.sweeps import Store
 
 

@@ -12,7 +12,7 @@ from reference.keys import FILE, digest, planned
 
 import mobilellm_lab
 from mobilellm_lab import checkpoints, cli, deep_narrow
-from mobilellm_lab.deep_narrow.sweep import band, training
+from mobilellm_lab.deep_narrow.study.sweep import band, training
 from mobilellm_lab.model import ModelConfig, Transformer
 from mobilellm_lab.quantization import Grid, load_quantized, quantize, save_quantized
 from mobilellm_lab.quantization.study.sweep import distances
@@ -61,7 +61,9 @@ def grown(monkeypatch) -> frozenset[type]:
 
 
 def test_every_store_has_a_plan():
-    assert set(cli.SWEEPS) == set(sweep_names()) and set(DIGESTS) <= set(cli.SWEEPS)
+    assert set(cli.SWEEPS) == set(sweep_names()) and set(DIGESTS) == set(cli.SWEEPS), (
+        "type python tests/reference/keys.py"
+    )
 
 
 @pytest.mark.parametrize("name", DIGESTS)

@@ -10,7 +10,7 @@ from mobilellm_lab import footprint
 from mobilellm_lab.arms import SEEDS
 from mobilellm_lab.deep_narrow import DEFAULTS, Recipe, arms, costs, training
 from mobilellm_lab.deep_narrow.study.evidence import reported
-from mobilellm_lab.deep_narrow.sweep import EVALUATIONS
+from mobilellm_lab.deep_narrow.study.sweep import EVALUATIONS
 from mobilellm_lab.reference import FOLDER, open_sweep, sweep_names
 from mobilellm_lab.sweeps import key
 

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from mobilellm_lab import footprint
-from mobilellm_lab.constraints.sweep import SIZES
+from mobilellm_lab.constraints.study.sweep import SIZES
 from mobilellm_lab.sweeps import Store
 
 SETTING = ["size", "context", "batch", "bits", "threads"]

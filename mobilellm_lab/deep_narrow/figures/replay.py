@@ -9,7 +9,7 @@ import pandas as pd
 
 from mobilellm_lab.charts.replay import CHOSEN, FAINT, HEIGHT, MARKED, TEXT, Replay, Slider
 from mobilellm_lab.deep_narrow.study.evidence import curves, reported, speeds
-from mobilellm_lab.deep_narrow.sweep import Arm, arms
+from mobilellm_lab.deep_narrow.study.sweep import Arm, arms
 from mobilellm_lab.reference import origin
 from mobilellm_lab.sweeps import Store
 

@@ -10,7 +10,7 @@ from mobilellm_lab.charts import report
 from mobilellm_lab.charts.live import curve_svg
 from mobilellm_lab.deep_narrow.panel.jobs import FAMILY, Family, Reference, Session, Training, file_name, loss_label
 from mobilellm_lab.deep_narrow.recipe import HOLD, Recipe, Run
-from mobilellm_lab.deep_narrow.sweep import band
+from mobilellm_lab.deep_narrow.study.sweep import band
 from mobilellm_lab.live.controls import checkbox, choice, slider
 from mobilellm_lab.live.panel import Values, line, static_if_headless
 from mobilellm_lab.live.recipe_panel import RecipePanel, replay_of

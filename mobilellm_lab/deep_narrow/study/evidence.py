@@ -3,7 +3,7 @@
 import pandas as pd
 
 from mobilellm_lab.deep_narrow.recipe import Recipe
-from mobilellm_lab.deep_narrow.sweep import Arm, arms
+from mobilellm_lab.deep_narrow.study.sweep import Arm, arms
 from mobilellm_lab.sweeps import Store
 
 AT = {"study": "depth", "task": "shells", "steps": 500}  # the runs that the chapter compares depths on

@@ -20,7 +20,7 @@ from mobilellm_lab.constraints import (
 )
 from mobilellm_lab.constraints.figures import replay as module
 from mobilellm_lab.constraints.figures.replay import cards_replay, machine_replay
-from mobilellm_lab.constraints.sweep import BATCHES, CONTEXTS, SIZES
+from mobilellm_lab.constraints.study.sweep import BATCHES, CONTEXTS, SIZES
 from mobilellm_lab.reference import open_sweep
 from mobilellm_lab.sweeps import Store
 

@@ -7,7 +7,7 @@ import pytest
 from mobilellm_lab.deep_narrow import arms
 from mobilellm_lab.deep_narrow.figures import replay as module
 from mobilellm_lab.deep_narrow.figures.replay import cost_replay, quality, quality_replay, shells_arms
-from mobilellm_lab.deep_narrow.sweep import SEEDS
+from mobilellm_lab.deep_narrow.study.sweep import SEEDS
 from mobilellm_lab.reference import open_sweep
 from mobilellm_lab.sweeps import Store, key
 

@@ -3,7 +3,7 @@
 import pytest
 
 from mobilellm_lab.metrics import OUTCOMES, PITFALLS, recipes
-from mobilellm_lab.metrics.sweep import PAIRS, SERIES, WINDOWS
+from mobilellm_lab.metrics.study.sweep import PAIRS, SERIES, WINDOWS
 from mobilellm_lab.reference import open_sweep
 
 DUELS, TOLD = open_sweep("metrics"), open_sweep("metrics_lies")

@@ -7,7 +7,7 @@ import pytest
 from mobilellm_lab.metrics.duel import OUTCOMES, RULES
 from mobilellm_lab.metrics.figures.replay import duel_replay, pitfalls_replay
 from mobilellm_lab.metrics.pitfalls import PITFALLS
-from mobilellm_lab.metrics.sweep import PITFALL_REPEATS, REPEATS, SLOWDOWNS
+from mobilellm_lab.metrics.study.sweep import PITFALL_REPEATS, REPEATS, SLOWDOWNS
 from mobilellm_lab.reference import open_sweep
 from mobilellm_lab.sweeps import Store
 
