@@ -1,4 +1,4 @@
-"""Why the lab trains as it does: seconds to 45 % on shells for each alternative, each at its best of three rates."""
+"""Training recipes of the lab, each alternative at its best of three rates: seconds to 45 % on shells"""
 
 import statistics
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What a shape costs before it exists: parameters, weight bytes, operations and KV bytes per token.
+"""Footprint of a shape before it exists: parameters, weight bytes, operations and KV bytes per token.
 
 Plain arithmetic on a `ModelConfig`, cheap enough for every move of a slider; the tests hold each formula
 against the built model.

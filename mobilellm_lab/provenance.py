@@ -1,4 +1,4 @@
-"""Where a number comes from: command, commit, machine, versions, threads, date."""
+"""Provenance of a number: command, commit, machine, versions, threads, date."""
 
 import os
 import platform

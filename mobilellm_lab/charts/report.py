@@ -1,4 +1,4 @@
-"""What runs gave, as HTML: a strip of numbers for the newest, a table of all of them, and text that a model gives."""
+"""Results of runs as HTML: a strip of numbers for the newest, a table of all, and text that a model gives"""
 
 from collections.abc import Iterable, Sequence
 from html import escape

@@ -1,4 +1,4 @@
-"""Who looks at a figure: a person with a kernel behind the page, or a page that will be built and read without one."""
+"""Tell a live notebook from a static page build"""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""How long will the battery last: joules per token by table, by the paper's rule and by measurements of others"""
+"""Battery life: joules per token by table, by the paper's rule and by measurements of others"""
 
 from dataclasses import dataclass
 

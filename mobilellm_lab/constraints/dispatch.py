@@ -1,4 +1,4 @@
-"""How many torch operations one decode step starts: counted, not estimated"""
+"""Torch operations that one decode step starts: counted, not estimated"""
 
 from functools import cache
 

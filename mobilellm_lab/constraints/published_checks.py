@@ -1,4 +1,4 @@
-"""Whether the formulas give published numbers that they were not fitted to"""
+"""Checks of the formulas against published numbers that they were not fitted to"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How fast can it be: the time to move the bytes, the time to do the operations, and which of the two binds"""
+"""Roofline: the time to move the bytes, the time to do the operations, and which of the two binds"""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a run asks of any device: bytes to hold, bytes to read for each token, operations to do"""
+"""Workload of a run: bytes to hold, bytes to read for each token, operations to do"""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Why a block without a causal mask cheats as a language model, and how to catch it."""
+"""Causality: a block without a causal mask cheats as a language model, and a test that catches it"""
 
 import math
 from collections.abc import Iterator

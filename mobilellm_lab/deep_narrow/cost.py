@@ -1,4 +1,4 @@
-"""What depth costs: cached decoding of equal-parameter shapes, timed in turn within one process."""
+"""Cost of depth: cached decoding of equal-parameter shapes, timed in turn within one process"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How far a compressed model has moved from its original: KL divergence and top-1 agreement."""
+"""Distance of a compressed model from its original: KL divergence and top-1 agreement."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

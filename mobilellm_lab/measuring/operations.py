@@ -1,4 +1,4 @@
-"""How many torch operations a call starts: counted, not estimated"""
+"""Torch operations that a call starts: counted, not estimated"""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""AWQ: the weights that large activations meet get a finer grid, by a scale that the layer before takes back"""
+"""AWQ: scale up the weights that see large activations, fold the inverse into the previous layer"""
 
 import copy
 from collections.abc import Generator

@@ -1,4 +1,4 @@
-"""Post-training quantization: a trained model in, the same model on a grid out, by one of four ways to round"""
+"""Post-training quantization of a model by RTN, least-error clipping, GPTQ or AWQ"""
 
 import copy
 from collections.abc import Generator

@@ -1,4 +1,4 @@
-"""Training through rounding: the model reads rounded weights, and what it learns goes to the weights behind them"""
+"""Quantization-aware training: a straight-through estimator, scales that follow or are learned"""
 
 import copy
 import math

@@ -1,4 +1,4 @@
-"""Which matrices of a model are quantized, and the model that is left: float weights on their grids, and the codes"""
+"""Quantized model: its matrices, their float weights on grids, and the codes"""
 
 from dataclasses import dataclass
 

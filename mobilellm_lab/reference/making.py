@@ -1,4 +1,4 @@
-"""How the reference models are made: each is trained as its spec says, and goes on where it was interrupted."""
+"""Training of the reference models: each as its spec says, resumed where it was interrupted"""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Where the rows of a stored sweep come from, in the words that every page prints below them."""
+"""Origin of the rows of a stored sweep, in the words that every page prints below them."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What the models learn: three small tasks that need no download, behind one protocol."""
+"""Tasks that models learn: three small ones that need no download, behind one protocol."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What a chapter asks of its reader: exercises that check themselves, quizzes, predictions and claims."""
+"""Exercises that check themselves, quizzes, predictions and claims: what a chapter asks of its reader."""
 
 from mobilellm_lab.teaching.claim import Claim, Claims, Evidence, Verdict
 from mobilellm_lab.teaching.exercise import Exercise, Outcome, Wrong

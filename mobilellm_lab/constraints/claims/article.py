@@ -1,4 +1,4 @@
-"""What the article says of a phone's four limits: the rule that turns formulas and measurements into each verdict."""
+"""Claims of the article on a phone's four limits, each below the rule of its verdict"""
 
 from mobilellm_lab import footprint, zoo
 from mobilellm_lab.constraints import APP_SHARE, CPU_AND_GPU, DEVICES, ONEPLUS_12, budget_of

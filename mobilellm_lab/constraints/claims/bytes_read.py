@@ -1,4 +1,4 @@
-"""Why small models, as the MobileLLM papers put it: the time of a token follows the bytes that it reads"""
+"""Claims of the MobileLLM papers on time: a token takes as long as the bytes that it reads"""
 
 from mobilellm_lab import footprint, zoo
 from mobilellm_lab.constraints import IPHONE_13, fit_bandwidth, predicted_ms, pro_workload

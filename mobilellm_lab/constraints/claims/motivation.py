@@ -1,4 +1,4 @@
-"""Why small models, as the MobileLLM papers put it: the memory of an app, and the energy of a token"""
+"""Claims of the MobileLLM papers on why small models: memory of an app, energy of a token"""
 
 from mobilellm_lab.constraints import (
     ENERGY_ROWS,

@@ -1,4 +1,4 @@
-"""What the article promises of deep and narrow shapes: the rule that turns runs and formulas into each verdict."""
+"""Claims of the article on the advantages of deep and narrow shapes, each below the rule of its verdict"""
 
 from mobilellm_lab import footprint, zoo
 from mobilellm_lab.deep_narrow.study.evidence import AT, budgets, depths, reported, speeds

@@ -1,4 +1,4 @@
-"""What others measured on devices, as the claims about measuring need it: file and memory, power and energy"""
+"""Measurements of others on devices, for the claims about measuring: file and memory, power and energy"""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What the article promises of quantization, size, speed and accuracy: the rule behind each verdict."""
+"""Claims of the article on size, speed and accuracy, each below the rule of its verdict"""
 
 from mobilellm_lab import footprint, zoo
 from mobilellm_lab.quantization.study.evidence import LITTLE, NAMED, in_parts, rounded, speeds

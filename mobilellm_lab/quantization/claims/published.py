@@ -1,4 +1,4 @@
-"""What papers say of few bits at sizes that are not measured here: only quoted"""
+"""Claims of papers at sizes that are not measured here: only quoted"""
 
 from mobilellm_lab.teaching.claim import Claim, Verdict
 

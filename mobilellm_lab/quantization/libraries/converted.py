@@ -1,4 +1,4 @@
-"""What a conversion left behind: which matrices are quantized, bytes in memory, and a file that loads exactly"""
+"""Converted models: quantized matrices, bytes in memory, and a file that loads exactly"""
 
 import os
 import pickle

@@ -1,4 +1,4 @@
-"""What takes the place of a float matrix: a module around torchao's, torch.ao's or our own packed weights"""
+"""Drop-in replacements for `nn.Linear`: around torchao's, torch.ao's or our own packed weights"""
 
 from collections.abc import Callable
 from types import ModuleType

@@ -1,4 +1,4 @@
-"""What a KV cache of few bits takes and costs as the context grows"""
+"""Memory and loss of a low-bit KV cache, by context length"""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What others published: ParetoQ's MobileLLMs of 125M to 1B parameters, trained to 16 bits and fewer"""
+"""ParetoQ's published MobileLLMs of 125M to 1B parameters, trained to 16 bits and fewer"""
 
 from dataclasses import dataclass
 
