@@ -27,6 +27,12 @@ def text() -> Iterator[ReferenceModel]:
 
 
 @pytest.fixture(scope="session")
+def small() -> Iterator[ReferenceModel]:
+    """A tenth of the others' weights, for what is true of any trained model."""
+    yield from unchanged("student-small")
+
+
+@pytest.fixture(scope="session")
 def seen_stories(stories) -> tuple[ReferenceModel, Calibration]:
     return stories, calibrate(stories.model, calibration_data(stories.task))
 
@@ -34,3 +40,8 @@ def seen_stories(stories) -> tuple[ReferenceModel, Calibration]:
 @pytest.fixture(scope="session")
 def seen_text(text) -> tuple[ReferenceModel, Calibration]:
     return text, calibrate(text.model, calibration_data(text.task))
+
+
+@pytest.fixture(scope="session")
+def seen_small(small) -> tuple[ReferenceModel, Calibration]:
+    return small, calibrate(small.model, calibration_data(small.task))

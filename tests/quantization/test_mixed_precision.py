@@ -136,7 +136,7 @@ def test_what_cannot_be_assigned_is_refused_by_name():
     with pytest.raises(ValueError, match="budget_bytes=10: .* take"):
         assign(costs(3, 0), 10)
     broken = Cost(matrix="m0", grid=Grid(bits=3), loss_increase_nats=math.nan, bytes=8)
-    with pytest.raises(ValueError, match="loss_increase_nats=nan of m0 at 3 bits"):
+    with pytest.raises(ValueError, match="loss_increase_nats=nan of m0, 3 bits"):
         assign([*costs(3, 0), broken], 10**6)
 
 

@@ -13,12 +13,11 @@ from mobilellm_lab.quantization.ptq import METHODS, quantize
 from mobilellm_lab.quantization.quantized import LAYERS, matrices, select
 from mobilellm_lab.quantization.study.recipe import FLOAT, Recipe
 from mobilellm_lab.quantization.study.run import Run, calibration_key, stored_bytes
-from mobilellm_lab.reference import load_model
 
 
 @pytest.fixture(scope="module")
-def reference():
-    return load_model("student-small")
+def reference(small):
+    return small
 
 
 @pytest.fixture(scope="module")
