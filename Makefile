@@ -41,7 +41,7 @@ test: $(READY)  ## run every test: labs, package, website in a real browser
 	@echo "test: building the website"
 	@$(MAKE) --no-print-directory site
 	@echo "test: package"
-	@$(BIN)/python -m pytest -q -n 2 --ignore=tests/site
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal --ignore=tests/site
 	@echo "test: website"
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/site
 
