@@ -89,10 +89,16 @@ class Training:
         shown, eval_set = self.shown, self.start.eval_set
         shown.quantized = self.run.result()
         self.phase = "evaluating"
-        nearest = quantize(self.start.model, self.recipe.grid).model
-        both = zip(eval_set.evaluate(nearest), eval_set.evaluate(shown.quantized.model), strict=True)
-        for self.rounded, shown.evaluation in both:
-            yield 0.9
+        nearest = eval_set.evaluate(quantize(self.start.model, self.recipe.grid).model)
+        trained = eval_set.evaluate(shown.quantized.model)
+        for number in range(len(eval_set.batches)):
+            share = 0.8 + 0.1 * number / len(eval_set.batches)
+            for _ in eval_set.prepare(number + 1):
+                yield share
+            self.rounded = next(nearest)
+            yield share
+            shown.evaluation = next(trained)
+            yield share
         for self.phase, share in shown.finish(nullcontext()):
             yield 0.9 + 0.1 * share
         self.phase = "trained"
@@ -134,9 +140,11 @@ class Training:
         evaluation, before = self.shown.evaluation, self.start.eval_set.float_evaluation
         if self.rounded is None or evaluation is None:
             return [("Taken back", "…", "after training")]
-        lost = self.rounded.loss_nats - mean(before.losses[: len(self.rounded.losses)])
+        same = slice(len(evaluation.losses))  # batches: any of the three may be one ahead where it was stopped
+        rounded_nats = mean(self.rounded.losses[same])
+        lost = rounded_nats - mean(before.losses[same])
         note = f"of the {lost:+.4f} nats that rounding costs"
-        gained = self.rounded.loss_nats - evaluation.loss_nats
+        gained = rounded_nats - evaluation.loss_nats
         return [("Taken back", f"{100 * gained / lost:.0f} %" if lost > 0 else "nothing to take back", note)]
 
     def report(self) -> str:
