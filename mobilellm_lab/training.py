@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from pickle import UnpicklingError
 
@@ -18,6 +19,7 @@ from mobilellm_lab.tasks import IGNORE, Evaluation, Task, evaluate
 Schedule = Callable[[float], float]  # progress of the run, 0 .. 1, to a value
 
 
+@cache  # a config is made for each of thousands of stored rows
 def warmup_cosine(peak: float, *, warmup: float = 0.05, floor: float = 0.1) -> Schedule:
     """`peak`, reached linearly over the fraction `warmup` of the run, then a half cosine down to `floor * peak`."""
 

@@ -23,7 +23,7 @@ class Measured:
             raise ValueError(f"low={self.low}, median={self.median}, high={self.high}: they must rise in this order")
 
     def __contains__(self, value: Number) -> bool:
-        return self.low <= value <= self.high
+        return bool(self.low <= value <= self.high)  # the ends may be numpy's
 
 
 @dataclass(frozen=True, kw_only=True)

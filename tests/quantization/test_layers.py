@@ -34,7 +34,7 @@ def layer_of(kind, tensor: QTensor):
     return layer
 
 
-def words(ours, prompt, count: int = 12) -> list[list[int]]:
+def words(ours, prompt, count: int = 6) -> list[list[int]]:
     return [step.tolist() for step in generate(ours, prompt, count)]
 
 
@@ -71,9 +71,9 @@ def test_a_packed_model_computes_and_generates_as_its_float_twin(kind, symmetric
 
 
 @pytest.mark.parametrize(("bits", "group"), [*((bits, 32) for bits in BITS), (4, TENSOR), (4, CHANNEL)])
-def test_a_trained_model_says_the_same_packed(bits, group, stories):
-    q = quantized(stories.model, Grid(bits=bits, group_size=group))
-    prompt = stories.task.batch(0, 2, split="validation").tokens[:, :10]
+def test_a_trained_model_says_the_same_packed(bits, group, small):
+    q = quantized(small.model, Grid(bits=bits, group_size=group))
+    prompt = small.task.batch(0, 2, split="validation").tokens[:, :10]
     assert words(packed(q), prompt, 8) == words(q.model, prompt, 8)
 
 

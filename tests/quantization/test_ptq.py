@@ -13,6 +13,7 @@ from mobilellm_lab.quantization import (
     METHODS,
     Grid,
     QTensor,
+    QuantizedModel,
     calibrate,
     calibration_data,
     find_backend,
@@ -27,14 +28,21 @@ from mobilellm_lab.tasks import evaluate
 
 
 def loss(found, model) -> float:
-    return evaluate(found.task, model, batches=1).loss_nats
+    return evaluate(found.task, model, batches=1, batch_size=16).loss_nats
+
+
+@pytest.fixture(scope="module")
+def rounded(seen_small) -> dict[str, QuantizedModel]:
+    """A trained model at three bits by each method."""
+    found, calibration = seen_small
+    return {method: quantize(found.model, Grid(bits=3), method=method, calibration=calibration) for method in METHODS}
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_copy_lies_on_its_grids_and_the_model_is_untouched(seen_small, method):
-    found, calibration = seen_small
+def test_a_copy_lies_on_its_grids_and_the_model_is_untouched(seen_small, rounded, method):
+    (found, calibration), q = seen_small, rounded[method]
     before = fingerprint(found.model)
-    q, again = (quantize(found.model, Grid(bits=3), method=method, calibration=calibration) for _ in range(2))
+    again = quantize(found.model, Grid(bits=3), method=method, calibration=calibration)
     assert fingerprint(found.model) == before
     assert fingerprint(q.model) == fingerprint(again.model)  # the same twice
     assert set(q.tensors) == set(matrices(found.model))
@@ -78,15 +86,14 @@ def test_error_compensation_and_activation_awareness_beat_nearest_at_three_bits(
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_they_do_on_other_calibration_sets_too(text, seed):
-    left = left_by(text, calibrate(text.model, calibration_data(text.task, seed=seed)), CHANNEL, CALIBRATED)
+def test_they_do_on_other_calibration_sets_too(small, seed):
+    left = left_by(small, calibrate(small.model, calibration_data(small.task, seed=seed)), CHANNEL, CALIBRATED)
     assert max(left[method] for method in CALIBRATED) < 0.75
 
 
-def test_each_method_is_its_rounding_of_each_matrix(seen_small):
+def test_each_method_is_its_rounding_of_each_matrix(seen_small, rounded):
     found, calibration = seen_small
     grid, seen = Grid(bits=3), calibration.inputs
-    quantized = {method: quantize(found.model, grid, method=method, calibration=calibration) for method in METHODS}
     for name, w in matrices(found.model).items():
         w = w.detach()
         best = QTensor.of(w, grid, shrink=grid.search(w))
@@ -95,14 +102,14 @@ def test_each_method_is_its_rounding_of_each_matrix(seen_small):
             expected["gptq"] = gptq(w, seen[name.removesuffix(".weight")].gram, grid)
             del expected["awq"]  # of other weights; tests/quantization/test_awq.py
         for method, tensor in expected.items():
-            assert torch.equal(quantized[method].tensors[name].codes, tensor.codes)
-            assert torch.equal(quantized[method].tensors[name].scale, tensor.scale)
+            assert torch.equal(rounded[method].tensors[name].codes, tensor.codes)
+            assert torch.equal(rounded[method].tensors[name].scale, tensor.scale)
 
 
-def test_step_by_step_yields_every_matrix_and_ends_in_the_same(seen_small):
+def test_step_by_step_yields_every_matrix_and_ends_in_the_same(seen_small, rounded):
     found, calibration = seen_small
     for method in METHODS:
-        steps, names = quantizing(found.model, Grid(bits=2), method=method, calibration=calibration), []
+        steps, names = quantizing(found.model, Grid(bits=3), method=method, calibration=calibration), []
         while True:
             try:
                 names.append(next(steps))
@@ -110,8 +117,7 @@ def test_step_by_step_yields_every_matrix_and_ends_in_the_same(seen_small):
                 q = end.value
                 break
         assert [name for name in names if name.endswith("weight")] == list(matrices(found.model))
-        whole = quantize(found.model, Grid(bits=2), method=method, calibration=calibration)
-        assert fingerprint(q.model) == fingerprint(whole.model)
+        assert fingerprint(q.model) == fingerprint(rounded[method].model)
 
 
 def test_fewer_bits_lose_more_and_eight_lose_nothing(text):

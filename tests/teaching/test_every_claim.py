@@ -1,6 +1,8 @@
 """Every claim of every chapter follows from its data today, names what made that data, and could turn out otherwise."""
 
 import importlib
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,16 @@ def reversed_order(name: str) -> Store:
         for key, row in store.rows.items()
     }
     return store
+
+
+@pytest.fixture(scope="module", autouse=True)
+def derived_once() -> Iterator[None]:
+    """Verdict, words and cards of these tests share what the stored rows gave; it takes seconds for some claims."""
+    derive = Claim.derive
+    of_stored_rows = cache(derive)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Claim, "derive", lambda claim, *stores: (derive if stores else of_stored_rows)(claim, *stores))
+        yield
 
 
 def test_there_are_claims():

@@ -127,7 +127,7 @@ def test_joint_settings(panel, number):
 
 @pytest.mark.parametrize("model", NAMES)
 def test_every_model_is_rounded_and_answers(model):
-    panel = quantization_panel(bits=3, method="gptq")
+    panel = quantization_panel(bits=3)
     panel.controls["model"].value = model
     entry = run(panel)
     assert entry.evaluation.loss_nats > panel.session.start(model, 8192).eval_set.float_evaluation.loss_nats - 0.01
