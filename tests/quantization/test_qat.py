@@ -152,32 +152,32 @@ def few_steps(found, bits: int | float, *, learned_step: bool = False) -> QATRun
 
 
 @pytest.mark.parametrize(("bits", "learned_step"), [(2, True), (1.58, False), (1, False)])
-def test_a_few_steps_win_back_most_of_what_rounding_loses(bits, learned_step, stories):
-    before = fingerprint(stories.model)
+def test_a_few_steps_win_back_most_of_what_rounding_loses(bits, learned_step, small):
+    before = fingerprint(small.model)
 
     def loss(model) -> float:
-        return evaluate(stories.task, model, batches=1).loss_nats
+        return evaluate(small.task, model, batches=1).loss_nats
 
-    run = few_steps(stories, bits, learned_step=learned_step)
-    trained, rounded = run.result(), quantize(stories.model, run.grid).model
-    assert loss(trained.model) - loss(stories.model) < 0.5 * (loss(rounded) - loss(stories.model))
-    assert fingerprint(stories.model) == before
-    assert set(trained.tensors) == set(matrices(stories.model)) and not trained.model.training
+    run = few_steps(small, bits, learned_step=learned_step)
+    trained, rounded = run.result(), quantize(small.model, run.grid).model
+    assert loss(trained.model) - loss(small.model) < 0.5 * (loss(rounded) - loss(small.model))
+    assert fingerprint(small.model) == before
+    assert set(trained.tensors) == set(matrices(small.model)) and not trained.model.training
     for name, tensor in trained.tensors.items():
         assert torch.equal(trained.model.get_parameter(name), tensor.dequantize()), name
         assert torch.equal(tensor.scale, tensor.scale.half().float()), name  # as a file stores it
-    tokens = stories.task.batch(0, 2, split="test").tokens
+    tokens = small.task.batch(0, 2, split="test").tokens
     torch.testing.assert_close(trained.model(tokens), run.trained(tokens), atol=1e-4, rtol=1e-4)
 
 
-def test_it_is_the_rounding_in_training_that_helps_not_the_training(stories):
+def test_it_is_the_rounding_in_training_that_helps_not_the_training(small):
     """The control: as many steps on the same sequences without the grid, and rounded at the end."""
-    run, without = few_steps(stories, 2), copy.deepcopy(stories.model)
+    run, without = few_steps(small, 2), copy.deepcopy(small.model)
     config = TrainConfig(optimizer="adamw", steps=12, batch_size=8, lr=1e-3, seed=run.seed)
-    assert [step.step for step in train(without, stories.task, config)] == list(range(1, 13))
+    assert [step.step for step in train(without, small.task, config)] == list(range(1, 13))
     trained, rounded, start = (
-        evaluate(stories.task, model, batches=1).loss_nats
-        for model in (run.result().model, quantize(without, run.grid).model, stories.model)
+        evaluate(small.task, model, batches=1).loss_nats
+        for model in (run.result().model, quantize(without, run.grid).model, small.model)
     )
     assert trained - start < 0.5 * (rounded - start)
 

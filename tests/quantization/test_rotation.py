@@ -93,14 +93,14 @@ def test_an_outlier_of_the_stream_is_spread_over_all_channels(stories):
     assert after.max() < 3 * after.median()
 
 
-def test_a_rotated_model_is_quantized_as_any_other(stories):
-    turned = rotate(stories.model)
-    seen = calibrate(turned, calibration_data(stories.task))
-    before = evaluate(stories.task, stories.model, batches=1).loss_nats
+def test_a_rotated_model_is_quantized_as_any_other(small):
+    turned = rotate(small.model)
+    seen = calibrate(turned, calibration_data(small.task))
+    before = evaluate(small.task, small.model, batches=1).loss_nats
     for method in ("rtn", "mse", "gptq", "awq"):
         q = quantize(turned, Grid(bits=4), method=method, calibration=seen)
         assert "head.weight" in q.tensors
-        assert evaluate(stories.task, q.model, batches=1).loss_nats == pytest.approx(before, abs=0.02)
+        assert evaluate(small.task, q.model, batches=1).loss_nats == pytest.approx(before, abs=0.02)
 
 
 def test_what_cannot_be_rotated_is_refused_by_name():

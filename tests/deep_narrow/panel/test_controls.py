@@ -111,7 +111,7 @@ def test_every_limit_is_a_recipe_and_the_clock_stops_a_run():
     assert "seconds of training" in panel.chart.value
 
 
-@pytest.mark.parametrize("number", range(20))
+@pytest.mark.parametrize("number", range(12))
 def test_joint_settings(panel, number):
     draw = Random(number)
     turn(panel, draw, but=["limit"])
