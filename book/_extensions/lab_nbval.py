@@ -94,4 +94,6 @@ def _keep(lab: IPyNbFile, seconds: float, peak_bytes: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     executed = lab_execution.Executed(notebook=lab.nb, seconds=seconds, peak_bytes=peak_bytes)
     with FileLock(folder / "writing.lock"):  # several processes run labs at once
-        lab_execution.keep(get_cache(folder), lab.path, executed)
+        cache = get_cache(folder)
+        if not lab_execution.is_kept(cache, lab.nb):  # else a website that was built from it would be out of date
+            lab_execution.keep(cache, lab.path, executed)
