@@ -54,7 +54,7 @@ def weights_on_grid(w: Float[Tensor, "R C"], grid: Grid, *, name: str = "the mat
 def loss_increase_by_bits(lines: Mapping[str, pd.DataFrame]) -> Figure:
     """How much the loss rises over float by bits of a weight, logarithmic; one line with its band per entry.
 
-    Each frame holds runs as in `quantization.evidence.runs`.
+    Each frame holds runs as in `study.evidence.runs`.
     """
     figure, axes = paper.axes("bits of a weight", INCREASE)
     frame = pd.concat(lines, names=["line"]).reset_index("line")
@@ -66,7 +66,7 @@ def loss_increase_by_bits(lines: Mapping[str, pd.DataFrame]) -> Figure:
 def crossover(frame: pd.DataFrame, *, arms: tuple[str, ...] = ARMS) -> Figure:
     """Loss by bits for rounding after training and QAT, with the float model as a dotted line.
 
-    `frame` is `quantization.evidence.crossover`; a line is the median over the seeds in a band from lowest to highest.
+    `frame` is `study.evidence.crossover`; a line is the median over the seeds in a band from lowest to highest.
     """
     figure, axes = paper.axes("bits of a weight", "loss on test sequences (nats)")
     ends = frame.melt("bits", [f"{arm} {what}" for arm in arms for what in ("median", "min", "max")], value_name="loss")
@@ -79,7 +79,7 @@ def crossover(frame: pd.DataFrame, *, arms: tuple[str, ...] = ARMS) -> Figure:
 
 
 def paretoq(frame: pd.DataFrame, *, column: str = "perplexity") -> Figure:
-    """ParetoQ's published numbers by bits, a line per size of MobileLLM; `frame` is `quantization.evidence.paretoq`."""
+    """ParetoQ's published numbers by bits, a line per size of MobileLLM; `frame` is `study.evidence.paretoq`."""
     words = {"perplexity": "perplexity (WikiText), published", "accuracy": "accuracy, % (8 tasks), published"}
     if column not in words:
         raise ValueError(f"column={column!r}: choose one of {', '.join(words)}")
@@ -93,7 +93,7 @@ def paretoq(frame: pd.DataFrame, *, column: str = "perplexity") -> Figure:
 def activations(frame: pd.DataFrame) -> Figure:
     """Loss increase by bits of the activations: dynamic, and static by how its range was chosen; weights in float.
 
-    `frame` is `quantization.evidence.runs(store, "activations")` of one model.
+    `frame` is `study.evidence.runs(store, "activations")` of one model.
     """
     plain = frame[frame["bits"] == FLOAT]
     names = plain["activation"].where(plain["activation"] == "dynamic", "static, " + plain["ranges"])
@@ -106,7 +106,7 @@ def activations(frame: pd.DataFrame) -> Figure:
 def planted(frame: pd.DataFrame, *, kind: str) -> Figure:
     """Loss increase by how much larger the planted outliers are; one line per granularity, as it is and rotated.
 
-    `frame` is `quantization.evidence.runs(store, "planted")` of one model; `kind` "weights" or "activations".
+    `frame` is `study.evidence.runs(store, "planted")` of one model; `kind` "weights" or "activations".
     """
     of_weights = frame["activation_bits"] == FLOAT
     chosen = frame[(of_weights if kind == "weights" else ~of_weights) & frame["planted"].isin([kind, "none"])]
@@ -123,7 +123,7 @@ def planted(frame: pd.DataFrame, *, kind: str) -> Figure:
 def calibrated_on(frame: pd.DataFrame) -> Figure:
     """Loss increase by what was calibrated on, a dot for each seed and a bar at their median, row by row.
 
-    `frame` is `quantization.evidence.runs(store, "data")` of one model.
+    `frame` is `study.evidence.runs(store, "data")` of one model.
     """
     what = frame["method"].str.upper().where(frame["bits"] != FLOAT, "static 8-bit activations")
     figure, axes = paper.axes(INCREASE, "")
@@ -137,7 +137,7 @@ def calibrated_on(frame: pd.DataFrame) -> Figure:
 def sensitivity(frame: pd.DataFrame) -> Figure:
     """Heat map of the loss increase that each matrix alone costs, from the first block to the last, by bits.
 
-    `frame` is `quantization.evidence.sensitivity` of one model.
+    `frame` is `study.evidence.sensitivity` of one model.
     """
     figure, axes = paper.axes("", "")
     table = frame.pivot(index="bits", columns="matrix", values="loss_increase_nats")[frame["matrix"].unique()]
@@ -156,7 +156,7 @@ def sensitivity(frame: pd.DataFrame) -> Figure:
 def mixed(frame: pd.DataFrame) -> Figure:
     """Loss increase by bytes: all matrices with the same bits, or each with its own, the bytes being equal.
 
-    `frame` is `quantization.evidence.mixed` of one model; bars span the four parts of the test sequences.
+    `frame` is `study.evidence.mixed` of one model; bars span the four parts of the test sequences.
     """
     figure, axes = paper.axes("KiB of all matrices", INCREASE)
     names = frame["kind"].map({"uniform": "the same bits everywhere", "mixed": "bits by matrix"})
@@ -186,7 +186,7 @@ def kv(frame: pd.DataFrame) -> Figure:
 def deep_and_wide(frame: pd.DataFrame) -> Figure:
     """How many times the loss of the deep model rises for once of the wide one, by bits; equal where the line is.
 
-    `frame` is `quantization.evidence.deep_and_wide` of one method and group size; a line per task. Where a loss hardly
+    `frame` is `study.evidence.deep_and_wide` of one method and group size; a line per task. Where a loss hardly
     rises, its quotient means nothing, and is left out.
     """
     figure, axes = paper.axes("bits of a weight", "loss increase of deep / of wide")
@@ -203,7 +203,7 @@ def deep_and_wide(frame: pd.DataFrame) -> Figure:
 def fragility(frame: pd.DataFrame, *, group_size: int = 32) -> Figure:
     """Loss increase by depth at equal parameters, a line for each number of bits: median and range of the seeds.
 
-    `frame` is `quantization.evidence.fragility`.
+    `frame` is `study.evidence.fragility`.
     """
     figure, axes = paper.axes("layers (equal parameters along a line)", INCREASE)
     frame = frame[frame["group_size"] == group_size].sort_values("bits")
