@@ -67,4 +67,4 @@ def load(page: Page, url: str) -> None:
     """Loads a page and scrolls to its end screen by screen, so that what loads lazily is loaded too."""
     page.goto(url, wait_until="load")
     page.evaluate(SCROLL)
-    page.wait_for_load_state("networkidle")
+    page.wait_for_function("() => [...document.images].every(image => image.complete)")

@@ -56,8 +56,8 @@ class Visit:
     too_wide: list[str]
     silent: list[str]
     empty: list[str]  # addresses of pictures that did not load
-    sizes: dict[str, int]  # bytes over the wire of all that was loaded, by path
-    troubles: list[str] = field(default_factory=list)  # requests and errors, before axe asks for style sheets itself
+    sizes: dict[str, int] = field(default_factory=dict)  # bytes over the wire of all that was loaded, by path
+    troubles: list[str] = field(default_factory=list)  # requests and errors
     swept: list[dict] = field(default_factory=list)  # each replay, over all values of its sliders
     unfolded: list[tuple[int, dict]] = field(default_factory=list)  # each replay with its table
     faults: list[str] = field(default_factory=list)  # of accessibility, in both themes
@@ -74,7 +74,7 @@ def visit_desk(browser: Browser, address: str, site: Path, name: str) -> Visit:
     page, seen, visit = _arrive(browser, address, site, name, DESK)
     figures = drawn(page)
     visit.swept += [sweep(figure) for figure in figures]
-    visit.troubles += seen.faults()
+    _close_the_record(visit, seen, address, site)
     page.evaluate(SCROLL)
     visit.faults += faults(page)
     visit.faintest += [figure.evaluate(FAINTEST) for figure in figures]
@@ -94,7 +94,7 @@ def visit_phone(browser: Browser, address: str, site: Path, name: str) -> Visit:
     page, seen, visit = _arrive(browser, address, site, name, PHONE)
     figures = drawn(page)
     visit.unfolded += [unfolded(figure) for figure in figures]
-    visit.troubles += seen.faults()
+    _close_the_record(visit, seen, address, site)
     page.evaluate(SCROLL)
     visit.faults += faults(page, skip=COLORS)
     visit.faults += faults(page, only=COLORS, outside="article")
@@ -109,7 +109,7 @@ def visit_phone(browser: Browser, address: str, site: Path, name: str) -> Visit:
 def visit_file(browser: Browser, site: Path, name: str) -> Visit:
     """A page opened with a double click, in the dark."""
     page, seen, visit = _arrive(browser, site.as_uri(), site, name, DESK, theme="dark")
-    visit.troubles += seen.faults()
+    _close_the_record(visit, seen, site.as_uri(), site)
     page.close()
     return visit
 
@@ -119,7 +119,6 @@ def _arrive(
 ) -> tuple[Page, Seen, Visit]:
     page, seen = watched(browser, root, screen, theme=theme)
     load(page, f"{root}/{name}")
-    paths = {url.removeprefix(f"{root}/") for url in seen.loaded}
     visit = Visit(
         name=name,
         html=(site / name.split("?")[0]).read_text(encoding="utf-8"),
@@ -129,9 +128,15 @@ def _arrive(
         too_wide=page.evaluate(TOO_WIDE),
         silent=page.evaluate(SILENT),
         empty=page.evaluate(EMPTY),
-        sizes={f"/{path}": _wire_bytes(site / path) for path in paths},
     )
     return page, seen, visit
+
+
+def _close_the_record(visit: Visit, seen: Seen, root: str, site: Path) -> None:
+    """What the page has asked for: once its replays are drawn, before axe asks for style sheets itself."""
+    visit.troubles += seen.faults()
+    paths = {url.removeprefix(f"{root}/") for url in seen.loaded}
+    visit.sizes |= {f"/{path}": _wire_bytes(site / path) for path in paths}
 
 
 @functools.cache
