@@ -13,7 +13,7 @@ TORCH := $(shell sed -n 's/^\(torch==[0-9.]*\).*/\1/p' requirements.txt)
 LABS = $(sort $(wildcard labs/*.ipynb))
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help lab site test browsers bench tree lock clean
+.PHONY: help lab site test package browsers bench tree lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -38,12 +38,13 @@ test: $(READY)  ## run every test: labs, package, website in a real browser
 	@echo "test: labs, each run from top to bottom; the website shows what they gave"
 	@PYTHONPATH=book/_extensions $(BIN)/python -m pytest -q -n 2 --dist loadfile -p lab_nbval \
 		--nbval-lax --nbval-current-env --nbval-cell-timeout=600 --timeout=900 labs
-	@echo "test: building the website"
-	@$(MAKE) --no-print-directory site
-	@echo "test: package"
-	@$(BIN)/python -m pytest -q -n 2 --dist worksteal --ignore=tests/site
+	@echo "test: package, while the website is built (which keeps one core busy for a minute)"
+	@$(MAKE) --no-print-directory --jobs=2 package site
 	@echo "test: website"
 	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/site
+
+package: $(READY)
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal --ignore=tests/site
 
 browsers: site  ## before a release: every page of the website in Firefox and in WebKit
 	@echo "browsers: Firefox and WebKit, one that cannot be driven here is named"
