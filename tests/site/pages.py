@@ -13,11 +13,14 @@ PAGES = [f"{page}.html" for page in re.findall(r"(?:file|root):\s*(\S+)", (ROOT 
 PAGES += ["search.html?q=model", "genindex.html"]  # and index.html, which leads to the first
 PATIENCE_MS = 120_000  # only catches a hang, also on a machine that is busy with other work
 
+# Scrolled at the beginning of a frame, whose end tells what watches the screen.
 SCROLL = """async () => {
+    const frame = () => new Promise(requestAnimationFrame);
     for (let y = 0; y <= document.documentElement.scrollHeight; y += window.innerHeight) {
+        await frame();
         window.scrollTo(0, y);
-        await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
     }
+    await frame();
 }"""
 
 

@@ -7,7 +7,7 @@ import pytest
 from mobilellm_lab.deep_narrow.figures.replay import shells_arms
 from mobilellm_lab.deep_narrow.study.evidence import reported
 from mobilellm_lab.reference import open_sweep, sweep_names
-from tests.site.pages import DESK, PHONE, watched
+from tests.site.pages import DESK, PHONE, SCROLL, watched
 from tests.site.visits import SILENT, TOO_WIDE
 
 
@@ -56,6 +56,20 @@ def test_search_finds_titles_in_a_folder_of_files(browser, site):
     page.goto(f"{site.as_uri()}/search.html?q=perplexity")
     page.wait_for_selector("#search-results a[href*='book/glossary.html']")
     assert not seen.outside
+    page.close()
+
+
+def test_the_scroll_itself(browser):
+    """What loads as it comes into sight is told so, on every screen."""
+    page = browser.new_page(viewport=PHONE)
+    page.set_content(
+        "<script>const told = new Set(), watch = new IntersectionObserver(all => all.forEach("
+        "one => one.isIntersecting && told.add(one.target)))</script>"
+        + "<p style='height: 300px'></p>" * 99
+        + "<script>document.querySelectorAll('p').forEach(one => watch.observe(one))</script>"
+    )
+    page.evaluate(SCROLL)
+    page.wait_for_function("told.size === 99")
     page.close()
 
 

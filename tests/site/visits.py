@@ -5,10 +5,10 @@ import gzip
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, ElementHandle, Page
 
-from tests.site.axe import COLORS, faults
-from tests.site.pages import DESK, PHONE, SCROLL, Seen, load, watched
+from tests.site.axe import COLORS, THEME, color_faults, faults
+from tests.site.pages import DESK, PHONE, Seen, load, watched
 from tests.site.replays import FAINTEST, drawn, sweep, unfolded
 
 PACKED = (".png", ".jpg", ".webp", ".woff", ".woff2")  # compressed already
@@ -34,14 +34,9 @@ SILENT = """() => [
 ].map(e => e.outerHTML.slice(0, 200))"""
 
 EMPTY = "() => [...document.images].filter(e => e.loading !== 'lazy' && !e.naturalWidth).map(e => e.src)"
-THEME = "() => document.documentElement.dataset.theme"
+SHOWN_THEME = "() => document.documentElement.dataset.theme"
 WIDTH = "() => document.documentElement.scrollWidth"
 STYLED = "() => getComputedStyle(document.body).getPropertyValue('--pst-color-primary')"
-DARKEN = """async () => {
-    document.documentElement.dataset.theme = 'dark';
-    const fades = document.getAnimations().filter(one => one instanceof CSSTransition);
-    await Promise.allSettled(fades.map(one => one.finished));
-}"""
 
 
 @dataclass(kw_only=True)
@@ -53,9 +48,9 @@ class Visit:
     theme: str  # before any switch
     styled: str  # the theme's first color; empty without its style sheet
     width: int  # of the document in pixels
-    too_wide: list[str]
-    silent: list[str]
-    empty: list[str]  # addresses of pictures that did not load
+    too_wide: list[str] = field(default_factory=list)
+    silent: list[str] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)  # addresses of pictures that did not load
     sizes: dict[str, int] = field(default_factory=dict)  # bytes over the wire of all that was loaded, by path
     troubles: list[str] = field(default_factory=list)  # requests and errors
     swept: list[dict] = field(default_factory=list)  # each replay, over all values of its sliders
@@ -75,33 +70,29 @@ def visit_desk(browser: Browser, address: str, site: Path, name: str) -> Visit:
     figures = drawn(page)
     visit.swept += [sweep(figure) for figure in figures]
     _close_the_record(visit, seen, address, site)
-    page.evaluate(SCROLL)
-    visit.faults += faults(page)
-    visit.faintest += [figure.evaluate(FAINTEST) for figure in figures]
-    page.evaluate(DARKEN)
-    visit.faults += faults(page, only=COLORS)  # nothing else differs
-    visit.faintest += [figure.evaluate(FAINTEST) for figure in figures]
+    visit.faults += faults(page, skip=COLORS)
+    visit.faintest += _faintest(page, figures)
+    visit.faults += color_faults(page)
     page.close()
     return visit
 
 
 def visit_phone(browser: Browser, address: str, site: Path, name: str) -> Visit:
-    """A page on a narrow screen: the replays with their tables, and accessibility.
+    """A page on a narrow screen: what fits it, the replays with their tables, and accessibility.
 
-    No style sheet colors an article by its width. axe, which takes seconds for the colors of an article, looks at them
-    on the wide screen, and here at those of the replays and of all that stands around the article.
+    No style sheet colors an article by its width. axe looks at its colors on the wide screen, and here at those of the
+    replays and of all that stands around the article.
     """
     page, seen, visit = _arrive(browser, address, site, name, PHONE)
+    visit.too_wide += page.evaluate(TOO_WIDE)
+    visit.silent += page.evaluate(SILENT)
+    visit.empty += page.evaluate(EMPTY)
     figures = drawn(page)
     visit.unfolded += [unfolded(figure) for figure in figures]
     _close_the_record(visit, seen, address, site)
-    page.evaluate(SCROLL)
     visit.faults += faults(page, skip=COLORS)
-    visit.faults += faults(page, only=COLORS, outside="article")
-    visit.faintest += [figure.evaluate(FAINTEST) for figure in figures]
-    page.evaluate(DARKEN)
-    visit.faults += faults(page, only=COLORS, outside="article")
-    visit.faintest += [figure.evaluate(FAINTEST) for figure in figures]
+    visit.faintest += _faintest(page, figures)
+    visit.faults += color_faults(page, outside="article")
     page.close()
     return visit
 
@@ -122,14 +113,20 @@ def _arrive(
     visit = Visit(
         name=name,
         html=(site / name.split("?")[0]).read_text(encoding="utf-8"),
-        theme=page.evaluate(THEME),
+        theme=page.evaluate(SHOWN_THEME),
         styled=page.evaluate(STYLED),
         width=page.evaluate(WIDTH),
-        too_wide=page.evaluate(TOO_WIDE),
-        silent=page.evaluate(SILENT),
-        empty=page.evaluate(EMPTY),
     )
     return page, seen, visit
+
+
+def _faintest(page: Page, figures: list[ElementHandle]) -> list[float]:
+    """Contrast of each replay in the light, then in the dark, which stays."""
+    found = []
+    for theme in ("light", "dark"):
+        page.evaluate(THEME, theme)
+        found += [figure.evaluate(FAINTEST) for figure in figures]
+    return found
 
 
 def _close_the_record(visit: Visit, seen: Seen, root: str, site: Path) -> None:
