@@ -34,7 +34,7 @@ def inputs(channels: int, large: float) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(
-    ("shape", "group_size"), zip(SHAPES.values(), cycle((TENSOR, CHANNEL, 8)), strict=False), ids=SHAPES
+    ("shape", "group_size"), [*zip(SHAPES.values(), cycle((TENSOR, CHANNEL, 8)), strict=False)], ids=SHAPES
 )
 @torch.no_grad()
 def test_scaled_weights_compute_the_same_function(shape, group_size):
