@@ -17,10 +17,10 @@ from mobilellm_lab.tasks import evaluate
 
 
 def loss_increases(found, *settings: dict) -> list[float]:
-    before, after = evaluate(found.task, found.model, batches=1).loss_nats, []
+    before, after = evaluate(found.task, found.model, batches=1, batch_size=16).loss_nats, []
     for setting in settings:
         with quantize_activations(found.model, **setting):
-            after.append(evaluate(found.task, found.model, batches=1).loss_nats)
+            after.append(evaluate(found.task, found.model, batches=1, batch_size=16).loss_nats)
     return [loss_nats - before for loss_nats in after]
 
 

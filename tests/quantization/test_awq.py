@@ -1,6 +1,7 @@
 """AWQ's scales: the same function in every shape of model, the best of those tried, and a cure for large inputs."""
 
 from dataclasses import replace
+from itertools import cycle
 
 import numpy as np
 import pytest
@@ -32,8 +33,9 @@ def inputs(channels: int, large: float) -> torch.Tensor:
     return x
 
 
-@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-@pytest.mark.parametrize("group_size", [TENSOR, CHANNEL, 8])
+@pytest.mark.parametrize(
+    ("shape", "group_size"), [*zip(SHAPES.values(), cycle((TENSOR, CHANNEL, 8)), strict=False)], ids=SHAPES
+)
 @torch.no_grad()
 def test_scaled_weights_compute_the_same_function(shape, group_size):
     model = with_gains(replace(CONFIG, head_dim=0, embed_dim=0).resized(**shape))

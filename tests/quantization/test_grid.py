@@ -18,7 +18,11 @@ ROWS, COLUMNS = 12, 96
 GROUPS = (TENSOR, CHANNEL, 8, 32)  # those that torchao has: they divide the row
 OTHER = (1, 5, 40, 200)  # a last group that is short, one that is longer than the row; torchao errs at 1
 SIGNS = (True, False)  # symmetric, affine
-CASES = [(bits, group, sign) for bits in BITS for group in (*GROUPS, *OTHER) for sign in SIGNS if bits >= 2 or sign]
+KINDS = [(bits, sign) for sign in SIGNS for bits in BITS if bits >= 2 or sign]
+PAIRS = tuple(zip(GROUPS, OTHER, strict=True))
+CASES = [  # every kind with a group of either tuple, so that every group meets both signs and several widths
+    (bits, group, sign) for number, (bits, sign) in enumerate(KINDS) for group in PAIRS[number % len(PAIRS)]
+]
 WHOLE = [case for case in CASES if case[0] >= 2 and case[1] in GROUPS]
 
 
@@ -37,7 +41,7 @@ def weights(rows: int = ROWS, columns: int = COLUMNS, seed: int = 0) -> torch.Te
     return w
 
 
-def gaussian(rows: int = 256, columns: int = 512) -> torch.Tensor:
+def gaussian(rows: int = 64, columns: int = 512) -> torch.Tensor:
     return torch.randn(rows, columns, generator=torch.Generator().manual_seed(1))
 
 
@@ -84,7 +88,7 @@ def test_unsigned_affine_codes_are_ours_moved_by_half_the_range(group):
     assert torch.equal(ours.dequantize(), theirs)
 
 
-@pytest.mark.parametrize(("bits", "group"), [(bits, group) for bits in range(2, 9) for group in (CHANNEL, 8, 32)])
+@pytest.mark.parametrize(("bits", "group"), [(bits, (CHANNEL, 8, 32)[bits % 3]) for bits in range(2, 9)])
 def test_a_product_with_our_weights_is_that_of_a_layer_that_torchao_quantized(bits, group):
     """Within float32 rounding, on a Linear converted by `quantize_`."""
     quantization = torchao().quantization
@@ -263,7 +267,7 @@ def test_binary_ternary_and_on_with_the_best_scale(group):
     assert (by_largest[1] < by_largest[2]) == (group != 32)
 
 
-@pytest.mark.parametrize("name", ["stories-deep", "text-wide"])
+@pytest.mark.parametrize("name", ["student-small", "text-wide"])
 @pytest.mark.parametrize("group", [TENSOR, CHANNEL, 32])
 def test_mean_error_falls_with_bits_on_trained_weights(name, group):
     found = [p.detach() for p in matrices(load_model(name).model).values()]
@@ -419,14 +423,14 @@ def test_impossible_grids_are_refused_by_name(options, message):
 
 @pytest.mark.parametrize(("bits", "symmetric"), [(1, True), (1.58, True), (4, True), (4, False)])
 @pytest.mark.parametrize("group", [TENSOR, CHANNEL, 32, 40])
-@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-def test_weights_that_are_no_numbers_are_refused(bits, symmetric, group, bad):
-    w = gaussian(4, 64)
-    w[2, 63] = bad
-    with pytest.raises(ValueError, match="weights: NaN or inf"):
-        QTensor.of(w, Grid(bits=bits, group_size=group, symmetric=symmetric))
-    with pytest.raises(ValueError, match="blocks.0.ffn.up.weight: NaN or inf"):
-        check(w, "blocks.0.ffn.up.weight")
+def test_weights_that_are_no_numbers_are_refused(bits, symmetric, group):
+    for bad in (math.nan, math.inf, -math.inf):
+        w = gaussian(4, 64)
+        w[2, 63] = bad
+        with pytest.raises(ValueError, match="weights: NaN or inf"):
+            QTensor.of(w, Grid(bits=bits, group_size=group, symmetric=symmetric))
+        with pytest.raises(ValueError, match="blocks.0.ffn.up.weight: NaN or inf"):
+            check(w, "blocks.0.ffn.up.weight")
 
 
 def test_other_impossible_weights_are_refused():

@@ -43,7 +43,8 @@ def test_one_scale_for_the_matrix_breaks_and_one_per_row_survives(stories):
     planted = inject_outliers(stories.model, kind="weights", factor=64)
 
     def loss(model, group_size: int) -> float:
-        return evaluate(stories.task, quantize(model, Grid(group_size=group_size)).model, batches=1).loss_nats
+        rounded = quantize(model, Grid(group_size=group_size)).model
+        return evaluate(stories.task, rounded, batches=1, batch_size=16).loss_nats
 
     assert loss(planted, TENSOR) > loss(stories.model, TENSOR) + 0.5
     assert loss(planted, CHANNEL) == pytest.approx(loss(stories.model, CHANNEL), abs=0.005)
@@ -54,9 +55,9 @@ def test_one_range_for_all_activations_breaks_and_a_rotation_cures(stories):
 
     def loss_increase(model, *, hadamard: bool = False) -> float:
         seen = calibrate(model, calibration_data(stories.task))
-        before = evaluate(stories.task, model, batches=1).loss_nats
+        before = evaluate(stories.task, model, batches=1, batch_size=16).loss_nats
         with quantize_activations(model, 8, how="static", calibration=seen, hadamard=hadamard):
-            return evaluate(stories.task, model, batches=1).loss_nats - before
+            return evaluate(stories.task, model, batches=1, batch_size=16).loss_nats - before
 
     broken = loss_increase(planted)
     assert broken > 5 * max(loss_increase(stories.model), 0.004)

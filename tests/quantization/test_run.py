@@ -13,11 +13,12 @@ from mobilellm_lab.quantization.ptq import METHODS, quantize
 from mobilellm_lab.quantization.quantized import LAYERS, matrices, select
 from mobilellm_lab.quantization.study.recipe import FLOAT, Recipe
 from mobilellm_lab.quantization.study.run import Run, calibration_key, stored_bytes
+from mobilellm_lab.reference import ReferenceModel, load_model
 
 
 @pytest.fixture(scope="module")
-def reference(small):
-    return small
+def reference() -> ReferenceModel:
+    return load_model("student-tiny")
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,7 @@ def eval_set(reference) -> EvalSet:
 
 
 def carried_out(reference, eval_set, **changes) -> Run:
-    run = Run(Recipe(model="student-small", **changes), reference.model, reference.task, eval_set=eval_set)
+    run = Run(Recipe(model="student-tiny", **changes), reference.model, reference.task, eval_set=eval_set)
     shares = [progress.share for progress in run]
     assert shares == sorted(shares) and shares[-1] == 1.0
     return run
@@ -117,16 +118,16 @@ def test_the_same_recipe_gives_the_same_twice_and_another_seed_another_calibrati
 def test_runs_share_what_they_have_seen(reference, eval_set):
     seen = {}
     for method in ("gptq", "awq"):
-        recipe = Recipe(model="student-small", bits=3, method=method)
+        recipe = Recipe(model="student-tiny", bits=3, method=method)
         list(Run(recipe, reference.model, reference.task, eval_set=eval_set, calibrations=seen))
     assert list(seen) == [calibration_key(recipe)]
-    other = Recipe(model="student-small", bits=3, method="gptq", data="random", seed=1, rotate=True)
+    other = Recipe(model="student-tiny", bits=3, method="gptq", data="random", seed=1, rotate=True)
     list(Run(other, reference.model, reference.task, eval_set=eval_set, calibrations=seen))
     assert len(seen) == 2
 
 
 def test_a_run_that_is_stopped_has_its_evaluation_so_far_and_nothing_before(reference, eval_set):
-    run = Run(Recipe(model="student-small"), reference.model, reference.task, eval_set=eval_set)
+    run = Run(Recipe(model="student-tiny"), reference.model, reference.task, eval_set=eval_set)
     with pytest.raises(ValueError, match="nothing was evaluated yet"):
         run.result()
     for progress in run:
@@ -138,5 +139,5 @@ def test_a_run_that_is_stopped_has_its_evaluation_so_far_and_nothing_before(refe
 
 
 def test_without_an_exam_of_its_own_a_run_makes_one(reference):
-    run = Run(Recipe(model="student-small"), reference.model, reference.task)
+    run = Run(Recipe(model="student-tiny"), reference.model, reference.task)
     assert len(run.eval_set.batches) * run.eval_set.batch_size == 256 and run.eval_set.split == "test"
