@@ -37,7 +37,7 @@ class Arm:
         return [replace(self.recipe, lr=self.best_rate(store), seed=seed) for seed in SEEDS]
 
 
-def run_plan(run: Callable[[Any], dict], plan: Sequence, *, store: Store, executor: Executor) -> Iterator:
+def run_plan(run: Callable[[Any], dict], plan: Sequence, *, store: Store, executor: Executor) -> Iterator[Any]:
     """Yields each recipe of a plan of recipes and arms as it is stored, study by study.
 
     Of a study's arms all rates run first, on the validation seed, then each arm's best on `SEEDS`. `run` makes the row

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 from browser import FLAGS, find_or_install
+from checked import check
 from playwright.sync_api import Browser, sync_playwright
 
+check()
 os.environ["MOBILELLM_LAB_MODELS"] = str(
     Path(__file__).parent / "no-models"
 )  # panels offer the repository's models alone

@@ -28,6 +28,7 @@ KEPT = ("key", "recipe", "shape", "provenance", "training")  # what a row is, no
 LABELS = ("bits", "group_size", "budget_bits", "context", "matrices")  # what a measurement inside a row is of
 
 
+@cache  # evidence only reads
 def reversed_order(name: str) -> Store:
     """The stored sweep with the sign of every measured number changed, so that more is less everywhere.
 
