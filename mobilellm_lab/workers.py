@@ -27,6 +27,8 @@ def worker_pool(count: int, begin: Callable | None = None, *arguments: Any) -> I
         yield executor
     finally:
         ours.close()
+        for process in list((executor._processes or {}).values()):  # `terminate_workers` from Python 3.14 on
+            process.terminate()  # also one that still imports and does not look at its pipe
         executor.shutdown(wait=False, cancel_futures=True)
 
 
