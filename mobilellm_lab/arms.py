@@ -1,8 +1,7 @@
 """A chapter's measurements: arms that choose their learning rate, and sweeps that say what is planned and measured"""
 
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 from tqdm import tqdm
 
 from mobilellm_lab.sweeps import Store, sweep
+from mobilellm_lab.workers import worker_pool
 
 SEEDS = (0, 1, 2)  # of the runs that are reported
 VALIDATION_SEED = 1000  # of the runs that choose the learning rate; never reported
@@ -80,17 +80,21 @@ class Sweep:
     alone: bool  # in one process and thread, since it takes times; else in as many processes as there are workers
 
     def run(self, store: Store, *, workers: int) -> None:
-        """Measures what the store still lacks, with a progress bar; each row is stored as it comes."""
+        """Measures what the store still lacks, with a progress bar; each row is stored as it comes.
+
+        Raises:
+            ValueError: the store holds rows of another sweep; names file and line.
+        """
         plan = self.plan()
+        store.check_kinds({type(item.recipe if isinstance(item, Arm) else item) for item in plan})
         if self.alone:
             torch.set_num_threads(1)
             todo = [recipe for recipe in plan if recipe not in store]
             for recipe, row in tqdm(self.measure(todo), total=len(todo), unit="row", desc=store.path.name):
                 store.add(recipe, row)
             return
-        context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads in mid-air
         with (
-            ProcessPoolExecutor(workers, mp_context=context) as executor,
+            worker_pool(workers) as executor,
             tqdm(total=missing(plan, store), unit="row", desc=store.path.name) as bar,
         ):
             for _ in run_plan(self.measure, plan, store=store, executor=executor):

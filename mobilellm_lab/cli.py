@@ -1,19 +1,28 @@
 """The course's jobs from a shell: sweep, reference, bench, doctor; what is heavy is imported once a job begins."""
 
 import argparse
+import difflib
 import importlib
 import os
 import runpy
 import sys
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from mobilellm_lab import __version__, doctor
+from mobilellm_lab.safe_files import check_writable
 from mobilellm_lab.sweeps import Store
 
 PACKAGE = Path(__file__).parent
 ROWS, FOLDER = PACKAGE / "reference", PACKAGE / "reference" / "models"
 TRAINED = sorted(path.stem for path in FOLDER.glob("*.json"))  # the reference models that are there
+EXAMPLES = """examples:
+  mobilellm-lab doctor                                  what is missing here, and how to get it
+  mobilellm-lab bench MobileLLM-125M                    the table of a model with random weights
+  mobilellm-lab bench stories-deep --out mine.json      of a trained one, kept in a file
+  mobilellm-lab bench stories-deep --against mine.json  and compared with that file
+  mobilellm-lab sweep deep_narrow --out mine.jsonl      a chapter's measurements, made on this machine"""
 
 
 def collect(package: Path = PACKAGE) -> dict[str, tuple[str, str]]:
@@ -70,8 +79,8 @@ def bench_model(model: str, *, out: Path, against: Path | None, threads: int, **
     from mobilellm_lab import measuring
 
     older = measuring.load_record(against) if against else None  # before minutes are spent
+    source = _source(model)
     torch.set_num_threads(threads)
-    source = str(FOLDER / model) if model in TRAINED else model
     bench = measuring.Bench(source, command=f"mobilellm-lab bench {model}", **options)
     with tqdm(unit="step", desc=model) as bar:
         for progress in bench:
@@ -79,21 +88,75 @@ def bench_model(model: str, *, out: Path, against: Path | None, threads: int, **
             bar.set_postfix_str(progress.label)
             bar.update(progress.done - bar.n)
     record = bench.result()
+    print(record.table())  # first: whatever becomes of the file, the minutes are not lost
     record.save(out)
-    print(record.table())
     print(f"written to {out}")
     if older is not None:
         print(measuring.compare_records(older, record))
 
 
+def _source(model: str) -> str:
+    """The folder of a reference model, or what was given where it is a folder or a name of the zoo.
+
+    Raises:
+        ValueError: it is none of them; says which name was meant.
+    """
+    from mobilellm_lab.zoo import SHAPES
+
+    if model in TRAINED:
+        return str(FOLDER / model)
+    known = [*TRAINED, *(name for name, shape in SHAPES.items() if shape.config is not None)]
+    if not Path(model).is_dir() and model not in SHAPES:
+        close = difflib.get_close_matches(model, known, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"choose a folder or one of {', '.join(known)}"
+        raise ValueError(f"argument model: {model!r} is no folder, no reference model and no name of the zoo; {hint}")
+    return model
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def up_to_cores(text: str) -> int:
+    """A number of threads or processes: more than there are processors wait for each other, or end in a crash.
+
+    Raises:
+        argparse.ArgumentTypeError: it is no such number.
+    """
+    cores = os.cpu_count() or 1
+    if not text.isdecimal() or not 1 <= int(text) <= cores:
+        raise argparse.ArgumentTypeError(f"{text!r} cannot work here, give a number from 1 to {cores}")
+    return int(text)
+
+
 def main(arguments: list[str] | None = None) -> None:
-    """The entry point of `mobilellm-lab`."""
-    parser = argparse.ArgumentParser(prog="mobilellm-lab", description="The jobs of MobileLLM Lab.")
+    """The entry point of `mobilellm-lab`: status 0, 2 for what makes no sense, 130 for Ctrl-C, one line for both."""
+    parser = _parser()
+    try:
+        _run(parser.parse_args(arguments))
+    except ValueError as error:
+        parser.error(" ".join([str(error), *(f"({note})" for note in getattr(error, "__notes__", ()))]))
+    except BrokenExecutor:
+        parser.exit(1, f"{parser.prog}: a worker was killed, most likely for lack of memory: give fewer --workers\n")
+    except KeyboardInterrupt:
+        parser.exit(130, f"\n{parser.prog}: interrupted\n")
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="mobilellm-lab",
+        description="The jobs of MobileLLM Lab.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True)
     command = commands.add_parser("sweep", help="measure a chapter's reference sweep; goes on where it was interrupted")
     command.add_argument("name", choices=SWEEPS)
-    command.add_argument("--workers", type=int, default=os.cpu_count(), help="processes, one torch thread each")
+    command.add_argument("--workers", type=up_to_cores, default=os.cpu_count(), help="processes, one torch thread each")
     command.add_argument("--out", type=Path, help="a .jsonl file other than the course's own")
     command = commands.add_parser("reference", help="train the reference models; goes on where it was interrupted")
     command.add_argument("names", nargs="*", metavar="NAME", help=f"any of {', '.join(TRAINED)}; none for all of them")
@@ -103,40 +166,40 @@ def main(arguments: list[str] | None = None) -> None:
     command.add_argument("--prompt-tokens", type=int, default=32, help="tokens to read first")
     command.add_argument("--new-tokens", type=int, default=32, help="tokens to generate in each run")
     command.add_argument("--repeats", type=int, default=5, help="runs, at least")
-    command.add_argument("--threads", type=int, default=1, help="torch threads")
+    command.add_argument("--threads", type=up_to_cores, default=1, help="torch threads")
     command.add_argument("--out", type=Path, help="the record; MODEL.json here if it is not said")
     command.add_argument("--against", type=Path, help="an older record, to be compared with this one")
     commands.add_parser("doctor", help="check the environment, say what is missing and what to put in a bug report")
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def _run(options: argparse.Namespace) -> None:
+    """The job itself, once it is clear that its result can be written."""
     if options.command == "doctor":
         sys.exit(doctor.main())
     if options.command == "bench":
-        if options.threads < 1:
-            parser.error(f"argument --threads: {options.threads} threads cannot work, give at least 1")
-        try:
-            bench_model(
-                options.model,
-                out=options.out or Path(f"{Path(options.model).name}.json"),
-                against=options.against,
-                threads=options.threads,
-                prompt_tokens=options.prompt_tokens,
-                new_tokens=options.new_tokens,
-                repeats=options.repeats,
-            )
-        except ValueError as error:
-            parser.error(str(error))
-        return
-    if options.command == "reference":
+        out = options.out or Path(f"{Path(options.model).resolve().name}.json")
+        bench_model(
+            options.model,
+            out=check_writable(out, name="--out"),
+            against=options.against,
+            threads=options.threads,
+            prompt_tokens=options.prompt_tokens,
+            new_tokens=options.new_tokens,
+            repeats=options.repeats,
+        )
+    elif options.command == "reference":
         from mobilellm_lab.reference.models import MODELS
 
         if unknown := set(options.names) - set(MODELS):
-            parser.error(f"argument NAME: {', '.join(sorted(unknown))}: choose from {', '.join(MODELS)}")
-        make_reference([MODELS[name] for name in options.names or MODELS], options.out)
-        return
-    if options.workers < 1:
-        parser.error(f"argument --workers: {options.workers} processes cannot work, give at least 1")
-    store = Store(options.out or ROWS / f"{options.name}.jsonl")
-    declared(options.name).run(store, workers=options.workers)
+            raise ValueError(f"argument NAME: {', '.join(sorted(unknown))}: choose from {', '.join(MODELS)}")
+        specs = [MODELS[name] for name in options.names or MODELS]
+        for spec in specs:
+            check_writable(options.out / f"{spec.name}.json", name="--out")
+        make_reference(specs, options.out)
+    else:
+        path = check_writable(options.out or ROWS / f"{options.name}.jsonl", name="--out")
+        declared(options.name).run(Store(path), workers=options.workers)
 
 
 if __name__ == "__main__":

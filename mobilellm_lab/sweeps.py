@@ -2,13 +2,15 @@
 
 import hashlib
 import json
-import os
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, wait
+from dataclasses import fields
 from pathlib import Path
 from typing import TypeVar
 
-from mobilellm_lab.stored import as_stored
+from mobilellm_lab.safe_files import replacing
+from mobilellm_lab.stored import ADDED, as_stored
 
 R = TypeVar("R")  # a recipe: a frozen dataclass
 
@@ -33,20 +35,31 @@ class Store:
     """
 
     def __init__(self, path: Path):
-        self.path, self.rows = Path(path), {}
-        lines = self.path.read_bytes().splitlines() if self.path.exists() else []
-        for number, line in enumerate(lines, 1):
-            try:
-                row = json.loads(line)
-                self.rows[row["key"]] = row
-            except (ValueError, TypeError, KeyError) as error:
-                raise ValueError(f"{self.path} line {number} is no row of a sweep: delete the line") from error
+        self.path = Path(path)
+        self.rows = _read(self.path)
 
     def __contains__(self, recipe: object) -> bool:
         return key(recipe) in self.rows
 
     def __getitem__(self, recipe: object) -> dict:
         return self.rows[key(recipe)]
+
+    def check_kinds(self, kinds: Iterable[type]) -> None:
+        """Refuses rows whose recipe is of none of these classes.
+
+        Raises:
+            ValueError: there is one; names the file and the line.
+        """
+        shapes = [
+            ({f.name for f in fields(kind) if not f.metadata.get(ADDED)}, {f.name for f in fields(kind)})
+            for kind in kinds
+        ]
+        for number, row in enumerate(self.rows.values(), 1):
+            if not any(least <= row["recipe"].keys() <= most for least, most in shapes):
+                raise ValueError(
+                    f"{self.path} line {number} is of another sweep, its recipe has {', '.join(row['recipe'])}: "
+                    "choose another file"
+                )
 
     def alike(self, recipe: object, *, free: Collection[str]) -> list[dict]:
         """The rows whose recipe differs from this one in the fields `free` at most."""
@@ -58,20 +71,40 @@ class Store:
         return [row for row in self.rows.values() if rest(row["recipe"]) == wanted]
 
     def add(self, recipe: object, row: dict) -> None:
-        """Adds the row and writes the file anew beside the old one, which stays whole until the new one is."""
-        rows = self.rows | {key(recipe): {"key": key(recipe), "recipe": as_stored(recipe), **row}}
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}.tmp")
-        try:
-            with open(temporary, "w") as file:
-                file.writelines(json.dumps(row, allow_nan=False) + "\n" for row in rows.values())
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, self.path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        """Adds the row to what the file holds by now, other processes' rows included.
+
+        Raises:
+            ValueError: a value is no number, or there is none at all; the file is as it was.
+        """
+        if not row:
+            raise ValueError("row={}: a run without a result cannot be stored")
+        with replacing(self.path) as draft:
+            rows = _read(self.path) | {key(recipe): {"key": key(recipe), "recipe": as_stored(recipe), **row}}
+            draft.write_text("".join(json.dumps(each, allow_nan=False) + "\n" for each in rows.values()))
         self.rows = rows
+
+
+def _read(path: Path) -> dict[str, dict]:
+    """Key -> row of a file that need not exist."""
+    rows = {}
+    for number, line in enumerate(path.read_bytes().splitlines() if path.exists() else [], 1):
+        where = f"{path} line {number}"
+        try:
+            row = json.loads(line, parse_constant=_refuse)
+            name, _ = row["key"], row["recipe"].keys()
+            whole = re.fullmatch("[0-9a-f]{16}", name) and len(row) > 2
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ValueError(f"{where} is no row of a sweep: delete the line") from error
+        if not whole:
+            raise ValueError(f"{where} is no row of a sweep: delete the line")
+        if name in rows:
+            raise ValueError(f"{where} repeats line {list(rows).index(name) + 1}: delete one of them")
+        rows[name] = row
+    return rows
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number")
 
 
 def sweep(run: Callable[[R], dict], grid: Iterable[R], *, store: Store, executor: Executor) -> Iterator[R]:
@@ -81,7 +114,8 @@ def sweep(run: Callable[[R], dict], grid: Iterable[R], *, store: Store, executor
     one machine, pass the executor of a Dask client: `Client(...).get_executor()`.
 
     Raises:
-        Exception: whatever `run` raised, after the rows that had finished by then were stored.
+        Exception: whatever `run` raised, with its recipe as a note, or a ValueError for a result that cannot be stored;
+            after the rows that had finished by then were stored.
     """
     waiting = {executor.submit(run, recipe): recipe for recipe in dict.fromkeys(grid) if recipe not in store}
     try:
@@ -89,12 +123,16 @@ def sweep(run: Callable[[R], dict], grid: Iterable[R], *, store: Store, executor
             finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
             stored, failed = [], None
             for future in finished:
-                recipe = waiting.pop(future)
-                if future.exception() is None:
-                    store.add(recipe, future.result())
-                    stored.append(recipe)
-                else:
-                    failed = future.exception()
+                recipe, error = waiting.pop(future), future.exception()
+                if error is None:
+                    try:
+                        store.add(recipe, future.result())
+                        stored.append(recipe)
+                    except (TypeError, ValueError) as refused:
+                        error = refused
+                if error is not None:
+                    error.add_note(f"in the run of {recipe}")
+                    failed = failed or error
             yield from stored  # only now: whoever asks for no more still has them all in the store
             if failed is not None:
                 raise failed

@@ -1,8 +1,8 @@
 """Training as a stream: one `Step` per update, consumed alike by notebook, panel, benchmark, command line and test."""
 
 import math
-import os
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.optim.adamw import adamw
 
+from mobilellm_lab.safe_files import replacing
 from mobilellm_lab.tasks import IGNORE, Evaluation, Task, evaluate
 
 Schedule = Callable[[float], float]  # progress of the run, 0 .. 1, to a value
@@ -116,9 +117,8 @@ class TrainState:
             "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
             "counts": {"step": self.step, "tokens": self.tokens, "elapsed_s": self.elapsed_s},
         }
-        temporary = path.with_name(path.name + ".part")
-        torch.save(saved, temporary)
-        os.replace(temporary, path)
+        with replacing(path) as draft:
+            torch.save(saved, draft)
 
     @classmethod
     def load(cls, path: Path, model: nn.Module) -> "TrainState":
@@ -128,10 +128,23 @@ class TrainState:
             ValueError: the file is damaged, or belongs to a model of another shape.
         """
         try:
+            with zipfile.ZipFile(path) as archive:  # as which torch saves; it does not look at the checksums itself
+                if damaged := archive.testzip():
+                    raise zipfile.BadZipFile(f"{damaged} is not what was written")
             saved = torch.load(path, weights_only=True)
+            kinds = {name: (value.shape, value.dtype) for name, value in model.state_dict().items()}
+            for name, value in saved["model"].items():
+                if name in kinds and kinds[name] != (value.shape, value.dtype):
+                    raise ValueError(f"{name} is {tuple(value.shape)} {value.dtype}, the model's is {kinds[name]}")
+            counts = {name: type(getattr(cls(), name))(value) for name, value in saved["counts"].items()}
+            if min(counts.values()) < 0 or not math.isfinite(counts["elapsed_s"]):
+                raise ValueError(f"counts={counts}")
             model.load_state_dict(saved["model"])
-            return cls(**saved["counts"], moments=saved["optimizers"])
-        except (OSError, EOFError, RuntimeError, UnpicklingError, KeyError, TypeError) as error:
+            return cls(**counts, moments=saved["optimizers"])
+        except (
+            *(OSError, EOFError, RuntimeError, UnpicklingError, zipfile.BadZipFile),
+            *(AttributeError, KeyError, TypeError, ValueError),
+        ) as error:
             raise ValueError(f"{path} cannot be gone on with ({error}): delete it to start again") from error
 
 
@@ -176,6 +189,8 @@ class _AdamW:
 
     def load_state_dict(self, saved: dict) -> None:
         own = self.state_dict()["moments"]
+        if [t.shape for t in own] != [t.shape for t in saved["moments"]]:
+            raise ValueError("the saved moments are of another model: start again without the state")
         for tensor, value in zip(own, saved["moments"], strict=True):
             tensor.copy_(value)
 

@@ -5,6 +5,7 @@ import importlib
 import json
 import subprocess
 import sys
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,14 +63,19 @@ def test_the_cost_of_depth_is_measured_where_it_is_missing(tmp_path, planned):
 def test_without_out_the_courses_own_file_is_meant(name, monkeypatch):
     asked = []
     monkeypatch.setattr(Sweep, "run", lambda self, store, *, workers: asked.append((self.name, store.path, workers)))
-    cli.main(["sweep", name, "--workers", "3"])
-    assert asked == [(name, FOLDER / f"{name}.jsonl", 3)]
+    cli.main(["sweep", name, "--workers", "1"])
+    assert asked == [(name, FOLDER / f"{name}.jsonl", 1)]
 
 
 def test_chapters_name_exactly_the_sweeps_that_they_declare():
     modules = {module for module, _ in cli.SWEEPS.values()}
     declared = {(each.name, name) for name in modules for each in importlib.import_module(name).SWEEPS}
     assert declared == {(name, module) for name, (module, _) in cli.SWEEPS.items()}
+
+
+def noted(error: ValueError, note: str) -> ValueError:
+    error.add_note(note)
+    return error
 
 
 def chapter(package: Path, stem: str, *names: str) -> None:
@@ -104,9 +110,10 @@ def test_names_are_constants():
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["sweep", "deep_narrow", "--workers", "0"], "--workers: 0 processes cannot work, give at least 1"),
-        (["sweep", "deep_narrow", "--workers", "-3"], "--workers: -3 processes"),
-        (["sweep", "deep_narrow", "--workers", "two"], "--workers: invalid int value: 'two'"),
+        (["sweep", "deep_narrow", "--workers", "0"], "--workers: '0' cannot work here, give a number from 1"),
+        (["sweep", "deep_narrow", "--workers", "-3"], "--workers: '-3' cannot work here"),
+        (["sweep", "deep_narrow", "--workers", "two"], "--workers: 'two' cannot work here"),
+        (["sweep", "deep_narrow", "--workers", "100000"], "--workers: '100000' cannot work here"),
         (["sweep", "wide"], "invalid choice: 'wide'"),
         (["sweep"], "required: name"),
         ([], "required: command"),
@@ -118,14 +125,53 @@ def test_what_makes_no_sense_ends_with_status_2_and_the_reason(arguments, said, 
     with pytest.raises(SystemExit) as end:
         cli.main(arguments)
     assert end.value.code == 2
-    assert said in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert said in error and error.startswith("mobilellm-lab") and error.count("\n") == 1
 
 
-def test_a_damaged_file_is_refused_before_anything_runs(tmp_path, monkeypatch):
+def test_a_damaged_file_is_refused_before_anything_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(Sweep, "run", lambda self, store, *, workers: pytest.fail("the job was started"))
     (tmp_path / "sweep.jsonl").write_text("no row\n")
-    with pytest.raises(ValueError, match=r"sweep\.jsonl line 1 is no row of a sweep"):
+    with pytest.raises(SystemExit) as end:
         cli.main(["sweep", "deep_narrow", "--out", str(tmp_path / "sweep.jsonl")])
+    assert end.value.code == 2 and "sweep.jsonl line 1 is no row of a sweep" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["bench", "stories-deep"], ["sweep", "deep_narrow"], ["reference"]], ids=str)
+def test_a_target_that_cannot_be_written_is_found_before_any_work(command, tmp_path, monkeypatch, capsys):
+    for owner, job in ((Sweep, "run"), (cli, "make_reference"), (cli, "bench_model")):
+        monkeypatch.setattr(owner, job, lambda *a, **k: pytest.fail("the job was started"))
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit) as end:
+        cli.main([*command, "--out", str(tmp_path / "file" / "deeper")])
+    assert end.value.code == 2
+    error = capsys.readouterr().err
+    assert "--out=" in error and "cannot be written" in error and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("raised", "status", "said"),
+    [
+        (KeyboardInterrupt(), 130, "mobilellm-lab: interrupted"),
+        (BrokenProcessPool("abruptly"), 1, "a worker was killed, most likely for lack of memory: give fewer --workers"),
+        (
+            noted(ValueError("lr=9 is too high"), "in the run of Recipe()"),
+            2,
+            "lr=9 is too high (in the run of Recipe())",
+        ),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_job_that_ends_early_says_so_in_one_line(raised, status, said, tmp_path, monkeypatch, capsys):
+    def run(*arguments, **options):
+        raise raised
+
+    monkeypatch.setattr(Sweep, "run", run)
+    with pytest.raises(SystemExit) as end:
+        cli.main(["sweep", "deep_narrow", "--out", str(tmp_path / "rows.jsonl")])
+    assert end.value.code == status
+    error = capsys.readouterr().err
+    assert said in error and error.strip().count("\n") == 0
 
 
 @pytest.mark.parametrize(
@@ -184,6 +230,24 @@ def test_bench_writes_its_record_and_prints_its_table(tiny, tmp_path, monkeypatc
     assert "100%" in printed.err and "6/6" in printed.err
 
 
+def test_bench_here_names_its_record_after_the_folder(tiny, monkeypatch):
+    monkeypatch.chdir(tiny)
+    asked = []
+    monkeypatch.setattr(cli, "bench_model", lambda model, *, out, **options: asked.append((model, out)))
+    cli.main(["bench", "."])
+    assert asked == [(".", Path("tiny.json"))]
+
+
+def test_the_table_is_printed_even_where_the_record_cannot_be_kept(tiny, tmp_path, monkeypatch, capsys):
+    def full(self, path):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(measuring.Record, "save", full)
+    with pytest.raises(OSError, match="No space left"):
+        cli.main(["bench", str(tiny), "--new-tokens", "4", "--repeats", "1", "--out", str(tmp_path / "tiny.json")])
+    assert "peak_resident_mib" in capsys.readouterr().out
+
+
 def test_bench_sets_its_record_beside_an_older_one(tiny, tmp_path, capsys):
     old, new = tmp_path / "old.json", tmp_path / "new.json"
     quick = [str(tiny), "--new-tokens", "4", "--repeats", "1"]
@@ -217,9 +281,14 @@ def test_bench_knows_the_reference_models(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["bench", "MobileLLM-9B"], "no such folder and no name of the zoo; choose a folder or MobileLLM-125M"),
+        (["bench", "MobileLLM-9B"], "no name of the zoo; did you mean MobileLLM-1B?"),
+        (
+            ["bench", "stories-dep"],
+            "'stories-dep' is no folder, no reference model and no name of the zoo; did you mean",
+        ),
+        (["bench", "xyz"], "choose a folder or one of"),
         (["bench", "MobileLLM-125M", "--new-tokens", "1"], "new_tokens=1: give at least 2"),
-        (["bench", "MobileLLM-125M", "--threads", "0"], "--threads: 0 threads cannot work, give at least 1"),
+        (["bench", "MobileLLM-125M", "--threads", "0"], "--threads: '0' cannot work here, give a number from 1"),
         (["bench", "MobileLLM-125M", "--against", "no.json"], "no.json cannot be read"),
         (["bench"], "required: model"),
     ],

@@ -40,6 +40,13 @@ class Tower(Power):
     """A recipe of its own, whose parent was renamed."""
 
 
+@dataclass(frozen=True)
+class Other:
+    """A recipe of another sweep."""
+
+    width: int
+
+
 class Runs:
     """Squares, and remembers what was asked; `bad` recipes fail."""
 
@@ -80,7 +87,8 @@ GRID = [Square(n) for n in range(5)]
 
 
 def files(store) -> list[str]:
-    return sorted(path.name for path in store.path.parent.iterdir())
+    """Names of what lies beside the rows, but for the empty file that stands for the lock."""
+    return sorted(path.name for path in store.path.parent.iterdir() if path.suffix != ".lock")
 
 
 def test_a_key_names_kind_and_fields():
@@ -124,7 +132,7 @@ def test_rows_stand_one_per_line_in_the_order_they_came(store):
 
 
 def test_a_store_is_as_readable_as_any_other_new_file(store):
-    store.add(Square(1), {})
+    store.add(Square(1), {"square": 1})
     other = store.path.with_name("other")
     other.touch()
     assert store.path.stat().st_mode == other.stat().st_mode
@@ -168,9 +176,13 @@ def test_a_number_that_is_none_is_refused_and_the_rest_kept(store, value):
     assert files(store) == ["sweep.jsonl"]
 
 
-@pytest.mark.parametrize(
-    "line", [b"{not json", b"[1, 2]", b'"text"', b"{}", b"", b'{"key": "abc', b"\xff\xfe\x00"], ids=repr
-)
+ROW = b'{"key": "0123456789abcdef", "recipe": {"n": 2}, "square": 4}'
+DAMAGED = [b"{not json", b"[1, 2]", b'"text"', b"{}", b"", ROW[:20], b"\xff\xfe\x00"]
+DAMAGED += [ROW.replace(b"4}", b"NaN}"), ROW.replace(b', "square": 4', b""), ROW.replace(b"abcdef", b"")]
+DAMAGED += [ROW.replace(b'{"n": 2}', b"2")]
+
+
+@pytest.mark.parametrize("line", DAMAGED, ids=repr)
 def test_a_damaged_line_is_refused_by_file_and_number(store, line):
     store.add(Square(1), {"square": 1})
     whole = store.path.read_bytes()
@@ -178,6 +190,40 @@ def test_a_damaged_line_is_refused_by_file_and_number(store, line):
     with pytest.raises(ValueError, match=re.escape(f"{store.path} line 2 is no row of a sweep: delete the line")):
         Store(store.path)
     assert store.path.read_bytes() == whole + line + b"\n" + whole
+
+
+def test_a_repeated_line_is_refused_by_both_numbers(store):
+    for n in (1, 2):
+        store.add(Square(n), {"square": n * n})
+    lines = store.path.read_bytes().splitlines(keepends=True)
+    store.path.write_bytes(b"".join([*lines, lines[1]]))
+    with pytest.raises(ValueError, match="line 3 repeats line 2: delete one of them"):
+        Store(store.path)
+
+
+def test_a_row_of_another_sweep_is_refused_by_line(store):
+    store.add(Square(1), {"square": 1})
+    store.add(Power(2, exponent=5), {"square": 32})
+    store.check_kinds({Power})  # a field that was added may be absent
+    with pytest.raises(ValueError, match=r"line 2 is of another sweep, its recipe has n, note, exponent"):
+        store.check_kinds({Cube})
+    with pytest.raises(ValueError, match=r"line 1 is of another sweep"):
+        store.check_kinds({Other})
+
+
+def test_a_run_without_a_result_is_not_stored(store):
+    with pytest.raises(ValueError, match=r"row=\{\}: a run without a result"):
+        store.add(Square(1), {})
+    assert not store.path.exists()
+
+
+def test_two_that_write_one_store_lose_nothing(store):
+    one, other = Store(store.path), Store(store.path)
+    one.add(Square(1), {"square": 1})
+    other.add(Square(2), {"square": 4})
+    one.add(Square(3), {"square": 9})
+    assert [row["square"] for row in Store(store.path).rows.values()] == [1, 4, 9]
+    assert Square(2) in one
 
 
 def test_a_sweep_runs_everything_once_and_yields_what_is_stored(store, executor):
@@ -216,7 +262,7 @@ def test_a_closed_sweep_cancels_what_has_not_begun(store):
         asked.append(recipe.n)
         if recipe.n:
             gate.wait(10)
-        return {}
+        return {"square": recipe.n**2}
 
     with ThreadPoolExecutor(1) as executor:
         running = sweep(run, GRID, store=store, executor=executor)
@@ -234,10 +280,19 @@ def test_whoever_stops_asking_keeps_all_that_had_finished(store):
 
 
 def test_a_failing_run_raises_after_the_others_were_stored(store):
-    with pytest.raises(ZeroDivisionError, match="2 does not work"):
+    with pytest.raises(ZeroDivisionError, match="2 does not work") as caught:
         list(sweep(Runs(2), GRID, store=store, executor=AtOnce(1)))
+    assert caught.value.__notes__ == ["in the run of Square(n=2, note='')"]
     assert {row["recipe"]["n"] for row in Store(store.path).rows.values()} == {0, 1, 3, 4}
     assert [r.n for r in sweep(Runs(), GRID, store=store, executor=AtOnce(1))] == [2]
+
+
+@pytest.mark.parametrize("result", [{"square": math.nan}, {"square": object()}, {}], ids=repr)
+def test_a_bad_result_is_named_and_its_neighbours_are_kept(store, result):
+    with pytest.raises((TypeError, ValueError)) as caught:
+        list(sweep(lambda r: result if r.n == 2 else Runs()(r), GRID, store=store, executor=AtOnce(1)))
+    assert caught.value.__notes__ == ["in the run of Square(n=2, note='')"]
+    assert {row["recipe"]["n"] for row in Store(store.path).rows.values()} == {0, 1, 3, 4}
 
 
 def test_a_failing_run_raises_while_others_still_wait(store, executor):
@@ -262,6 +317,6 @@ def test_a_disk_that_fills_up_stops_the_sweep_with_its_error(store, executor, mo
 
 
 def test_a_recipe_comes_back_from_its_row(store):
-    store.add(Square(7, "x"), {})
+    store.add(Square(7, "x"), {"square": 49})
     assert Square(**Store(store.path)[Square(7, "x")]["recipe"]) == Square(7, "x")
     assert asdict(Square(7, "x")) == store[Square(7, "x")]["recipe"]

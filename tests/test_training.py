@@ -357,8 +357,60 @@ def test_a_damaged_or_foreign_state_is_refused_by_name(tmp_path):
     path, ours, state = tmp_path / "run.pt", small_model(), TrainState()
     next(train(ours, TASK, QUICK, state=state))
     state.save(path, ours)
-    with pytest.raises(ValueError, match="size mismatch.*delete it"):
+    with pytest.raises(ValueError, match=r"embed.weight is .*, the model's is .*delete it"):
         TrainState.load(path, small_model(vocab_size=9))
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(ValueError, match="run.pt cannot be gone on with"):
         TrainState.load(path, ours)
+
+
+def test_no_flipped_bit_changes_what_is_loaded(tmp_path):
+    path, ours, state = tmp_path / "run.pt", small_model(), TrainState()
+    next(train(ours, TASK, QUICK, state=state))
+    state.save(path, ours)
+    whole, refused = path.read_bytes(), 0
+    for place in range(11, 8 * len(whole), 8 * len(whole) // 150):
+        damaged = bytearray(whole)
+        damaged[place // 8] ^= 1 << place % 8
+        path.write_bytes(damaged)
+        try:
+            loaded = TrainState.load(path, other := small_model(seed=1))
+        except ValueError as error:
+            assert "cannot be gone on with" in str(error)
+            refused += 1
+        else:  # between two entries of the archive
+            assert same(weights(other), weights(ours))
+            assert (loaded.step, loaded.tokens, loaded.elapsed_s) == (state.step, state.tokens, state.elapsed_s)
+    assert refused > 100
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda saved: saved["counts"].update(step=-1),
+        lambda saved: saved["counts"].update(step="three"),
+        lambda saved: saved["counts"].update(elapsed_s=math.nan),
+        lambda saved: saved["model"].update(dict.fromkeys(saved["model"], torch.zeros(1))),
+        lambda saved: saved["model"].update({name: value.half() for name, value in saved["model"].items()}),
+        lambda saved: saved.pop("optimizers"),
+    ],
+    ids=["negative", "text", "no number", "shapes", "types", "no moments"],
+)
+def test_a_state_with_wrong_contents_is_refused(tmp_path, change):
+    path, ours, state = tmp_path / "run.pt", small_model(), TrainState()
+    next(train(ours, TASK, QUICK, state=state))
+    state.save(path, ours)
+    saved = torch.load(path, weights_only=True)
+    change(saved)
+    torch.save(saved, path)
+    with pytest.raises(ValueError, match="run.pt cannot be gone on with"):
+        TrainState.load(path, small_model())
+
+
+def test_moments_of_another_model_are_refused(tmp_path):
+    ours, state = small_model(), TrainState()
+    next(train(ours, TASK, QUICK, state=state))
+    muon, adamw = (optimizer.state_dict() for optimizer in state.optimizers)
+    state.moments = [muon, {"moments": [torch.zeros(1) for _ in adamw["moments"]]}]
+    with pytest.raises(ValueError, match="moments are of another model"):
+        next(train(ours, TASK, QUICK, state=state))

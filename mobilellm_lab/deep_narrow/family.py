@@ -5,12 +5,11 @@ import os
 import queue
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, wait
+from concurrent.futures import wait
 from dataclasses import dataclass
 
-import torch
-
 from mobilellm_lab.deep_narrow.recipe import Recipe, Result, Run
+from mobilellm_lab.workers import worker_pool
 
 REPORT_S = 0.2  # between two reports of one worker
 POLL_S = 0.05  # between two looks at the workers: how fast a stop is answered
@@ -32,7 +31,6 @@ class Report:
 def _start_worker(outbox) -> None:
     global _outbox
     _outbox = outbox
-    torch.set_num_threads(1)
 
 
 def train_one(recipe: Recipe) -> Result:
@@ -51,11 +49,8 @@ def train_family(recipes: Sequence[Recipe], *, max_workers: int = 2) -> Iterator
     Each recipe is one task of a worker with one torch thread, the deepest first, so that no core waits for it at the
     end. Closing the generator ends the workers at once.
     """
-    context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads in mid-air
-    inbox, others = context.Queue(), set(multiprocessing.active_children())
-    workers = min(max_workers, os.cpu_count() or 1, len(recipes))
-    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(inbox,))
-    try:
+    inbox = multiprocessing.get_context("spawn").Queue()
+    with worker_pool(min(max_workers, os.cpu_count() or 1, len(recipes)), _start_worker, inbox) as executor:
         deepest_first = sorted(recipes, key=lambda recipe: -recipe.depth)
         waiting = {executor.submit(train_one, recipe): recipe for recipe in deepest_first}
         while waiting:
@@ -67,10 +62,6 @@ def train_family(recipes: Sequence[Recipe], *, max_workers: int = 2) -> Iterator
                     Report(recipe=recipe, step=result.steps, loss_nats=result.loss_nats, progress=1.0, result=result)
                 )
             yield news
-    finally:
-        for process in set(multiprocessing.active_children()) - others:
-            process.terminate()
-        executor.shutdown(wait=False, cancel_futures=True)
 
 
 def _drain(inbox) -> list[Report]:

@@ -18,6 +18,7 @@ from mobilellm_lab.charts import report
 from mobilellm_lab.charts.viewer import headless
 
 AS_BUILT = "What Run gave when this page was built"
+STOPPING = "stopping after the step under way"
 FRAME_S = 0.1  # between two pictures: at most ten a second
 Values = dict[str, Any]  # what the controls stand at, by name
 
@@ -149,9 +150,12 @@ class Live:
         run.thread.start()
 
     def stop(self) -> None:
-        """Asks the run to end after its current step."""
-        if self._newest is not None:
-            self._newest.stop.set()
+        """Asks the run to end after its current step, and says so at once."""
+        with self._lock:
+            if self.running:
+                self._newest.stop.set()
+                self.stop_button.disabled = True
+                self._say(f"{STOPPING} · {self._said}")
 
     def show(self) -> None:
         """Displays the panel. Headless: its replay, then what the first action, run here and now, gives."""
@@ -247,7 +251,8 @@ class Live:
             if run is self._newest:
                 self.chart.value, self.numbers.value, self.report.value = chart, numbers, report
                 self.bar.value = progress
-                self._say(status)
+                if not run.stop.is_set():  # then it says that it stops
+                    self._say(status)
 
     def _end(self, run: _Run, text: str, style: str, kind: str = "status") -> None:
         with self._lock:
@@ -256,6 +261,7 @@ class Live:
                 self._say(text, kind)
 
     def _say(self, text: str, kind: str = "status") -> None:
+        self._said = text
         self.status.value = line(text, kind)
 
     def _arrange(self, groups: Mapping[str, Sequence[str]], below: Sequence[W.Widget]) -> W.Widget:

@@ -2,13 +2,15 @@
 
 import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from mobilellm_lab.safe_files import replacing
+
 FORMAT, VERSION = "mobilellm-lab record", 1
-COLUMNS = ("theoretical", "on disk", "in memory", "measured", "estimate", "quality")
+SIZES = ("theoretical", "on disk", "in memory")
+COLUMNS = (*SIZES, "measured", "estimate", "quality")
 PLACE = ("machine", "python", "torch", "numpy", "threads")  # parts of the provenance that change a time
 
 
@@ -31,6 +33,12 @@ class Measure:
             number = getattr(self, name)
             if number is not None and not math.isfinite(number):
                 raise ValueError(f"{name}={number} of {self.name}: only finite numbers can be kept, leave it out")
+        if self.column in SIZES and self.value < 0:
+            raise ValueError(f"value={self.value} of {self.name}: a size is never negative, measure again")
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"low={self.low} of {self.name} is above high={self.high}: exchange them")
+        if self.runs < 1:
+            raise ValueError(f"runs={self.runs} of {self.name}: at least one gave the value")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +52,11 @@ class Record:
     settings: dict  # prompt and new tokens, repeats, seed
     measures: tuple[Measure, ...]
     provenance: dict  # command, commit, machine, versions, threads, date
+
+    def __post_init__(self) -> None:
+        names = [measure.name for measure in self.measures]
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"measures: {', '.join(sorted(twice))} stands there twice, leave one")
 
     def __getitem__(self, name: str) -> Measure:
         """The line called `name`; a KeyError lists those there are."""
@@ -77,18 +90,9 @@ class Record:
 
     def save(self, path: str | Path) -> None:
         """Writes the record beside the old file, and puts it in its place when it is whole."""
-        path = Path(path)
         text = json.dumps({"format": FORMAT, "version": VERSION, **asdict(self)}, indent=1, allow_nan=False)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-        try:
-            with draft.open("w", encoding="utf-8") as file:
-                file.write(text + "\n")
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+        with replacing(path) as draft:
+            draft.write_text(text + "\n", encoding="utf-8")
 
 
 def load_record(path: str | Path) -> Record:
@@ -117,9 +121,9 @@ def load_record(path: str | Path) -> Record:
         raise ValueError(f"{path}: provenance lacks {', '.join(sorted(lacking))}: measure again")
     try:
         measures = tuple(Measure(**measure) for measure in raw["measures"])
+        return Record(**{name: raw[name] for name in wanted - {"measures"}}, measures=measures)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: measures are damaged ({error}): measure again") from error
-    return Record(**{name: raw[name] for name in wanted - {"measures"}}, measures=measures)
 
 
 @dataclass(frozen=True, kw_only=True)

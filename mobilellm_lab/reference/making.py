@@ -10,6 +10,7 @@ from mobilellm_lab import checkpoints
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.provenance import provenance
 from mobilellm_lab.reference.models import FOLDER, ModelSpec, log_path
+from mobilellm_lab.safe_files import replacing
 from mobilellm_lab.stored import as_stored
 from mobilellm_lab.tasks import Evaluation, Task, evaluate
 from mobilellm_lab.training import Step, TrainConfig, TrainState, train
@@ -21,13 +22,20 @@ WORK = platformdirs.user_cache_path("mobilellm-lab") / "reference"  # what inter
 
 
 def finished(spec: ModelSpec, *, folder: Path = FOLDER) -> bool:
-    """True where a model made by exactly this spec lies in `folder`.
+    """True where a model made by exactly this spec lies in `folder`: its log says so, and its weights are the log's.
 
     Raises:
-        ValueError: the training log there is damaged; names the file.
+        ValueError: log or checkpoint there is damaged, or the weights are others; names the file.
     """
-    path = log_path(spec.name, folder)
-    return path.exists() and checkpoints.read_json(path).get("spec") == as_stored(spec)
+    path, made = log_path(spec.name, folder), folder / spec.name
+    if not path.exists() or not made.exists():
+        return False
+    log = checkpoints.read_json(path)
+    if log.get("spec") != as_stored(spec):
+        return False
+    if checkpoints.fingerprint(checkpoints.load(made).model) != log.get("fingerprint"):
+        raise ValueError(f"{made} does not hold the weights that {path.name} describes: move the folder away")
+    return True
 
 
 def make_model(spec: ModelSpec, *, folder: Path = FOLDER, work: Path = WORK) -> Iterator[Step]:
@@ -104,6 +112,5 @@ def _row(evaluation: Evaluation) -> dict:
 
 
 def _write(path: Path, value: dict) -> None:
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    with replacing(path) as draft:
+        draft.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import platformdirs
 
+from mobilellm_lab.safe_files import replacing
+
 VARIABLE = "MOBILELLM_LAB_PROGRESS"  # names another file
 
 
@@ -19,6 +21,11 @@ class Commit:
     value: int | float
     inside: bool  # of the spread that was measured
     at: str  # ISO, UTC
+
+    def __post_init__(self) -> None:
+        for name, kinds in (("value", (int, float)), ("inside", bool), ("at", str)):
+            if not isinstance(getattr(self, name), kinds):
+                raise TypeError(f"{name}={getattr(self, name)!r}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,11 +52,30 @@ def commits(name: str) -> list[Commit]:
 
 
 def commit(name: str, value: int | float, *, inside: bool) -> None:
-    """Adds a commit; the file is written beside the old one, which stays whole until the new one is."""
-    kept = _read()
-    made = Commit(value=value, inside=inside, at=datetime.now(UTC).isoformat(timespec="microseconds"))
-    kept[name] = [*kept.get(name, []), made]
-    _write({key: [asdict(one) for one in made] for key, made in kept.items()})
+    """Adds a commit to those that all kernels have made by now.
+
+    Raises:
+        ValueError: the file holds something else, or cannot be written; names it.
+    """
+    file = path()
+    try:
+        with replacing(file) as draft:
+            kept = _read()
+            made = Commit(value=value, inside=inside, at=_now(kept))
+            kept[name] = [*kept.get(name, []), made]
+            plain = {key: [asdict(one) for one in made] for key, made in kept.items()}
+            draft.write_text(json.dumps({"version": 1, "predictions": plain}, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise ValueError(
+            f"{file} cannot be written ({error.strerror}), so your prediction is not kept: "
+            f"name another file in {VARIABLE}"
+        ) from error
+
+
+def _now(kept: Mapping[str, list[Commit]]) -> str:
+    """The time, but never before what was committed already: a clock may have been set back."""
+    now = datetime.now(UTC).isoformat(timespec="microseconds")
+    return max([now, *(one.at for made in kept.values() for one in made)])
 
 
 def record(name: str) -> Record:
@@ -69,14 +95,3 @@ def _read() -> dict[str, list[Commit]]:
         return {name: [Commit(**one) for one in made] for name, made in kept.items() if made}
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{file} does not hold predictions: move the file away, a new one will be made") from error
-
-
-def _write(kept: Mapping[str, list[dict]]) -> None:
-    file = path()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(json.dumps({"version": 1, "predictions": kept}, indent=1) + "\n", encoding="utf-8")
-        os.replace(temporary, file)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -106,6 +106,8 @@ def test_a_click_returns_at_once_and_stop_answers_after_the_step_under_way():
     until(lambda: Count.active == 1)
     assert not panel.stop_button.disabled
     panel.stop_button.click()
+    assert "stopping after the step under way · starting" in panel.status.value  # however long that step takes
+    assert panel.stop_button.disabled
     gate.set()
     assert panel.result == 1
     assert panel.bar.bar_style == "warning"

@@ -37,11 +37,16 @@ def record(tpot_ms=2.0, *, fingerprint="f" * 64, **provenance) -> Record:
     )
 
 
+def files(folder) -> list[str]:
+    """What lies there, but for the empty file that stands for the lock."""
+    return [name for name in os.listdir(folder) if not name.endswith(".lock")]
+
+
 def test_what_is_saved_is_loaded(tmp_path):
     path = tmp_path / "new folder" / "record.json"
     record().save(path)
     assert load_record(path) == record()
-    assert os.listdir(path.parent) == ["record.json"]
+    assert files(path.parent) == ["record.json"]
 
 
 def test_an_interrupted_save_leaves_the_old_record(tmp_path, monkeypatch):
@@ -54,7 +59,7 @@ def test_an_interrupted_save_leaves_the_old_record(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", fail)
     with pytest.raises(OSError, match="disk full"):
         record(9.0).save(path)
-    assert load_record(path) == record() and os.listdir(tmp_path) == ["record.json"]
+    assert load_record(path) == record() and files(tmp_path) == ["record.json"]
 
 
 def test_lines_are_found_by_name():
@@ -98,6 +103,10 @@ def test_a_damaged_or_foreign_file_is_refused_by_name(tmp_path, text, message):
         (lambda raw: raw["measures"][0].pop("column"), "measures are damaged"),
         (lambda raw: raw["measures"][0].update(column="guessed"), "column='guessed' of weights_mib"),
         (lambda raw: raw["measures"].append(3), "measures are damaged"),
+        (lambda raw: raw["measures"][0].update(value=-1), "value=-1 of weights_mib: a size is never negative"),
+        (lambda raw: raw["measures"][1].update(low=5.0), "low=5.0 of tpot_p50_ms is above high=4.0"),
+        (lambda raw: raw["measures"][1].update(runs=0), "runs=0 of tpot_p50_ms"),
+        (lambda raw: raw["measures"].append(raw["measures"][0]), "weights_mib stands there twice"),
         (lambda raw: raw.update(provenance=None), "provenance lacks"),
         (lambda raw: raw["provenance"].pop("threads"), "provenance lacks threads"),
         (lambda raw: raw.update(mood="good"), "mood missing or too many"),

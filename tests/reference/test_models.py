@@ -1,6 +1,7 @@
 """The reference models: made as their specs say, resumed bit for bit, refused when damaged, and good enough."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -37,7 +38,7 @@ def test_an_interrupted_run_goes_on_and_ends_in_the_same_weights_and_log(tmp_pat
     assert not finished(TINY, folder=parts)
     assert [step.step for step in make_model(TINY, folder=parts, work=work)] == [5, 6]
     assert finished(TINY, folder=parts) and not finished(replace(TINY, steps=7), folder=parts)
-    assert not list(work.iterdir())
+    assert not [path for path in work.iterdir() if path.suffix != ".lock"]
     for name, value in weights(whole).items():
         assert torch.equal(value, weights(parts)[name]), name
     logs = [json.loads(log_path(TINY.name, folder).read_text()) for folder in (whole, parts)]
@@ -46,6 +47,18 @@ def test_an_interrupted_run_goes_on_and_ends_in_the_same_weights_and_log(tmp_pat
         assert all(row.pop("train_s") >= 0 for row in log["log"])
     assert logs[0] == logs[1]
     assert [row["step"] for row in logs[0]["log"]] == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_model_is_finished_only_with_the_weights_of_its_log(tmp_path, known):
+    list(make_model(TINY, folder=tmp_path, work=tmp_path / "work"))
+    folder, log = tmp_path / TINY.name, log_path(TINY.name, tmp_path)
+    read = json.loads(log.read_text())
+    log.write_text(json.dumps(read | {"fingerprint": "0" * 64}))
+    with pytest.raises(ValueError, match="does not hold the weights that stories-deep.json describes: move the folder"):
+        finished(TINY, folder=tmp_path)
+    log.write_text(json.dumps(read))
+    shutil.rmtree(folder)
+    assert not finished(TINY, folder=tmp_path)
 
 
 def test_what_is_left_of_another_recipe_is_refused_by_name(tmp_path, monkeypatch):

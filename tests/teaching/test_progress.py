@@ -1,7 +1,10 @@
 """The reader's predictions on disk: kept whole, counted by the first, and nowhere near the repository."""
 
+import errno
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -22,7 +25,7 @@ def test_every_commit_is_kept(file):
     progress.commit("quality", 0.5, inside=True)
     assert [(one.value, one.inside) for one in progress.commits("cost")] == [(3.0, False), (5, True)]
     assert set(json.loads(file.read_text())["predictions"]) == {"cost", "quality"}
-    assert list(file.parent.iterdir()) == [file]  # no temporary file is left
+    assert [path for path in file.parent.iterdir() if path.suffix != ".lock"] == [file]  # no draft is left
 
 
 def test_the_first_commit_to_a_question_counts_and_later_questions_do_not_yet():
@@ -34,7 +37,13 @@ def test_the_first_commit_to_a_question_counts_and_later_questions_do_not_yet():
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "{}", '{"predictions": {"cost": [{"value": 1}]}}', '{"predictions": 1}']
+    "text",
+    [
+        *("", "{", "[]", "{}", '{"predictions": 1}', '{"predictions": {"cost": [{"value": 1}]}}'),
+        '{"predictions": {"cost": [{"value": "three", "inside": true, "at": "2026-11-30"}]}}',
+        '{"predictions": {"cost": [{"value": 3, "inside": "yes", "at": "2026-11-30"}]}}',
+        '{"predictions": {"cost": [{"value": 3, "inside": true, "at": 2026}]}}',
+    ],
 )
 def test_a_damaged_file_is_named_with_the_remedy_and_left_alone(file, text):
     file.parent.mkdir()
@@ -49,13 +58,36 @@ def test_a_failed_write_leaves_the_old_file(file, monkeypatch):
     before = file.read_text()
 
     def fail(*paths):
-        raise OSError("disk full")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "replace", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(ValueError, match=r"progress.json cannot be written \(No space left.*name another file in"):
         progress.commit("cost", 4.0, inside=False)
     assert file.read_text() == before
-    assert list(file.parent.iterdir()) == [file]
+    assert [path for path in file.parent.iterdir() if path.suffix != ".lock"] == [file]
+
+
+def test_a_clock_that_was_set_back_does_not_change_the_order(file):
+    progress.commit("cost", 3.0, inside=False)
+    kept = json.loads(file.read_text())
+    kept["predictions"]["cost"][0]["at"] = "2099-01-01T00:00:00+00:00"
+    file.write_text(json.dumps(kept))
+    progress.commit("quality", 0.5, inside=True)
+    assert progress.record("quality").predictions == 2
+
+
+COMMITS = """
+import sys
+from mobilellm_lab.teaching import progress
+for number in range(20):
+    progress.commit(sys.argv[1], number, inside=True)
+"""
+
+
+def test_two_kernels_lose_no_commit():
+    kernels = [subprocess.Popen([sys.executable, "-c", COMMITS, name]) for name in ("cost", "quality")]
+    assert [kernel.wait(timeout=300) for kernel in kernels] == [0, 0]
+    assert [len(progress.commits(name)) for name in ("cost", "quality")] == [20, 20]
 
 
 def test_the_usual_place_is_the_users_data_folder(monkeypatch):

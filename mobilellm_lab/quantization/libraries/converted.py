@@ -1,8 +1,6 @@
 """Converted models: quantized matrices, bytes in memory, and a file that loads exactly"""
 
-import os
 import pickle
-import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from mobilellm_lab.quantization.layers import PackedMatrix
 from mobilellm_lab.quantization.libraries.kernels import find_backend
 from mobilellm_lab.quantization.libraries.load import torchao, without_legacy_warnings
 from mobilellm_lab.quantization.libraries.replacements import Rows
+from mobilellm_lab.safe_files import replacing
 
 FLOAT = (nn.Linear, nn.Embedding)
 MATRICES = (
@@ -68,14 +67,8 @@ def _plain(value: object) -> Iterator[Tensor]:
 
 def save(model: nn.Module, path: str | Path) -> None:
     """Writes the state dict of a converted model, whole or not at all."""
-    path = Path(path)
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with without_legacy_warnings():
-            torch.save(model.state_dict(), draft)
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
+    with replacing(path) as draft, without_legacy_warnings():
+        torch.save(model.state_dict(), draft)
 
 
 def read_state(path: str | Path) -> dict:

@@ -1,0 +1,47 @@
+"""Worker processes: one torch thread each, deaf to Ctrl-C, and gone when whoever started them is"""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from typing import Any
+
+import torch
+
+
+@contextmanager
+def worker_pool(count: int, begin: Callable | None = None, *arguments: Any) -> Iterator[ProcessPoolExecutor]:
+    """An executor of `count` processes, each of which calls `begin(*arguments)` first; they end with the block.
+
+    Every worker reads from a pipe into which nothing is ever written. It closes with the block, and also when this
+    process is killed, which could end nobody by itself.
+    """
+    context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads in mid-air
+    theirs, ours = context.Pipe(duplex=False)
+    executor = ProcessPoolExecutor(count, mp_context=context, initializer=_start, initargs=(theirs, begin, arguments))
+    try:
+        yield executor
+    finally:
+        ours.close()
+        for process in list((executor._processes or {}).values()):  # `terminate_workers` from Python 3.14 on
+            process.terminate()  # also one that still imports and does not look at its pipe
+        executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _start(alive: Connection, begin: Callable | None, arguments: tuple) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; who started them decides
+    threading.Thread(target=_leave_with, args=(alive,), daemon=True).start()
+    torch.set_num_threads(1)
+    if begin is not None:
+        begin(*arguments)
+
+
+def _leave_with(alive: Connection) -> None:
+    try:
+        alive.recv()
+    except EOFError:
+        os._exit(1)

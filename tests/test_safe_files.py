@@ -1,0 +1,81 @@
+"""Files that several processes write: nothing is lost, links stay links, and what cannot be written is found early."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from mobilellm_lab.safe_files import check_writable, replacing
+
+COUNT = """
+import json, sys
+from pathlib import Path
+from mobilellm_lab.safe_files import replacing
+path = Path(sys.argv[1])
+for _ in range(20):
+    with replacing(path) as draft:
+        kept = json.loads(path.read_text()) if path.exists() else []
+        draft.write_text(json.dumps([*kept, sys.argv[2]]))
+"""
+
+
+def test_processes_that_write_one_file_lose_nothing_of_each_other(tmp_path):
+    path = tmp_path / "deep" / "kept.json"
+    writers = [subprocess.Popen([sys.executable, "-c", COUNT, str(path), name]) for name in "ab"]
+    assert [writer.wait(timeout=300) for writer in writers] == [0, 0]
+    assert sorted(json.loads(path.read_text())) == ["a"] * 20 + ["b"] * 20
+
+
+def test_a_link_stays_a_link(tmp_path):
+    target, link = tmp_path / "far" / "kept.txt", tmp_path / "kept.txt"
+    target.parent.mkdir()
+    target.write_text("old")
+    link.symlink_to(target)
+    with replacing(link) as draft:
+        draft.write_text("new")
+    assert link.is_symlink() and target.read_text() == "new"
+
+
+def test_an_error_leaves_the_old_file_and_no_draft(tmp_path):
+    path = tmp_path / "kept.txt"
+    path.write_text("old")
+    with pytest.raises(KeyboardInterrupt), replacing(path) as draft:
+        draft.write_text("half")
+        raise KeyboardInterrupt
+    assert path.read_text() == "old" and not draft.exists()
+
+
+def test_the_draft_of_a_killed_process_is_overwritten(tmp_path):
+    path = tmp_path / "kept.txt"
+    (tmp_path / ".kept.txt.draft").write_text("what a killed process left, and longer than the new text")
+    with replacing(path) as draft:
+        draft.write_text("new")
+    assert path.read_text() == "new" and not draft.exists()
+
+
+def test_a_file_is_safe_on_the_disk_before_it_takes_its_place(tmp_path, monkeypatch):
+    calls = []
+    for name in ("fsync", "replace"):
+        real = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *a, name=name, real=real: (calls.append(name), real(*a)))
+    with replacing(tmp_path / "kept.txt") as draft:
+        draft.write_text("new")
+    assert calls == ["fsync", "replace"]
+
+
+def test_what_can_be_written_is_not_touched(tmp_path):
+    path = tmp_path / "new" / "rows.jsonl"
+    assert check_writable(path, name="--out") == path
+    assert list(path.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "said"), [("folder", "that is a folder"), ("file/rows.jsonl", "cannot be written"), ("\0", "null")]
+)
+def test_what_cannot_be_written_is_named_with_its_reason(tmp_path, place, said):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match=said):
+        check_writable(tmp_path / place, name="--out")
