@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from mobilellm_lab.decoding import decoder
+from mobilellm_lab.token_ids import check_tokens
 
 SHARING = ("none", "immediate", "repeat", "reverse")
 FFN = ("swiglu", "relu")
@@ -262,12 +263,21 @@ class Transformer(nn.Module):
             p.copy_(torch.randn(p.shape, generator=generator) * std)
 
     def forward(self, tokens: Int[Tensor, "B T"], cache: KVCache | None = None) -> Float[Tensor, "B T V"]:
-        """Logits. With a cache, `tokens` continue what the cache holds, and are added to it."""
-        start, T = (cache.length if cache is not None else 0), tokens.shape[1]
+        """Logits. With a cache, `tokens` continue what the cache holds, and are added to it.
+
+        Raises:
+            ValueError: tokens that are not (B, T), do not fit into the positions, or are not in the vocabulary.
+        """
+        start, T = (cache.length if cache is not None else 0), tokens.shape[-1]
         limit = cache.max_len if cache is not None else self.config.max_seq_len
         if start + T > limit:
             raise ValueError(f"{start + T} tokens do not fit in {limit}: shorten the text or raise the limit")
-        x = self.embed(tokens)
+        try:
+            x = self.embed(tokens)
+            _, T, _ = x.shape
+        except (IndexError, RuntimeError, ValueError):
+            check_tokens(tokens, self.config.vocab_size)  # afterwards: a good step pays nothing
+            raise
         if self.config.embed_dim != self.config.dim:
             x = self.embed_in(x)
         cos, sin = self.cos[start : start + T], self.sin[start : start + T]
@@ -310,9 +320,10 @@ def generate(
     A `cache` of your own, for B sequences, may be of another kind, and the prompt continues what it holds.
 
     Raises:
-        ValueError: an empty prompt, one that leaves no room for `max_new_tokens`, a negative temperature, or a cache
-            for another number of sequences.
+        ValueError: a prompt that is not (B, T) ids of the vocabulary, an empty one, one that leaves no room for
+            `max_new_tokens`, a negative temperature, or a cache for another number of sequences.
     """
+    check_tokens(prompt, model.config.vocab_size, name="prompt")
     B, T = prompt.shape
     room = (model.config.max_seq_len if cache is None else cache.max_len - cache.length) - T
     if T < 1 or not 0 <= max_new_tokens <= room:

@@ -16,6 +16,7 @@ from torch.optim.adamw import adamw
 
 from mobilellm_lab.safe_files import replacing
 from mobilellm_lab.tasks import IGNORE, Evaluation, Task, evaluate
+from mobilellm_lab.token_ids import check_targets
 
 Schedule = Callable[[float], float]  # progress of the run, 0 .. 1, to a value
 
@@ -214,7 +215,8 @@ def train(model: nn.Module, task: Task, config: TrainConfig, *, state: TrainStat
     between two steps it can be saved; one that was loaded goes on from there.
 
     Raises:
-        ValueError: the vocabulary or the sequence does not fit the model, or the loss stops being finite.
+        ValueError: the vocabulary or the sequence does not fit the model, a batch asks nothing or what is no id, or the
+            loss stops being finite.
     """
     if task.vocab_size != model.config.vocab_size:
         raise ValueError(f"vocab_size={model.config.vocab_size}: task {task.name} has {task.vocab_size} tokens")
@@ -233,9 +235,16 @@ def train(model: nn.Module, task: Task, config: TrainConfig, *, state: TrainStat
         length = max(1, round(task.seq_len * min(1.0, config.length(progress))))
         batch = task.batch(i, config.batch_size, seed=config.seed, seq_len=length)
         logits = model(batch.tokens.to(config.device))  # (B, T, V)
-        loss = F.cross_entropy(logits.flatten(0, 1), batch.targets.to(config.device).flatten(), ignore_index=IGNORE)
+        targets = batch.targets.to(config.device)
+        try:
+            loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=IGNORE)
+        except IndexError:
+            check_targets(targets, logits.shape[-1])  # afterwards: a good step pays nothing
+            raise
         loss_nats, lr = loss.item(), config.lr(progress)
         if not math.isfinite(loss_nats):
+            if (targets == IGNORE).all():
+                raise ValueError(f"batch {i} of task {task.name}: all targets are {IGNORE}, give it one that asks")
             raise ValueError(f"loss_nats={loss_nats} at step {i + 1} with lr={lr:.2g}: start again with a lower lr")
         model.zero_grad()
         loss.backward()

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from mobilellm_lab.model import ModelConfig
 from mobilellm_lab.tasks import Batch, Evaluation
 from mobilellm_lab.tasks.randomness import integers, split_seed
+from mobilellm_lab.token_ids import check_tokens
 from mobilellm_lab.training import Step, TrainConfig, train
 
 
@@ -38,6 +39,7 @@ class EncoderLM(nn.Module):
             self.head = nn.Linear(config.dim, config.vocab_size, bias=False)
 
     def forward(self, tokens: Int[Tensor, "B T"]) -> Float[Tensor, "B T V"]:
+        check_tokens(tokens, self.config.vocab_size)
         T = tokens.shape[1]
         x = self.embed(tokens)
         if self.positions:
@@ -53,8 +55,9 @@ def leak(model: nn.Module, tokens: Int[Tensor, "1 T"]) -> float:
     """Largest change of any earlier logit when the last token changes: 0 for a causal model.
 
     Raises:
-        ValueError: fewer than two tokens, so that nothing comes before the last.
+        ValueError: fewer than two tokens, so that nothing comes before the last, or ids of another vocabulary.
     """
+    check_tokens(tokens, model.config.vocab_size)
     if tokens.shape[1] < 2:
         raise ValueError(f"tokens has {tokens.shape[1]} position: give at least 2, so that one comes before the last")
     changed = tokens.clone()

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mobilellm_lab.measuring.interval import Interval, bootstrap_interval
 from mobilellm_lab.tasks import IGNORE, Batch
+from mobilellm_lab.token_ids import check_targets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +37,8 @@ def divergence(
     Intervals are bootstraps over sequences of each sequence's mean, so sequences weigh the same.
 
     Raises:
-        ValueError: no batch, not a single target, or vocabularies of different sizes.
+        ValueError: no batch, not a single target, one that is neither an id nor -100, or vocabularies of
+            different sizes.
     """
     kl, same = [], []
     for batch in batches:
@@ -47,6 +49,7 @@ def divergence(
                 f"model answers with {q.shape[-1]} logits and original with {p.shape[-1]}: "
                 "a divergence needs one vocabulary"
             )
+        check_targets(batch.targets, q.shape[-1])
         evaluated = (batch.targets != IGNORE).cpu()
         each = (p.exp() * (p - q)).nan_to_num(posinf=torch.inf).sum(-1).cpu()  # 0 log 0 is 0
         agree = (p.argmax(-1) == q.argmax(-1)).cpu()

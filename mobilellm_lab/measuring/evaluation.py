@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.tasks import IGNORE, Evaluation, Task
+from mobilellm_lab.token_ids import check_targets
 
 PARTS = 4  # equal parts of the sequences, whose spread tells how much a difference depends on which they are
 
@@ -37,7 +38,7 @@ class EvalSet:
     Batch i is `task.batch(i, batch_size, split=split)`; on text they begin anywhere in the part, and may overlap.
 
     Raises:
-        ValueError: no sequences, or a task whose vocabulary is not the model's.
+        ValueError: no sequences, a task whose vocabulary is not the model's, or a batch without a target.
     """
 
     def __init__(
@@ -49,6 +50,10 @@ class EvalSet:
             raise ValueError(f"vocab_size={model.config.vocab_size}: task {task.name} has {task.vocab_size} tokens")
         self.model, self.task, self.split, self.batch_size = model, task, split, batch_size
         self.batches = [task.batch(i, batch_size, split=split) for i in range(batches)]
+        for number, batch in enumerate(self.batches):
+            check_targets(batch.targets, task.vocab_size)
+            if (batch.targets == IGNORE).all():
+                raise ValueError(f"batch {number} of task {task.name}: all targets are {IGNORE}, give it one that asks")
         self.likeliest: list[Int[Tensor, "B T"]] = []  # of the float model, for each batch
         self.float_evaluation: EvalResult | None = None  # its own, so far
         self._float: Iterator[Evaluation] | None = None

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from mobilellm_lab.tasks import IGNORE, Batch
+from mobilellm_lab.token_ids import check_targets
 
 
 @torch.inference_mode()
@@ -18,11 +19,12 @@ def mean_loss_nats(model: Callable[[Tensor], Tensor], batches: Iterable[Batch]) 
     model should say after `tokens[:, t]`, and -100 asks nothing. `model` maps tokens (B, T) to logits (B, T, V).
 
     Raises:
-        ValueError: no batch, or batches without a single target.
+        ValueError: no batch, batches without a single target, or a target that is neither an id nor -100.
     """
     total_nats, count = 0.0, 0
     for batch in batches:
         logits = model(batch.tokens)  # (B, T, V)
+        check_targets(batch.targets, logits.shape[-1])
         nats = F.cross_entropy(
             logits.flatten(0, 1).float(), batch.targets.flatten(), ignore_index=IGNORE, reduction="sum"
         )

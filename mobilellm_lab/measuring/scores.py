@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mobilellm_lab.measuring.interval import Interval, check_confidence
 from mobilellm_lab.tasks import IGNORE, Batch
+from mobilellm_lab.token_ids import check_targets
 
 NAMES = ("loss_nats", "perplexity", "bits_per_byte", "accuracy")
 
@@ -104,11 +105,17 @@ def score(
     `token_bytes` holds the bytes that each token of the vocabulary stands for (`Text.token_bytes`).
 
     Raises:
-        ValueError: no batch, or not a single target.
+        ValueError: no batch, not a single target, one that is neither an id nor -100, or bytes of other tokens.
     """
     nats, targets, right, n_bytes = [], [], [], []
     for batch in batches:
         logits = model(batch.tokens).float().cpu()  # (B, T, V)
+        check_targets(batch.targets, logits.shape[-1])
+        if token_bytes is not None and len(token_bytes) != logits.shape[-1]:
+            raise ValueError(
+                f"token_bytes of {len(token_bytes)} tokens, the model answers with {logits.shape[-1]} logits: "
+                "give those of its own tokenizer"
+            )
         evaluated = batch.targets != IGNORE  # (B, T)
         loss = F.cross_entropy(logits.flatten(0, 1), batch.targets.flatten(), ignore_index=IGNORE, reduction="none")
         loss = loss.double().view(evaluated.shape)  # 0 where nothing is asked

@@ -1,5 +1,7 @@
 """GPTQ: round a matrix column by column, and let the columns that are left make good for each error"""
 
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -16,12 +18,23 @@ def compensation(gram: Float[Tensor, "C C"], damping: float = DAMPING) -> Float[
 
     H = 2 X^T X is the Hessian of |X w - X q|^2 for each row q. What the algorithm needs of its inverse, over the
     columns that are not rounded yet, stands for every j in row j of this one Cholesky factor (section 3.3, step 3).
+
+    Raises:
+        ValueError: a damping that is not positive, or too small for directions of which nothing was seen.
     """
+    if not 0 < damping < math.inf:
+        raise ValueError(f"damping={damping}: must be positive, or unseen directions have no inverse; try {DAMPING}")
     hessian = 2 * gram.double()
     mean = hessian.diagonal().mean()
     hessian.diagonal().add_(damping * mean if mean > 0 else 1.0)  # inputs that are always 0: any rounding is as good
-    inverse = torch.cholesky_inverse(torch.linalg.cholesky(hessian))
-    return torch.linalg.cholesky(inverse, upper=True).to(gram.dtype)
+    try:
+        inverse = torch.cholesky_inverse(torch.linalg.cholesky(hessian))
+        return torch.linalg.cholesky(inverse, upper=True).to(gram.dtype)
+    except torch.linalg.LinAlgError as error:
+        raise ValueError(
+            f"damping={damping}: so little leaves directions of the {len(gram)} channels, of which nothing was seen, "
+            f"without an inverse; try {DAMPING}, or calibrate on more sequences"
+        ) from error
 
 
 @torch.no_grad()
@@ -44,7 +57,7 @@ def gptq(
 
     Raises:
         ValueError: no weights, NaN among weights or inputs, a `gram` of another matrix, or a damping that is not
-            positive.
+            positive or too small.
 
     Source: GPTQ, arXiv 2210.17323, without its batches of columns, and with its option of static groups.
     """
@@ -54,13 +67,11 @@ def gptq(
         raise ValueError(f"gram has shape {tuple(gram.shape)}, a matrix with {C} inputs needs ({C}, {C}): calibrate it")
     if not gram.isfinite().all():
         raise ValueError("gram: NaN or inf among the inputs; calibrate again")
-    if not damping > 0:
-        raise ValueError(f"damping={damping}: must be positive, or unseen directions have no inverse; try {DAMPING}")
+    upper = compensation(gram, damping)
     energy = gram.diagonal()
     scale, zero = grid.fit(w, shrink=grid.search(w, energy if energy.any() else None) if clip else 1.0)
     size = C if grid.group_size in (TENSOR, CHANNEL) else grid.group_size
 
-    upper = compensation(gram, damping)
     left = w.float().clone(memory_format=torch.contiguous_format)  # what the columns should still amount to
     codes = torch.empty(R, C, dtype=torch.int8, device=w.device)
     for j in range(C):

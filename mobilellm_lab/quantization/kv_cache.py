@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from mobilellm_lab.model import KVCache, ModelConfig, Transformer, execution_order
 from mobilellm_lab.quantization.grid import CHANNEL, Grid
 from mobilellm_lab.quantization.packing import pack, packed_bytes, unpack
-from mobilellm_lab.tasks import Task
+from mobilellm_lab.tasks import IGNORE, Task
 from mobilellm_lab.tasks.stories import ASK
+from mobilellm_lab.token_ids import check_targets, check_tokens
 
 KEYS = ("position", "delayed", "channel")
 BLOCK = 32  # positions that share the scales of keys per channel; delayed, too, they stay floats until all are there
@@ -135,6 +136,7 @@ class WithCache(nn.Module):
         self.model, self.config, self.embed, self.options = model, model.config, model.embed, options
 
     def forward(self, tokens: Int[Tensor, "B T"]) -> Float[Tensor, "B T V"]:
+        check_tokens(tokens, self.config.vocab_size)
         B, T = tokens.shape
         cache = QuantizedKVCache(self.config, batch_size=B, max_len=T, device=tokens.device, **self.options)
         return torch.cat([self.model(piece, cache) for piece in tokens.split(BLOCK, 1)], 1)
@@ -144,12 +146,18 @@ class WithCache(nn.Module):
 def loss_by_position(
     model: nn.Module, task: Task, *, split: str = "test", batches: int = 4, batch_size: int = 64
 ) -> Float[Tensor, " T"]:
-    """Mean cross-entropy in nats at each position: the later, the longer the past that is read."""
-    total = torch.zeros(task.seq_len)
+    """Mean cross-entropy in nats at each position: the later, the longer the past that is read.
+
+    NaN at a position where no sequence has a target.
+    """
+    nats, count = torch.zeros(task.seq_len), torch.zeros(task.seq_len)
     for i in range(batches):
         batch = task.batch(i, batch_size, split=split)
-        total += F.cross_entropy(model(batch.tokens).transpose(1, 2), batch.targets, reduction="none").mean(0)
-    return total / batches
+        logits = model(batch.tokens).transpose(1, 2)  # (B, V, T)
+        check_targets(batch.targets, logits.shape[1])
+        nats += F.cross_entropy(logits, batch.targets, ignore_index=IGNORE, reduction="none").sum(0)
+        count += (batch.targets != IGNORE).sum(0)
+    return nats / count
 
 
 @torch.inference_mode()

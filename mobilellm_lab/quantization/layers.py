@@ -43,7 +43,7 @@ class PackedMatrix(nn.Module):
         """The codes with their scales and zeros, of all rows or of these."""
 
         def chosen(buffer: Tensor) -> Tensor:
-            return buffer if rows is None or buffer.shape[0] != self.shape[0] else buffer[rows]  # one for the tensor
+            return buffer if rows is None or buffer.shape[0] != self.shape[0] else buffer.index_select(0, rows)
 
         scale = chosen(self.scale).float()
         if self.grid.symmetric:

@@ -7,15 +7,22 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Int
 from torch import Tensor
 
-IGNORE = -100  # a target that asks nothing; the value that `torch.nn.functional.cross_entropy` skips
+from mobilellm_lab.token_ids import IGNORE, check_pair
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Token ids, and what the model should answer at each position (`IGNORE` where nothing is asked)."""
+    """Token ids, and what the model should answer at each position (`IGNORE` where nothing is asked).
+
+    Raises:
+        ValueError: tokens and targets that are not of one shape (B, T).
+    """
 
     tokens: Int[Tensor, "B T"]
     targets: Int[Tensor, "B T"]
+
+    def __post_init__(self) -> None:
+        check_pair(self.tokens, self.targets)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from torch import Tensor
 from mobilellm_lab.model import generate
 from mobilellm_lab.tasks import Batch, Evaluation
 from mobilellm_lab.tasks.randomness import integers, split_seed
+from mobilellm_lab.token_ids import check_tokens
 
 DOT, ASK, WHERE, IS, THE, TO = range(6)  # ids of the words that hold sentences together
 FUNCTION_WORDS = (".", "?", "where", "is", "the", "to")
@@ -100,7 +101,8 @@ class Stories:
         return len(FUNCTION_WORDS + VERBS) + self.people + self.rooms + self.objects
 
     def decode(self, tokens: Int[Tensor, " T"]) -> str:
-        """The words of `tokens`, separated by spaces."""
+        """The words of `tokens`, separated by spaces. Raises a ValueError for what is no id."""
+        check_tokens(tokens, self.vocab_size, axes="T")
         words = self.vocabulary
         return " ".join(words[i] for i in tokens.tolist())
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from mobilellm_lab.model import generate
 from mobilellm_lab.tasks import Batch, Evaluation
 from mobilellm_lab.tasks.randomness import integers, split_seed
+from mobilellm_lab.token_ids import check_tokens
 
 TOKENIZERS = ("bytes", "bpe")
 SHARES = {"train": (0.0, 0.9), "validation": (0.9, 0.95), "test": (0.95, 1.0)}  # contiguous parts of the text
@@ -188,7 +189,8 @@ class Text:
         return torch.tensor(self._bpe.encode(text).ids, dtype=torch.int64)
 
     def decode(self, tokens: Int[Tensor, " T"]) -> str:
-        """The text of `tokens`; bytes that are no UTF-8 become U+FFFD."""
+        """The text of `tokens`; bytes that are no UTF-8 become U+FFFD. Raises a ValueError for what is no id."""
+        check_tokens(tokens, self.vocab_size, axes="T")
         return b"".join(self._bytes(i) for i in tokens.tolist()).decode("utf-8", "replace")
 
     def _cut(self, split: str, starts: np.ndarray, T: int) -> Batch:

@@ -175,6 +175,15 @@ def test_bad_input_is_refused_by_name():
         ((w / 0, gram, Grid()), {}, "NaN or inf among the weights"),
         ((w, gram, Grid()), {"damping": 0.0}, "damping=0.0: must be positive"),
         ((w, gram, Grid()), {"damping": float("nan")}, "damping=nan"),
+        ((w, gram, Grid()), {"damping": float("inf")}, "damping=inf"),
     ):
         with pytest.raises(ValueError, match=words):
             unchecked(*arguments, **options)
+
+
+@pytest.mark.parametrize("damping", [1e-12, 5e-324])
+def test_too_little_damping_is_named(damping):
+    w, x = matrix(4, 16), inputs(16, n=3)
+    gptq(w, x.T @ x, Grid(bits=3))
+    with pytest.raises(ValueError, match=rf"damping={damping}: so little .* without an inverse; try {DAMPING}"):
+        gptq(w, x.T @ x, Grid(bits=3), damping=damping)
