@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from mobilellm_lab.foreign import behind, instead_of, remedy_of_pointer
 from mobilellm_lab.model import ModelConfig, Transformer, rope_tables
 from mobilellm_lab.stored import as_stored
 
@@ -133,6 +134,8 @@ def compare(wanted: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]
     """Raises a ValueError that names the first tensor that is missing, unexpected or of another shape."""
     for name in wanted:
         if name not in found:
+            if renamed := behind(name, found.keys() - wanted.keys()):
+                raise ValueError(f"{where}: {renamed}")
             raise ValueError(f"{where}: tensor {name} of shape {wanted[name]} is missing")
         if wanted[name] != found[name]:
             raise ValueError(f"{where}: tensor {name} has shape {found[name]}, the config asks for {wanted[name]}")
@@ -160,9 +163,10 @@ class TensorFiles:
             try:
                 file = self.stack.enter_context(safe_open(path, "pt"))
             except FileNotFoundError as error:
-                raise ValueError(f"{path} is missing: give the folder that holds it, or copy it again") from error
+                raise ValueError(f"{path} is missing: {instead_of(path)}") from error
             except SafetensorError as error:
-                raise ValueError(f"{path} is damaged or cut short ({error}): copy or download it again") from error
+                remedy = remedy_of_pointer(path) or "copy or download it again"
+                raise ValueError(f"{path} is damaged or cut short ({error}): {remedy}") from error
             for name in file.keys():  # noqa: SIM118 - not a dict, and cannot be iterated
                 if name in self._files:
                     raise ValueError(f"{path}: tensor {name} is in another file too: download the folder again")
@@ -193,9 +197,9 @@ def read_json(path: Path) -> dict:
     try:
         value = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise ValueError(f"{path} is missing: give the folder that holds it") from error
+        raise ValueError(f"{path} is missing: {instead_of(path)}") from error
     except ValueError as error:  # not JSON, or not even text
-        raise ValueError(f"{path} is damaged ({error}): copy it again") from error
+        raise ValueError(f"{path} is damaged ({error}): {remedy_of_pointer(path) or 'copy it again'}") from error
     if not isinstance(value, dict):
         raise ValueError(f"{path} holds no JSON object: copy it again")
     return value

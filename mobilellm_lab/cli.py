@@ -1,7 +1,6 @@
 """The course's jobs from a shell: sweep, reference, bench, doctor; what is heavy is imported once a job begins."""
 
 import argparse
-import difflib
 import importlib
 import os
 import runpy
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from mobilellm_lab import __version__, doctor
+from mobilellm_lab.choices import advice
 from mobilellm_lab.safe_files import check_writable
 from mobilellm_lab.sweeps import Store
 
@@ -101,14 +101,17 @@ def _source(model: str) -> str:
     Raises:
         ValueError: it is none of them; says which name was meant.
     """
+    from mobilellm_lab.checkpoints import CONFIG
+    from mobilellm_lab.foreign import instead_of
     from mobilellm_lab.zoo import SHAPES
 
     if model in TRAINED:
         return str(FOLDER / model)
     known = [*TRAINED, *(name for name, shape in SHAPES.items() if shape.config is not None)]
     if not Path(model).is_dir() and model not in SHAPES:
-        close = difflib.get_close_matches(model, known, n=1)
-        hint = f"did you mean {close[0]}?" if close else f"choose a folder or one of {', '.join(known)}"
+        if Path(model).is_file():
+            raise ValueError(f"argument model: {instead_of(Path(model) / CONFIG)}")
+        hint = advice(model, known, among="a folder or one of")
         raise ValueError(f"argument model: {model!r} is no folder, no reference model and no name of the zoo; {hint}")
     return model
 
@@ -191,8 +194,9 @@ def _run(options: argparse.Namespace) -> None:
     elif options.command == "reference":
         from mobilellm_lab.reference.models import MODELS
 
-        if unknown := set(options.names) - set(MODELS):
-            raise ValueError(f"argument NAME: {', '.join(sorted(unknown))}: choose from {', '.join(MODELS)}")
+        for name in options.names:
+            if name not in MODELS:
+                raise ValueError(f"argument NAME: {name!r} is no reference model; {advice(name, MODELS)}")
         specs = [MODELS[name] for name in options.names or MODELS]
         for spec in specs:
             check_writable(options.out / f"{spec.name}.json", name="--out")

@@ -34,7 +34,7 @@ def from_pretrained(folder: str | Path, *, dtype: torch.dtype = torch.float32) -
             if EMBED in found and not torch.equal(files.read("lm_head.weight"), files.read(EMBED)):
                 raise ValueError(f"{folder}: lm_head.weight differs from {EMBED}, though {CONFIG} ties the two")
             del found["lm_head.weight"]
-        if "lm_head.weight" in wanted.keys() - found.keys():
+        if "lm_head.weight" in wanted.keys() - found.keys() and EMBED in found:
             raise ValueError(
                 f"{folder}: tensor lm_head.weight is missing and {CONFIG} does not tie it to the embedding table: "
                 "if the model shares its table, set tie_word_embeddings (or MobileLLM's share_embedding) to true"

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
+from mobilellm_lab.choices import advice
 from mobilellm_lab.footprint import parameters
 from mobilellm_lab.model import ModelConfig
 
@@ -55,6 +56,13 @@ class Shape:
         )
 
 
+class _Shapes(dict[str, Shape]):
+    """Published shapes by name. Raises a ValueError for an unknown one, with the name that was meant."""
+
+    def __missing__(self, name: str) -> Shape:
+        raise ValueError(f"shape={name!r}: {advice(name, self)}")
+
+
 def _row(name, weights, n_layers, dim, n_heads, n_kv_heads, head_dim, hidden_dim, vocab_size, source, **rest) -> Shape:
     sizes = dict(n_layers=n_layers, dim=dim, n_heads=n_heads, n_kv_heads=n_kv_heads, head_dim=head_dim)
     sizes |= dict(hidden_dim=hidden_dim, vocab_size=vocab_size)
@@ -73,7 +81,7 @@ _R1_NOTE = "QK norm left out; vocabulary printed as 128k, 128,256 is Llama 3's a
 _GEMMA_NOTE = "not in our block: two more norms a layer and QK norms (extra), a GELU gate, windows of 512 positions"
 
 # fmt: off
-SHAPES = {shape.name: shape for shape in (
+SHAPES = _Shapes((shape.name, shape) for shape in (
     #    name                      weights        L   dim   h  kv  Dh  FFN   vocab    source
     _row("MobileLLM-125M",         124_635_456,   30, 576,  9, 3,  64, 1536, 32_000,  _PAPER,
          year=2024, published=124_600_000),
@@ -125,7 +133,7 @@ SHAPES = {shape.name: shape for shape in (
          extra=None, note="LayerNorm, biases, RoPE on a quarter of the channels: not our block"),
     _row("BLOOM-560M",             559_214_592,   24, 1024, 16, 16, 64, 4096, 250_880, _HF,
          extra=None, note="LayerNorm, biases and ALiBi positions: not our block"),
-)}
+))
 # fmt: on
 
 

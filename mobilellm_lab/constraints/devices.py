@@ -1,5 +1,6 @@
 """The device cards of the course: phones of several years, a watch, a board, a laptop; each number with its source"""
 
+from mobilellm_lab.choices import advice
 from mobilellm_lab.constraints.cards import Device, Value, card, known, unknown
 
 # Makers of phones rarely print bandwidth, and never the energy of a battery: most numbers come from second hand, and
@@ -204,7 +205,7 @@ def find_device(name: str) -> Device:
         ValueError: no such card; names those that exist.
     """
     if name not in DEVICES:
-        raise ValueError(f"device={name!r}: choose one of {', '.join(DEVICES)}")
+        raise ValueError(f"device={name!r}: {advice(name, DEVICES)}")
     return DEVICES[name]
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import psutil
 
 from mobilellm_lab import zoo
+from mobilellm_lab.choices import advice
 from mobilellm_lab.constraints.battery_life import Endurance, endurance
 from mobilellm_lab.constraints.decode import DTYPES, decode_steps, random_model
 from mobilellm_lab.constraints.devices import find_device
@@ -46,7 +47,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if self.model not in MODELS:
-            raise ValueError(f"model={self.model!r}: choose one of {', '.join(MODELS)}")
+            raise ValueError(f"model={self.model!r}: {advice(self.model, MODELS)}")
         if self.bits not in BITS:
             raise ValueError(f"bits={self.bits}: choose one of {', '.join(map(str, BITS))}")
         if self.model == OWN and (self.width < HEAD_DIM or self.width % HEAD_DIM):

@@ -10,6 +10,8 @@ import torch
 
 from mobilellm_lab import checkpoints, footprint, zoo
 from mobilellm_lab.checkpoints import CONFIG, fingerprint, read_json
+from mobilellm_lab.choices import advice
+from mobilellm_lab.foreign import instead_of
 from mobilellm_lab.measuring.columns import in_memory, on_disk, theoretical_kv, theoretical_weights
 from mobilellm_lab.measuring.energy import MeasuredEnergy, decode_traffic, energy
 from mobilellm_lab.measuring.fit import require_memory
@@ -54,10 +56,11 @@ def load(source: str | Path, *, context: int, seed: int = 0) -> Loaded:
         return Loaded(model=checkpoint.model, source="checkpoint", path=path, task=_task(checkpoint.task, path))
     shape = zoo.SHAPES.get(str(source))
     if shape is None:
-        buildable = ", ".join(name for name, shape in zoo.SHAPES.items() if shape.config is not None)
-        raise ValueError(
-            f"source={str(source)!r}: no such folder and no name of the zoo; choose a folder or {buildable}"
-        )
+        buildable = [name for name, shape in zoo.SHAPES.items() if shape.config is not None]
+        hint = advice(str(source), buildable, among="a folder or one of")
+        if path.is_file():
+            hint = instead_of(path / CONFIG)
+        raise ValueError(f"source={str(source)!r}: no such folder and no name of the zoo; {hint}")
     if shape.config is None:
         raise ValueError(f"source={source!r}: cannot be built from our block ({shape.note}); choose another name")
     require_memory(shape.config, context=context, bits_per_weight=BITS, bits_per_value=BITS)

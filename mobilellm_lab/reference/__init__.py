@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from mobilellm_lab.choices import advice
 from mobilellm_lab.reference.models import MODELS, ModelSpec, ReferenceModel, load_model
 from mobilellm_lab.reference.origin import Origin, origin
 from mobilellm_lab.sweeps import Store
@@ -21,7 +22,7 @@ def open_sweep(name: str) -> Store:
         ValueError: no such sweep.
     """
     if name not in sweep_names():
-        raise ValueError(f"sweep={name!r}: choose one of {', '.join(sweep_names())}")
+        raise ValueError(f"sweep={name!r}: {advice(name, sweep_names())}")
     return Store(FOLDER / f"{name}.jsonl")
 
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mobilellm_lab import checkpoints
+from mobilellm_lab import checkpoints, zoo
+from mobilellm_lab.choices import advice
 from mobilellm_lab.model import ModelConfig, Transformer
 from mobilellm_lab.tasks import Task, make
 
@@ -93,7 +94,10 @@ def load_model(name: str, *, folder: Path = FOLDER) -> ReferenceModel:
         ValueError: no such model, or its files are missing or damaged.
     """
     if name not in MODELS:
-        raise ValueError(f"model={name!r}: choose one of {', '.join(MODELS)}")
+        hint = advice(name, MODELS)
+        if name in zoo.SHAPES:
+            hint = f"a shape of the zoo, without weights: Transformer(zoo.SHAPES[{name!r}].config), or {hint}"
+        raise ValueError(f"model={name!r}: {hint}")
     checkpoint, made = checkpoints.load(folder / name), checkpoints.read_json(log_path(name, folder))
     if made["fingerprint"] != checkpoint.fingerprint:
         raise ValueError(

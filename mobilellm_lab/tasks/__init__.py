@@ -7,6 +7,7 @@ from typing import Protocol, runtime_checkable
 from jaxtyping import Int
 from torch import Tensor
 
+from mobilellm_lab.choices import advice
 from mobilellm_lab.token_ids import IGNORE, check_pair
 
 
@@ -84,7 +85,7 @@ def make(name: str, **options) -> Task:
     elif name == "text":
         from mobilellm_lab.tasks.text import Text as task
     else:
-        raise ValueError(f"task={name!r}: choose one of {', '.join(NAMES)}")
+        raise ValueError(f"task={name!r}: {advice(name, NAMES)}")
     return task(**options)
 
 

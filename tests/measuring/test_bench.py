@@ -130,7 +130,7 @@ def test_a_model_larger_than_memory_is_refused_before_it_is_built(monkeypatch):
     [
         (
             "MobileLLM-9B",
-            "source='MobileLLM-9B': no such folder and no name of the zoo; choose a folder or MobileLLM-125M",
+            "source='MobileLLM-9B': no such folder and no name of the zoo; did you mean MobileLLM-1B",
         ),
         ("OpenELM-270M", "cannot be built from our block"),
     ],

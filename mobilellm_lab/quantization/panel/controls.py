@@ -8,6 +8,7 @@ import ipywidgets as W
 
 from mobilellm_lab.charts.live import curve_svg
 from mobilellm_lab.charts.report import digits
+from mobilellm_lab.choices import advice
 from mobilellm_lab.live.compressed import Session
 from mobilellm_lab.live.controls import checkbox, choice
 from mobilellm_lab.live.float_models import offered
@@ -155,7 +156,7 @@ def quantization_panel(
         defaults = {"model": next(name for name, folder in folders.items() if folder == Path(checkpoint))} | defaults
     base = Recipe(**defaults)
     if base.model not in folders:
-        raise ValueError(f"model={base.model!r}: choose one of {', '.join(folders)}, or give checkpoint=")
+        raise ValueError(f"model={base.model!r}: {advice(base.model, folders)}; or give checkpoint=")
     session = Session(folders=folders, stored={name: distances(store, name) for name in folders})
     with static_if_headless():
         return Quantization(base, session, tokens=tokens, seconds=seconds, replay=replay)
