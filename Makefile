@@ -9,6 +9,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet
 READY := .venv/ready
+PYTHONS := $(shell sed -n 's/^requires-python = ">=3\.\([0-9]*\),<3\.\([0-9]*\)".*/\1 \2/p' pyproject.toml)
+OLDEST := $(word 1,$(PYTHONS))
+BEYOND := $(word 2,$(PYTHONS))
 TORCH := $(shell sed -n 's/^\(torch==[0-9.]*\).*/\1/p' requirements.txt)
 LABS = $(sort $(wildcard labs/*.ipynb))
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
@@ -78,15 +81,19 @@ $(READY): requirements.txt pyproject.toml | $(BIN)/python
 	@$(PIP) install --no-deps -r requirements.txt
 	@echo "environment: this package (3 of 3)"
 	@$(PIP) install --no-deps --no-build-isolation -e .
-	@$(PIP) check
+	@found=$$($(BIN)/python -m pip check) || { \
+		printf '%s\n' "environment: these packages do not fit together:" "$$found" \
+			"Type make clean, then make lab. If it says so again, report it with these lines."; exit 1; }
 	@$(BIN)/jupyter labextension disable --level=sys_prefix @jupyterlab/apputils-extension:announcements >/dev/null 2>&1
 	@touch $@
 
 $(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { \
-		echo "There is no $(PYTHON) here. Install Python 3.11 or newer, or name one: make PYTHON=/path/to/python"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-		echo "$$($(PYTHON) --version) is too old: 3.11 or newer is needed. Name one: make PYTHON=python3.12"; exit 1; }
+		echo "There is no $(PYTHON) here. Install Python 3.$(OLDEST) to 3.$$(($(BEYOND) - 1)), or name one: make PYTHON=/path/to/python"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, $(OLDEST)) <= sys.version_info[:2] < (3, $(BEYOND)))' || { \
+		newest=$$(($(BEYOND) - 1)); \
+		echo "$$($(PYTHON) --version) cannot run the course: its packages are there for Python 3.$(OLDEST) to 3.$$newest."; \
+		echo "Name one of these: make PYTHON=python3.$$newest"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { \
 		package=$$($(PYTHON) -c 'import sys; print("python3.%d-venv" % sys.version_info[1])'); \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \

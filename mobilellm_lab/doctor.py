@@ -1,7 +1,9 @@
 """Can the course run here: what is there, what is missing, and how to get it.
 
-Needs nothing but Python: `python -m mobilellm_lab.doctor` works where a package that the course needs is missing.
+Needs nothing but Python 3.8: `python -m mobilellm_lab.doctor` works where the packages of the course are missing.
 """
+
+from __future__ import annotations
 
 import importlib
 import os
@@ -15,13 +17,14 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from types import ModuleType
 
-OLDEST_PYTHON = (3, 11)
+OLDEST_PYTHON, BEYOND_PYTHON = (3, 11), (3, 15)  # pyproject.toml's requires-python
+CHECKOUT = Path(__file__).resolve().parents[1]
 LEAST_MEMORY_GIB, LEAST_DISK_GIB = 2.0, 2.0  # a lab may take 1 GiB; the environment and the website need the disk
 RAPL = Path("/sys/class/powercap")
 PURPOSE = {"lab": "the notebooks", "book": "the website", "test": "the tests", "hub": "data sets of Hugging Face"}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)  # not kw_only: an older Python must be able to say that it is too old
 class Check:
     """One thing that was looked at."""
 
@@ -95,14 +98,24 @@ def _version(name: str) -> str | None:
 
 
 def _python() -> Check:
-    wanted = ".".join(map(str, OLDEST_PYTHON))
+    (major, oldest), (_, beyond) = OLDEST_PYTHON, BEYOND_PYTHON
     return Check(
         name="Python",
         found=platform.python_version(),
-        ok=sys.version_info >= OLDEST_PYTHON,
+        ok=OLDEST_PYTHON <= sys.version_info[:2] < BEYOND_PYTHON,
         needed=True,
-        remedy=f"install Python {wanted} or newer, make a new environment with it",
+        remedy=f"install Python {major}.{oldest} to {major}.{beyond - 1}, make a new environment with it",
     )
+
+
+def _install(extra: str = "") -> str:
+    """How the packages come here: the checkout's own environment, by its command where there is one."""
+    where, environment = f"[{extra}]" if extra else "", CHECKOUT / ".venv"
+    if extra == "hub" or not (CHECKOUT / "Makefile").is_file():  # the lock has no hub
+        return f"pip install 'mobilellm-lab{where}', or pip install -e '.{where}' in a checkout"
+    if (environment / "ready").exists() and Path(sys.prefix).resolve() != environment.resolve():
+        return f"it is in the checkout's environment: type {environment / 'bin' / 'python'} -m mobilellm_lab.doctor"
+    return f"type `make lab` in {CHECKOUT}; without make, the commands for Windows in its README.md"
 
 
 def _packages() -> list[Check]:
@@ -110,8 +123,7 @@ def _packages() -> list[Check]:
     try:
         lines = requires("mobilellm-lab") or []
     except PackageNotFoundError:
-        remedy = "pip install -e '.[lab]' in the checkout"
-        return [Check(name="mobilellm-lab", found="not installed", ok=False, needed=True, remedy=remedy)]
+        return [Check(name="mobilellm-lab", found="not installed", ok=False, needed=True, remedy=_install("lab"))]
     listed: dict[str, list[str]] = {"": [], **{extra: [] for extra in PURPOSE}}
     for line in lines:
         requirement, _, marker = line.partition(";")
@@ -121,15 +133,13 @@ def _packages() -> list[Check]:
     checks = []
     for extra, names in listed.items():
         missing = [name for name in names if _version(name) is None]
-        what = f"mobilellm-lab[{extra}]" if extra else "mobilellm-lab"
-        where = f".[{extra}]" if extra else "."
         checks.append(
             Check(
                 name=f"packages for {PURPOSE.get(extra, extra)}" if extra else "packages of the course",
                 found=f"{', '.join(missing)} missing" if missing else f"all {len(names)}",
                 ok=not missing,
                 needed=extra in ("", "lab"),
-                remedy=f"pip install '{what}', or pip install -e '{where}' in a checkout",
+                remedy=_install(extra),
             )
         )
     return checks
@@ -171,7 +181,7 @@ def _memory() -> Check:
         needed=True,
         remedy=f"close other programs: a lab takes up to 1 GiB, so have {LEAST_MEMORY_GIB:.0f} GiB available"
         if psutil
-        else "pip install psutil, which tells",
+        else f"psutil, which tells, is missing: {_install()}",
     )
 
 

@@ -3,11 +3,14 @@
 import importlib
 import re
 import tomllib
+from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
+
+from mobilellm_lab import doctor
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,6 +26,13 @@ def ranges() -> list[Requirement]:
     return [Requirement(text) for text in project["dependencies"] + extras["lab"] + extras["book"] + extras["test"]]
 
 
+def pythons() -> range:
+    """The minor versions that pyproject.toml allows."""
+    text = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    oldest, beyond = re.search(r'^requires-python = ">=3\.(\d+),<3\.(\d+)"', text, re.MULTILINE).groups()
+    return range(int(oldest), int(beyond))
+
+
 def plain(name: str) -> str:
     return re.sub("[-_.]+", "-", name).lower()
 
@@ -34,7 +44,7 @@ def test_the_lock_pins_everything_and_brings_no_cuda():
 
 
 def test_the_lock_satisfies_the_ranges():
-    for version in ("3.11", "3.12", "3.13"):
+    for version in (f"3.{minor}" for minor in pythons()):
         for system in ("linux", "darwin", "win32"):
             environment = default_environment() | {
                 "python_version": version,
@@ -47,6 +57,24 @@ def test_the_lock_satisfies_the_ranges():
             }
             for wanted in ranges():
                 assert wanted.specifier.contains(chosen[plain(wanted.name)], prereleases=True), wanted
+
+
+def test_the_pythons_are_those_that_the_locked_packages_are_compiled_for():
+    """As their metadata lists them; a new lock that drops or adds a Python moves the range."""
+    common = None
+    for requirement in lock():
+        if requirement.marker and not requirement.marker.evaluate():
+            continue
+        found = distribution(requirement.name)
+        if not re.search(r"^Tag: cp3\d+-cp3", found.read_text("WHEEL") or "", re.MULTILINE):
+            continue  # not compiled, or for every later Python
+        listed = re.findall(
+            r":: Python :: 3\.(\d+)$", "\n".join(found.metadata.get_all("Classifier") or []), re.MULTILINE
+        )
+        if listed:  # a few list none
+            common = set(map(int, listed)) & (common or set(map(int, listed)))
+    assert common and sorted(common) == list(pythons())
+    assert (doctor.OLDEST_PYTHON, doctor.BEYOND_PYTHON) == ((3, pythons().start), (3, pythons().stop))
 
 
 def test_readme_shows_both_commands_and_installs_the_locked_torch():
