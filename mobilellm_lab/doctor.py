@@ -235,7 +235,7 @@ def _peak_counter() -> Check:
         found=platform.system(),
         ok=known,
         needed=False,
-        remedy="peak_memory is tested on Linux, macOS and Windows: read its numbers with care here",
+        remedy="peak_memory asks Linux, macOS or Windows: read its numbers with care here",
     )
 
 

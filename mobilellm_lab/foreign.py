@@ -1,4 +1,4 @@
-"""Weights in a form that is not read here: behind a prefix, of another file type, or a Git LFS pointer"""
+"""Weights in another form: behind a prefix, of another file type, a Git LFS pointer"""
 
 from collections.abc import Iterable
 from pathlib import Path

@@ -84,7 +84,8 @@ def test_an_environment_that_is_ready_is_named_to_another_python(monkeypatch, tm
     (tmp_path / ".venv").mkdir()
     assert "type `make lab`" in checks()["packages of the course"].remedy  # a build that was interrupted
     (tmp_path / ".venv" / "ready").touch()
-    assert f"{tmp_path}/.venv/bin/python -m mobilellm_lab.doctor" in checks()["packages of the course"].remedy
+    python = tmp_path / ".venv" / "bin" / "python"
+    assert f"{python} -m mobilellm_lab.doctor" in checks()["packages of the course"].remedy
     monkeypatch.setattr(sys, "prefix", str(tmp_path / ".venv"))
     assert "type `make lab`" in checks()["packages of the course"].remedy
 

@@ -7,6 +7,7 @@ from importlib.metadata import distribution
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
 
@@ -75,6 +76,22 @@ def test_the_pythons_are_those_that_the_locked_packages_are_compiled_for():
             common = set(map(int, listed)) & (common or set(map(int, listed)))
     assert common and sorted(common) == list(pythons())
     assert (doctor.OLDEST_PYTHON, doctor.BEYOND_PYTHON) == ((3, pythons().start), (3, pythons().stop))
+
+
+def test_the_workflow_tries_what_the_readme_names():
+    jobs = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text(encoding="utf-8"))["jobs"]
+    tried = set()
+    for job in jobs.values():
+        (version,) = [step["with"]["python-version"] for step in job["steps"] if "setup-python" in step.get("uses", "")]
+        versions = job["strategy"]["matrix"]["python"] if "matrix" in version else [version]
+        tried |= {(job["runs-on"], version) for version in versions}
+        assert {int(version[2:]) for version in versions} <= set(pythons())
+        for ignored in re.findall(r"--ignore=(\S+)", " ".join(step.get("run", "") for step in job["steps"])):
+            assert (ROOT / ignored).exists(), ignored
+    assert {("ubuntu-latest", "3.11"), ("ubuntu-latest", "3.13")} <= tried
+    assert {system for system, _ in tried} == {"ubuntu-latest", "macos-latest", "windows-latest"}
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert f"Python 3.{pythons().start} to 3.{pythons().stop - 1};" in readme
 
 
 def test_readme_shows_both_commands_and_installs_the_locked_torch():
