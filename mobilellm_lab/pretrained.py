@@ -139,8 +139,7 @@ def _weight_files(folder: Path) -> list[Path]:
 def _config(path: Path) -> ModelConfig:
     """Our shape for a Hugging Face config.json; refuses by name what our block would compute differently."""
     raw = read_json(path)
-    rope, scaling = raw.get("rope_parameters") or {}, raw.get("rope_scaling") or {}  # of transformers 5, and before
-    nested = any(isinstance(value, dict) for value in rope.values())  # another RoPE in every kind of layer
+    rope_field, rope = _rope(raw)
     architecture = (raw.get("architectures") or ["LlamaForCausalLM"])[0]
     for field, value, allowed in (
         ("model_type", raw.get("model_type"), ("llama", "mobilellm")),
@@ -148,10 +147,9 @@ def _config(path: Path) -> ModelConfig:
         ("hidden_act", raw.get("hidden_act", "silu"), ("silu",)),
         ("attention_bias", raw.get("attention_bias"), (False, None)),
         ("mlp_bias", raw.get("mlp_bias"), (False, None)),
-        ("rope_parameters", rope if nested else rope.get("rope_type", "default"), ("default",)),
-        ("rope_scaling", scaling.get("rope_type", scaling.get("type", "default")), ("default",)),
+        (rope_field, rope["rope_type"], ("default",)),
         ("rope_interleaved", raw.get("rope_interleaved"), (False, None)),
-        ("partial_rotary_factor", rope.get("partial_rotary_factor", raw.get("partial_rotary_factor")), (1, None)),
+        ("partial_rotary_factor", rope["partial_rotary_factor"], (1, None)),
         ("quantization_config", raw.get("quantization_config"), (None,)),
     ):
         if value not in allowed:
@@ -174,9 +172,26 @@ def _config(path: Path) -> ModelConfig:
             head_dim=number("head_dim", 0),
             max_seq_len=number("max_position_embeddings", 2048),  # this and the next two: Llama's defaults
             norm_eps=number("rms_norm_eps", 1e-6, kind=float),
-            rope_theta=number("rope_theta", 10000, of=rope if "rope_theta" in rope else raw, kind=float),
+            rope_theta=number("rope_theta", of=rope, kind=float),
             tie_embeddings=bool(raw.get("tie_word_embeddings") or raw.get("share_embedding")),
             sharing="immediate" if raw.get("layer_sharing") else "none",
         )
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def _rope(raw: dict) -> tuple[str, dict]:
+    """RoPE's type, theta and rotated share, and the field that they were read from.
+
+    transformers 4 writes `rope_theta` at the top and a `rope_scaling`, transformers 5 one `rope_parameters`. Where
+    they disagree we take what transformers 5 takes: `rope_scaling` replaces `rope_parameters`, `rope_type` an older
+    `type`, and a value inside of them one at the top.
+    """
+    field = "rope_scaling" if raw.get("rope_scaling") else "rope_parameters"
+    inside = raw.get(field) or {}
+    if not isinstance(inside, dict) or any(isinstance(value, dict) for value in inside.values()):
+        inside = {"rope_type": inside}  # another RoPE in every kind of layer, or no settings at all: shown as it is
+    settings = {"rope_type": inside.get("type", "default"), "rope_theta": 10000, "partial_rotary_factor": 1}
+    for source, names in ((raw, ("rope_theta", "partial_rotary_factor")), (inside, settings)):
+        settings = settings | {name: source[name] for name in names if name in source}
+    return field, settings

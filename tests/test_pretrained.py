@@ -161,6 +161,42 @@ def test_old_and_new_spellings_of_a_config_mean_the_same(llama):
     assert (old.rope_theta, old.norm_eps, old.head_dim) == (500000.0, 1e-6, 8)
 
 
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        {"rope_scaling": {"rope_type": "default", "rope_theta": 500000}},
+        {"rope_scaling": {"type": "default", "rope_theta": 500000.0}},
+        {"rope_scaling": {"rope_type": "default"}, "rope_theta": 500000},
+        {"rope_theta": 500000},
+        {"rope_theta": 500000, "rope_scaling": {}, "partial_rotary_factor": 1.0},
+        {"rope_parameters": {"rope_theta": 500000}},
+        {"rope_parameters": {"rope_type": "default", "rope_theta": 500000, "factor": 8.0}},
+        {"rope_parameters": {"rope_theta": 500000, "partial_rotary_factor": 1.0}, "partial_rotary_factor": 0.5},
+        # Two that disagree
+        {"rope_parameters": {"rope_type": "default", "rope_theta": 500000}, "rope_theta": 100},
+        {"rope_scaling": {"rope_type": "default", "rope_theta": 500000}, "rope_theta": 100},
+        {"rope_scaling": {"rope_theta": 500000}, "rope_parameters": {"rope_theta": 100}, "rope_theta": 200},
+        {"rope_scaling": {"rope_type": "default"}, "rope_parameters": {"rope_theta": 100}, "rope_theta": 500000},
+        {"rope_scaling": {"type": "linear", "rope_type": "default", "rope_theta": 500000, "factor": 2.0}},
+        {
+            "rope_scaling": {"rope_type": "default", "rope_theta": 500000},
+            "rope_parameters": {"rope_type": "llama3", "rope_theta": 100, "factor": 8.0},
+        },
+        {"rope_parameters": {}, "rope_scaling": None, "rope_theta": 500000},
+    ],
+    ids=str,
+)
+@torch.inference_mode()
+def test_every_spelling_of_rope_gives_the_logits_of_transformers(spelling, llama):
+    raw = json.loads((llama / "config.json").read_text())
+    del raw["rope_parameters"]
+    (llama / "config.json").write_text(json.dumps(raw | spelling))
+    ours, theirs = from_pretrained(llama), LlamaForCausalLM.from_pretrained(llama)
+    assert ours.config.rope_theta == theirs.config.rope_parameters["rope_theta"] == 500000
+    tokens = tokens_for(ours.config, 1, 60)
+    assert (ours(tokens) - theirs(tokens).logits).abs().max() < 1e-4
+
+
 @torch.inference_mode()
 def test_what_a_config_leaves_out_is_llamas_default(tmp_path):
     theirs = twin(model(config_of(n_kv_heads=4, tie_embeddings=False, norm_eps=1e-6)))
@@ -204,7 +240,22 @@ def test_extras_that_change_nothing_are_accepted(tmp_path):
         ({"hidden_act": "gelu"}, "hidden_act='gelu'"),
         ({"rope_scaling": {"type": "linear", "factor": 2.0}}, "rope_scaling='linear'"),
         ({"rope_parameters": {"rope_type": "llama3", "rope_theta": 5e5, "factor": 32.0}}, "rope_parameters='llama3'"),
+        *(
+            ({field: {"rope_theta": 1e4, "factor": 4.0, key: kind}}, f"{field}='{kind}'")
+            for field in ("rope_scaling", "rope_parameters")
+            for key in ("rope_type", "type")
+            for kind in ("linear", "dynamic", "yarn", "longrope", "llama3", "su", "mrope", "proportional")
+        ),
+        ({"rope_scaling": {"rope_type": "yarn", "type": "default"}}, "rope_scaling='yarn'"),
+        ({"rope_scaling": {"rope_type": None}}, "rope_scaling=None"),
+        ({"rope_scaling": "linear"}, "rope_scaling='linear'"),
+        ({"rope_scaling": {"full_attention": {"rope_theta": 1e6}}}, "rope_scaling=.*full_attention"),
         ({"rope_parameters": {"full_attention": {"rope_theta": 1e6}}}, "rope_parameters=.*full_attention"),
+        ({"rope_parameters": {"rope_theta": None}}, "rope_theta=None: must be a number of type float"),
+        ({"rope_parameters": {"rope_theta": "1e6"}}, "rope_theta='1e6'"),
+        ({"rope_scaling": {"rope_theta": True}}, "rope_theta=True"),
+        ({"rope_scaling": {"rope_theta": -1}}, "rope_theta=-1.0"),
+        ({"rope_scaling": {"rope_theta": 1e4, "partial_rotary_factor": 0.5}}, "partial_rotary_factor=0.5"),
         ({"rope_parameters": {"rope_theta": 1e4, "partial_rotary_factor": 0.5}}, "partial_rotary_factor=0.5"),
         ({"partial_rotary_factor": 0.25}, "partial_rotary_factor=0.25"),
         ({"rope_interleaved": True}, "rope_interleaved=True"),
