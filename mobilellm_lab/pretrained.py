@@ -28,7 +28,8 @@ def from_pretrained(folder: str | Path, *, dtype: torch.dtype = torch.float32) -
     config = _config(folder / CONFIG)
     pieces, ours = _pieces(config, range(config.n_layers)), shapes(config)
     wanted = {name: (rows, *ours[our][1:]) for our, parts in pieces for name, rows in parts}
-    with TensorFiles(_weight_files(folder)) as files:
+    weights, _ = _weight_files(folder)
+    with TensorFiles(weights) as files:
         found = {name: shape for name, shape in files.shapes.items() if not name.endswith("rotary_emb.inv_freq")}
         if config.tie_embeddings and "lm_head.weight" in found:  # some writers store a tied table twice
             if EMBED in found and not torch.equal(files.read("lm_head.weight"), files.read(EMBED)):
@@ -125,15 +126,39 @@ def _pieces(config: ModelConfig, order: Iterable[int]) -> list[tuple[str, list[t
     return pieces
 
 
-def _weight_files(folder: Path) -> list[Path]:
-    """The safetensors of a folder: the single file, or the shards that the index names."""
-    if (folder / WEIGHTS).exists() or not (folder / INDEX).exists():
-        return [folder / WEIGHTS]
-    weight_map = read_json(folder / INDEX).get("weight_map")
+def files_read(folder: str | Path) -> list[Path]:
+    """What `from_pretrained` reads of a folder: its config, its weights and their index.
+
+    Raises:
+        ValueError: weights twice, or an index that is damaged.
+    """
+    folder = Path(folder)
+    weights, index = _weight_files(folder)
+    return [folder / CONFIG, *weights, *index]
+
+
+def _weight_files(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The safetensors of a folder, the single file or the shards of an index; and the index, where it is needed.
+
+    Both at once are refused. transformers takes the single file without a word, and it is the older one where a
+    larger model was saved over a smaller.
+    """
+    single, index = folder / WEIGHTS, folder / INDEX
+    if not index.exists():
+        return [single], []
+    weight_map = read_json(index).get("weight_map")
     names = list(weight_map.values()) if isinstance(weight_map, dict) else []
     if not names or any(not isinstance(name, str) or name != Path(name).name for name in names):
-        raise ValueError(f"{folder / INDEX}: weight_map must name files of this folder: download it again")
-    return [folder / name for name in sorted(set(names))]
+        raise ValueError(f"{index}: weight_map must name files of this folder: download it again")
+    shards = [folder / name for name in sorted(set(names))]
+    if not single.exists() or single in shards:
+        return shards, [index]
+    if there := [shard.name for shard in shards if shard.exists()]:
+        raise ValueError(
+            f"{folder}: weights twice, in {WEIGHTS} and in {there[0]} of {INDEX}: "
+            f"delete {WEIGHTS} to load the shards, or {INDEX} to load the single file"
+        )
+    return [single], []
 
 
 def _config(path: Path) -> ModelConfig:

@@ -11,7 +11,7 @@ from test_model import SHAPES, config_of, tokens_for
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from mobilellm_lab.model import generate
-from mobilellm_lab.pretrained import from_pretrained, save_pretrained
+from mobilellm_lab.pretrained import files_read, from_pretrained, save_pretrained
 
 
 @pytest.fixture
@@ -133,6 +133,32 @@ def test_shards_read_as_one(llama):
         index.write_text(json.dumps({"weight_map": wrong}))
         with pytest.raises(ValueError, match=r"index.json: weight_map must name files of this folder"):
             from_pretrained(shards)
+
+
+def test_a_single_file_beside_shards_is_refused_with_both_names(llama):
+    """As transformers leaves them when it saves shards over a single file, and then loads the older one."""
+    older, theirs = from_pretrained(llama).norm.weight, LlamaForCausalLM.from_pretrained(llama)
+    with torch.no_grad():
+        theirs.model.norm.weight.add_(1)
+    theirs.save_pretrained(llama, max_shard_size="20KB")
+    names = r"weights twice, in model.safetensors and in model-00001-of-\d+.safetensors of model.safetensors.index.json"
+    for read in (from_pretrained, files_read):
+        with pytest.raises(ValueError, match=f"{names}: delete model.safetensors to load the shards"):
+            read(llama)
+    (llama / "model.safetensors").rename(llama / "old")
+    assert torch.equal(from_pretrained(llama).norm.weight, theirs.model.norm.weight)
+    assert sorted(path.name for path in files_read(llama)) == sorted(
+        path.name for path in llama.iterdir() if path.name not in ("old", "generation_config.json")
+    )
+    (llama / "old").rename(llama / "model.safetensors")
+    index = llama / "model.safetensors.index.json"
+    raw = json.loads(index.read_text())
+    for shard in llama.glob("model-*"):  # an index that is left of them: the weights are there once
+        shard.unlink()
+    assert torch.equal(from_pretrained(llama).norm.weight, older)
+    assert [path.name for path in files_read(llama)] == ["config.json", "model.safetensors"]
+    index.write_text(json.dumps({"weight_map": dict.fromkeys(raw["weight_map"], "model.safetensors")}))  # as MLX does
+    assert torch.equal(from_pretrained(llama).norm.weight, older)
 
 
 @pytest.mark.parametrize("stored", [torch.bfloat16, torch.float16])
