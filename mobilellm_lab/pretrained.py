@@ -179,6 +179,9 @@ def _config(path: Path) -> ModelConfig:
     ):
         if value not in allowed:
             raise ValueError(f"{path}: {field}={value!r}: our block is {allowed[0]!r} there, take another model")
+    for field in ("tie_word_embeddings", "share_embedding", "layer_sharing"):
+        if raw.get(field) not in (True, False, None):
+            raise ValueError(f"{path}: {field}={raw[field]!r}: must be true or false, download the file again")
 
     def number(name: str, default: int | float | None = None, *, of: dict = raw, kind: type = int) -> int | float:
         value = default if of.get(name) is None else of[name]
