@@ -148,8 +148,12 @@ class RMSNorm(nn.Module):
 
 
 def rope_tables(config: ModelConfig) -> tuple[Tensor, Tensor]:
-    """(cos, sin) of shape (max_seq_len, 1, Dh); sin carries the sign of the rotation. Source: arXiv 2104.09864."""
-    inverse_wavelength = config.rope_theta ** -(torch.arange(0, config.head_dim, 2) / config.head_dim)
+    """(cos, sin) of shape (max_seq_len, 1, Dh); sin carries the sign of the rotation. Source: arXiv 2104.09864.
+
+    Equal to those of transformers bit for bit (tests/test_model.py).
+    """
+    # Not theta ** -x: its last bit differs, and a position in the thousands multiplies that error.
+    inverse_wavelength = 1 / config.rope_theta ** (torch.arange(0, config.head_dim, 2) / config.head_dim)
     angle = torch.outer(torch.arange(config.max_seq_len), inverse_wavelength)[:, None]  # (T, 1, Dh/2)
     return torch.cat((angle, angle), -1).cos(), torch.cat((-angle, angle), -1).sin()
 

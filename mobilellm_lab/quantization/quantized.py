@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 
 from mobilellm_lab.checkpoints import assemble, shapes
@@ -60,7 +61,10 @@ def select(model: nn.Module, layers: str = "all") -> dict[str, nn.Parameter]:
 
 
 def require_floats(model: object) -> None:
-    """Raises a ValueError for what is no model with its matrices in float."""
+    """Raises a ValueError for what is no model with its matrices in float32.
+
+    A type of fewer bits could not hold what the codes stand for: the model would not be that of its tensors.
+    """
     if isinstance(model, QuantizedModel):
         raise ValueError("model is a QuantizedModel: give the float model that it was made from")
     if not isinstance(model, Transformer):
@@ -69,6 +73,12 @@ def require_floats(model: object) -> None:
     for name, shape in shapes(model.config).items():
         if len(shape) == 2 and name not in present:
             raise ValueError(f"model: {name} is packed or converted already: give the float model that it was made of")
+    for name, p in model.named_parameters():
+        if p.dtype != torch.float32:
+            raise ValueError(
+                f"model: {name} is {p.dtype}: give a float32 model, as from_pretrained(folder) loads it; "
+                "QuantizedModel.of(model, {}).model casts any other"
+            )
 
 
 def require_quantized(q: object) -> None:
