@@ -240,13 +240,6 @@ class Transformer(nn.Module):
         self.register_buffer("sin", sin, persistent=False)
         if self.embed.weight.device.type != "meta":
             self.initialise(seed)
-        self.to_column_major()
-
-    def to_column_major(self) -> None:
-        """Stores tall matrices column by column: the same values, but a product with one token reads twice as fast."""
-        for p in self.parameters():
-            if p.ndim == 2 and p.shape[0] > p.shape[1]:
-                p.data = p.data.t().contiguous().t()
 
     @torch.no_grad()
     def initialise(self, seed: int) -> None:

@@ -69,6 +69,20 @@ def test_a_checkpoint_of_ours_fills_every_column(shells, tmp_path):
     assert load_record(tmp_path / "r.json") == record
 
 
+def test_what_is_timed_and_weighed_is_laid_out_for_decoding(shells, monkeypatch):
+    by_rows, generate = [], bench.generate
+
+    def watched(model, *rest):
+        by_rows.append(model.blocks[0].ffn.up.weight.is_contiguous())
+        return generate(model, *rest)
+
+    monkeypatch.setattr(bench, "generate", watched)
+    monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
+    bench.generate_once(str(shells[0]), 4, 4, 0)
+    finish(shells[0])
+    assert len(by_rows) > 1 and not any(by_rows)
+
+
 def test_quality_is_that_of_the_task(shells):
     folder, model, task = shells
     record, _ = finish(folder, sequences=256)
