@@ -13,6 +13,8 @@ def for_decoding(model: nn.Module) -> nn.Module:
     at a time, so the weights are never held twice. Training, saving, quantizing and generating go on as before. Tools
     that ask for rows (`torch.nn.utils.prune`, `safetensors.torch.save_file`, an exporter) come after `contiguous_`.
     torch's 16-bit kernels are faster by rows, so those matrices stay; so do the packed weights of other libraries.
+    Make a `fused=True` optimizer of torch's anew after either call: it takes for granted that its moments lie as the
+    weights do, and is wrong in silence where they do not.
     """
 
     def by_columns(weight: Tensor) -> Tensor:

@@ -300,7 +300,8 @@ def generate(
 ) -> Iterator[Int[Tensor, " B"]]:
     """Yields the next token of each sequence, one step at a time; temperature 0 takes the most likely.
 
-    A `cache` of your own, for B sequences, may be of another kind, and the prompt continues what it holds.
+    A `cache` of your own, for B sequences, may be of another kind, and the prompt continues what it holds. Steps are
+    faster on a large model that `layout.for_decoding` has been called on.
 
     Raises:
         ValueError: an empty prompt, one that leaves no room for `max_new_tokens`, a negative temperature, or a cache
