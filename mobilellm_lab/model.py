@@ -244,13 +244,6 @@ class Transformer(nn.Module):
         self.register_buffer("sin", sin, persistent=False)
         if self.embed.weight.device.type != "meta":
             self.initialise(seed)
-        self.to_column_major()
-
-    def to_column_major(self) -> None:
-        """Stores tall matrices column by column: the same values, but a product with one token reads twice as fast."""
-        for p in self.parameters():
-            if p.ndim == 2 and p.shape[0] > p.shape[1]:
-                p.data = p.data.t().contiguous().t()
 
     @torch.no_grad()
     def initialise(self, seed: int) -> None:
@@ -311,7 +304,8 @@ def generate(
 ) -> Iterator[Int[Tensor, " B"]]:
     """Yields the next token of each sequence, one step at a time; temperature 0 takes the most likely.
 
-    A `cache` of your own, for B sequences, may be of another kind, and the prompt continues what it holds.
+    A `cache` of your own, for B sequences, may be of another kind, and the prompt continues what it holds. Steps are
+    faster on a large model that `layout.for_decoding` has been called on.
 
     Raises:
         ValueError: an empty prompt, one that leaves no room for `max_new_tokens`, a negative temperature, or a cache

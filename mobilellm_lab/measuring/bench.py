@@ -10,6 +10,7 @@ import torch
 
 from mobilellm_lab import checkpoints, footprint, zoo
 from mobilellm_lab.checkpoints import CONFIG, WEIGHTS, fingerprint, read_json
+from mobilellm_lab.layout import for_decoding
 from mobilellm_lab.measuring.columns import in_memory, on_disk, theoretical_kv, theoretical_weights
 from mobilellm_lab.measuring.energy import MeasuredEnergy, decode_traffic, energy
 from mobilellm_lab.measuring.fit import require_memory
@@ -86,7 +87,7 @@ def generate_once(source: str, prompt_tokens: int, new_tokens: int, seed: int) -
     """Loads a model and generates once: the job whose peak memory is taken in a fresh process."""
     torch.set_num_threads(1)
     loaded = load(source, context=prompt_tokens + new_tokens, seed=seed)
-    _decode(loaded.model, prompt_tokens, new_tokens)
+    _decode(for_decoding(loaded.model), prompt_tokens, new_tokens)
 
 
 def _decode(model: Transformer, prompt_tokens: int, new_tokens: int) -> None:
@@ -175,6 +176,7 @@ class Bench:
                 f"prompt_tokens={self.prompt_tokens} + new_tokens={self.new_tokens} do not fit in max_seq_len={limit}: "
                 "ask for fewer"
             )
+        for_decoding(self._loaded.model)
         return []
 
     def _sizes(self) -> list[Measure]:

@@ -30,8 +30,9 @@ class QuantizedModel:
     def of(cls, model: Transformer, tensors: dict[str, QTensor]) -> "QuantizedModel":
         """A copy of `model` whose matrices of these names are what the tensors stand for."""
         _require(model, tensors)
-        state = model.state_dict()
-        weights = {name: value.detach().clone().float() for name, value in state.items() if name not in tensors}
+        rest = {name: value for name, value in model.state_dict().items() if name not in tensors}
+        own = {"dtype": torch.float32, "copy": True, "memory_format": torch.contiguous_format}
+        weights = {name: value.detach().to(**own) for name, value in rest.items()}
         weights |= {name: tensor.dequantize() for name, tensor in tensors.items()}
         return cls(model=assemble(model.config, weights).train(model.training), tensors=dict(tensors))
 

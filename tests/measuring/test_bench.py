@@ -69,6 +69,26 @@ def test_a_checkpoint_of_ours_fills_every_column(shells, tmp_path):
     assert load_record(tmp_path / "r.json") == record
 
 
+def test_what_is_timed_and_weighed_is_laid_out_for_decoding(shells, monkeypatch):
+    by_rows = {}
+
+    def watched(name):
+        original = getattr(bench, name)
+
+        def call(model, *rest, **options):
+            by_rows[name] = model.blocks[0].ffn.up.weight.is_contiguous()
+            return original(model, *rest, **options)
+
+        return call
+
+    for name in ("generate", "generation"):
+        monkeypatch.setattr(bench, name, watched(name))
+    monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
+    bench.generate_once(str(shells[0]), 4, 4, 0)
+    finish(shells[0])
+    assert by_rows == {"generate": False, "generation": False}
+
+
 def test_quality_is_that_of_the_task(shells):
     folder, model, task = shells
     record, _ = finish(folder, sequences=256)
