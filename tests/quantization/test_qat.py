@@ -1,6 +1,7 @@
 """The straight-through estimator against torch and torchao, LSQ against its formula, and training against rounding."""
 
 import copy
+import math
 
 import pytest
 import torch
@@ -98,24 +99,47 @@ def test_a_step_learns_by_the_papers_formula(bits):
     torch.testing.assert_close(step.grad, other.grad, rtol=1e-4, atol=1e-4)
 
 
-def test_a_step_that_ran_below_zero_is_stored_as_the_smallest_and_may_return():
+def test_a_step_is_stored_rounded_and_not_too_small_and_goes_on_learning():
     w, grid = weights(2, 64), Grid(bits=4, group_size=32)
     rounding = FakeQuant(w.detach(), grid, learned_step=True)
+    assert torch.equal(rounding.fitted(w.detach())[0], grid.fit(w, shrink=grid.search(w))[0])
     with torch.no_grad():
-        rounding.step[0, 0], rounding.step[1, 1] = -0.0317, 0.1234567
+        rounding.log_step[0, 0], rounding.log_step[1, 1] = -99.0, math.log(0.1234567)
     scale, _ = rounding.fitted(w.detach())
-    assert torch.equal(scale, scale.half().float()) and scale.min() == SMALLEST_SCALE
+    assert torch.equal(scale, scale.half().float()) and scale[0, 0] == scale.min() == SMALLEST_SCALE
+    assert scale[1, 1].item() == pytest.approx(0.1234567, rel=2**-11)
     rounding(w).sum().backward()
-    assert rounding.step.grad.ne(0).all()
+    assert rounding.log_step.grad.flatten()[1:].ne(0).all()
 
 
-def test_a_learned_step_learns_slower_by_the_papers_factor():
+def test_the_logarithm_of_a_step_has_the_papers_gradient_times_the_step():
     w = weights(2, 64)
     rounding = FakeQuant(w.detach(), Grid(bits=4, group_size=32), learned_step=True)
     rounding(w.detach()).sum().backward()
-    step = rounding.step.detach().clone().requires_grad_()
+    step = rounding.log_step.detach().exp().requires_grad_()
     ste(w, rounding.grid, step, rounding.zero).sum().backward()
-    torch.testing.assert_close(rounding.step.grad, step.grad / (32 * 7) ** 0.5)
+    torch.testing.assert_close(rounding.log_step.grad, step.grad * step.detach())
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8])
+def test_beyond_the_ends_the_gradient_is_what_the_loss_changes_by(bits):
+    """There no rounding is passed through: the loss is differentiable, and central differences find its slope."""
+    w = weights(2, 64).detach()
+    rounding = FakeQuant(w, Grid(bits=bits, scale_dtype="float32"), learned_step=True)
+    far, want = w.sign() * (10 + w.abs()) * 2**bits, random_like(w)
+
+    def loss() -> torch.Tensor:
+        return (rounding(far) - want).square().sum()
+
+    loss().backward()
+    for at in [(0, 0), (1, 1)]:
+        ends = []
+        for change in (1e-2, -1e-2):
+            with torch.no_grad():
+                rounding.log_step[at] += change
+                ends.append(loss().item())
+                rounding.log_step[at] -= change
+        assert rounding.log_step.grad[at].item() == pytest.approx((ends[0] - ends[1]) / 2e-2, rel=1e-2)
 
 
 @pytest.mark.parametrize(("bits", "group_size"), [(4, 32), (8, 32), (8, CHANNEL)])
