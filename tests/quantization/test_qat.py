@@ -9,11 +9,23 @@ from torch import nn
 
 from mobilellm_lab.checkpoints import fingerprint
 from mobilellm_lab.model import ModelConfig, Transformer, generate
-from mobilellm_lab.quantization import BITS, CHANNEL, TENSOR, Grid, QATRun, matrices, quantize, ste, torchao
+from mobilellm_lab.quantization import (
+    BITS,
+    CHANNEL,
+    TENSOR,
+    Grid,
+    QATRun,
+    load_quantized,
+    matrices,
+    quantize,
+    save_quantized,
+    ste,
+    torchao,
+)
 from mobilellm_lab.quantization.grid import SMALLEST_SCALE
-from mobilellm_lab.quantization.qat import FakeQuant
+from mobilellm_lab.quantization.qat import FakeQuant, gathered
 from mobilellm_lab.tasks import evaluate, make
-from mobilellm_lab.training import TrainConfig, _optimizers, train
+from mobilellm_lab.training import TrainConfig, TrainState, _optimizers, train
 
 
 def weights(rows: int = 6, columns: int = 70) -> torch.Tensor:
@@ -194,6 +206,32 @@ def test_a_few_steps_win_back_most_of_what_rounding_loses(bits, learned_step, sm
     torch.testing.assert_close(trained.model(tokens), run.trained(tokens), atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("bits", [2, 8])
+def test_a_learned_step_moves_in_proportion_and_no_group_dies(bits, small):
+    run = QATRun(small.model, small.task, grid=Grid(bits=bits), learned_step=True, steps=20, batch_size=4)
+    before = run.result().tensors
+    most = math.expm1(sum(step.lr for step in run)) + 2**-10  # an update is the rate's share; rounded twice
+    for name, after in run.result().tensors.items():
+        change = (after.scale / before[name].scale - 1).abs()
+        assert 0 < change.max() < most, name
+        assert (gathered(run.grid, after.codes.abs().float()) > 0).all(), name
+
+
+def test_at_eight_bits_learned_steps_are_no_worse_than_fixed_ones(small):
+    """By more than training on other sequences makes a difference."""
+
+    def loss(seed: int, *, fixed: bool) -> float:
+        run = QATRun(small.model, small.task, grid=Grid(bits=8), learned_step=True, steps=12, batch_size=4, seed=seed)
+        for rounding in run.trained.modules():
+            if fixed and isinstance(rounding, FakeQuant):
+                rounding.log_step.requires_grad_(False)
+        *_, last = run
+        return last.evaluation.loss_nats
+
+    fixed = [loss(seed, fixed=True) for seed in range(3)]
+    assert loss(0, fixed=False) < fixed[0] + max(fixed) - min(fixed)
+
+
 def test_it_is_the_rounding_in_training_that_helps_not_the_training(small):
     """The control: as many steps on the same sequences without the grid, and rounded at the end."""
     run, without = few_steps(small, 2), copy.deepcopy(small.model)
@@ -244,6 +282,29 @@ def test_parametrizations_leave_a_model_that_is_trained_copied_and_generates(cha
     own, theirs = (torch.stack(list(generate(m, tokens[:, :4], 6))) for m in (result, run.trained))
     assert torch.equal(own, theirs)
     assert result.config == run.model.config and type(result.blocks[0].ffn.up) is nn.Linear
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_learned_steps_are_saved_as_they_were_trained(symmetric, tmp_path):
+    run = tiny(learned_step=True, grid=Grid(bits=4, symmetric=symmetric))
+    for _ in run:
+        pass
+    result = run.result()
+    save_quantized(result, tmp_path / "packed")
+    found = load_quantized(tmp_path / "packed")
+    assert fingerprint(found.model) == fingerprint(result.model) != fingerprint(run.model)
+    assert all(torch.equal(found.tensors[name].scale, tensor.scale) for name, tensor in result.tensors.items())
+
+
+def test_a_state_of_steps_that_were_no_logarithms_is_refused_by_name(tmp_path):
+    run = tiny(learned_step=True)
+    TrainState().save(tmp_path / "state", run.trained)
+    TrainState.load(tmp_path / "state", run.trained)
+    saved = torch.load(tmp_path / "state", weights_only=True)
+    saved["model"] = {name.replace("log_step", "step"): value for name, value in saved["model"].items()}
+    torch.save(saved, tmp_path / "state")
+    with pytest.raises(ValueError, match=r"log_step(.|\n)*delete it"):
+        TrainState.load(tmp_path / "state", run.trained)
 
 
 def test_seconds_end_it():
