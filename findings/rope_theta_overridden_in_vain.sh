@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # transformers 5.23.0, torch 2.13.0 (2026-11-30)
 #
-# RoPE's base may be overridden as a keyword of from_pretrained, `rope_theta=1e6`, which transformers 4 obeyed. A
-# checkpoint that transformers 5 saved keeps it in rope_parameters, and the keyword changes nothing there: the model is
-# built with the base of the file, without a warning. `rope_parameters={...}` with both entries is obeyed.
+# A config's entries may be overridden as keywords of AutoConfig.from_pretrained, RoPE's base as `rope_theta=1e6`. A
+# checkpoint that transformers 5 saved keeps the base in rope_parameters, and the keyword changes nothing there: the
+# model is built with the base of the file, without a warning. `rope_parameters={...}` with both entries is obeyed.
 #
 # Output seen:
 #   rope_theta=1e6: 500000.0
@@ -19,7 +19,7 @@ trap 'rm -rf "$place"' EXIT
 "$place/env/bin/python" - "$place/model" <<'END'
 import sys
 
-from transformers import LlamaConfig, LlamaForCausalLM
+from transformers import AutoConfig, LlamaConfig, LlamaForCausalLM
 
 folder, settings = sys.argv[1], {"rope_type": "default", "rope_theta": 500000.0}
 config = LlamaConfig(
@@ -31,7 +31,7 @@ LlamaForCausalLM(config).save_pretrained(folder)
 
 def base(**overrides):
     """The base that the model was built with, from the second frequency: base ** (-2 / head width)."""
-    model = LlamaForCausalLM.from_pretrained(folder, **overrides)
+    model = LlamaForCausalLM(AutoConfig.from_pretrained(folder, **overrides))
     return round(model.model.rotary_emb.inv_freq[1].item() ** -4.0, -2)
 
 
