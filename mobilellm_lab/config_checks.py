@@ -23,17 +23,19 @@ def config_sha256(config: ModelConfig, said: dict) -> str:
 
 
 def require_unedited(raw: dict, config: ModelConfig, path: Path) -> None:
-    """Raises a ValueError for a config file that says something else than when it was written.
-
-    Version 1 had no hash. There only the number of positions is bounded, for which tables are made.
-    """
+    """Raises a ValueError for a config file that says something else than when it was written."""
     if raw["version"] == 1 and "config_sha256" not in raw:
-        if config.max_seq_len > POSITIONS:
-            raise ValueError(f"{path}: max_seq_len={config.max_seq_len} is beyond {POSITIONS}: copy it again")
+        require_positions(config, path)
     elif raw.get("config_sha256") != config_sha256(config, raw):
         raise ValueError(
             f"{path}: model, {', '.join(HASHED[:-1])} or {HASHED[-1]} were edited after they were saved: copy it again"
         )
+
+
+def require_positions(config: ModelConfig, path: Path) -> None:
+    """Raises a ValueError for more positions than a config without a hash may ask tables for."""
+    if config.max_seq_len > POSITIONS:
+        raise ValueError(f"{path}: {config.max_seq_len} positions are beyond {POSITIONS}: copy it again")
 
 
 def require_sizes(

@@ -15,7 +15,7 @@ from mobilellm_lab.checkpoints import (
     shapes,
     write_folder,
 )
-from mobilellm_lab.config_checks import require_sizes
+from mobilellm_lab.config_checks import require_positions, require_sizes
 from mobilellm_lab.model import ModelConfig, Transformer, execution_order
 from mobilellm_lab.safe_files import restore
 
@@ -38,6 +38,7 @@ def from_pretrained(folder: str | Path, *, dtype: torch.dtype = torch.float32) -
     folder = Path(folder)
     restore(folder)
     config = _config(folder / CONFIG)
+    require_positions(config, folder / CONFIG)
     with TensorFiles(_weight_files(folder)) as files:
         require_sizes(config, files.shapes, folder / CONFIG, blocks="model.layers")
         pieces, ours = _pieces(config, range(config.n_layers)), shapes(config)

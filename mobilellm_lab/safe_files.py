@@ -4,10 +4,10 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 
 @contextmanager
@@ -37,10 +37,11 @@ def replacing_folder(folder: str | Path) -> Iterator[Path]:
     """
     folder = Path(folder).resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
+    _clean(folder.parent)
     draft, old = _beside(folder, "draft"), _beside(folder, "replaced")
     with FileLock(_beside(folder, "lock")):
         _put_back(folder, old)
-        shutil.rmtree(draft, ignore_errors=True)  # what a killed process left
+        shutil.rmtree(draft, ignore_errors=True)  # killed since
         draft.mkdir()
         try:
             yield draft
@@ -62,6 +63,15 @@ def restore(folder: str | Path) -> None:
     if old.exists() and not folder.exists():
         with FileLock(_beside(folder, "lock")):  # or it is moving now
             _put_back(folder, old)
+
+
+def _clean(parent: Path) -> None:
+    """Removes the draft folders that killed processes left there: those whose lock is free."""
+    for draft in parent.glob(".*.draft"):
+        lock = draft.with_suffix(".lock")
+        if draft.is_dir() and lock.exists():
+            with suppress(Timeout), FileLock(lock, timeout=0):
+                shutil.rmtree(draft, ignore_errors=True)
 
 
 def _put_back(folder: Path, old: Path) -> None:

@@ -352,7 +352,9 @@ def test_a_size_far_from_the_weights_is_refused_before_anything_is_built(sizes, 
     assert time.process_time() - start < 1
 
 
-@pytest.mark.parametrize(("version", "message"), [(1, "max_seq_len=10+ is beyond 1048576"), (2, "were edited")])
+@pytest.mark.parametrize(
+    ("version", "message"), [(1, "config.json: 10+ positions are beyond 1048576"), (2, "were edited")]
+)
 @pytest.mark.parametrize("positions", [10**9, 10**30])
 @pytest.mark.filterwarnings("ignore::mobilellm_lab.checkpoints.OldFormatWarning")
 def test_no_table_is_made_for_endless_positions(positions, version, message, folder, monkeypatch):
