@@ -143,16 +143,23 @@ def test_the_next_save_removes_what_killed_ones_of_other_names_left(tmp_path):
     assert set(left_in(tmp_path)) == {".mine.draft", "busy", "kept"}
 
 
-def test_restoring_leaves_what_is_there_alone(tmp_path):
+def test_a_kill_after_the_last_move_leaves_the_newer_folder(tmp_path):
+    folder = tmp_path / "kept"
+    for place, text in ((folder, "new"), (tmp_path / ".kept.replaced", "old")):
+        place.mkdir()
+        (place / "a").write_text(text)
+    restore(folder)
+    assert held(folder) == {"new"}
+    with replacing_folder(folder) as draft:
+        (draft / "a").write_text("newest")
+    assert held(folder) == {"newest"} and left_in(tmp_path) == ["kept"]
+
+
+def test_restoring_makes_nothing(tmp_path):
     restore(tmp_path / "nothing")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     restore(tmp_path / "loop")
-    folder = tmp_path / "kept"
-    with replacing_folder(folder) as draft:
-        (draft / "a").write_text("new")
-    (tmp_path / ".kept.replaced").mkdir()
-    restore(folder)
-    assert held(folder) == {"new"}
+    assert left_in(tmp_path) == ["loop"]
 
 
 def test_what_can_be_written_is_not_touched(tmp_path):
