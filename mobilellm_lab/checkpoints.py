@@ -163,7 +163,6 @@ def assemble(config: ModelConfig, tensors: dict[str, Tensor]) -> Transformer:
         model = Transformer(config)
     model.load_state_dict(tensors, assign=True)
     model.cos, model.sin = (table.to(model.embed.weight.dtype) for table in rope_tables(config))
-    model.to_column_major()  # assign=True keeps the layout of the file
     return model
 
 

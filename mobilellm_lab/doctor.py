@@ -18,7 +18,7 @@ from types import ModuleType
 from mobilellm_lab import __version__
 
 OLDEST_PYTHON = (3, 11)
-LEAST_MEMORY_GIB, LEAST_DISK_GIB = 2.0, 2.0  # a lab may take 1 GiB; the environment and the website need the disk
+LEAST_MEMORY_GIB, LEAST_DISK_GIB = 1.0, 2.0  # a lab may take so much; the environment and the website need the disk
 RAPL = Path("/sys/class/powercap")
 PURPOSE = {"lab": "the notebooks", "book": "the website", "test": "the tests", "hub": "data sets of Hugging Face"}
 
@@ -164,17 +164,18 @@ def _threads() -> Check:
 
 
 def _memory() -> Check:
-    psutil = _module("psutil")
-    free = psutil.virtual_memory().available / 2**30 if psutil else 0.0
-    return Check(
-        name="memory",
-        found=f"{free:.1f} GiB available of {psutil.virtual_memory().total / 2**30:.1f}" if psutil else "not known",
-        ok=free >= LEAST_MEMORY_GIB,
-        needed=True,
-        remedy=f"close other programs: a lab takes up to 1 GiB, so have {LEAST_MEMORY_GIB:.0f} GiB available"
-        if psutil
-        else "pip install psutil, which tells",
-    )
+    module = _module("mobilellm_lab.memory_limits")
+    if module is None:
+        found, ok, remedy = "not known", False, "pip install psutil, which tells"
+    else:
+        try:
+            least = module.available_memory()
+        except ValueError as error:
+            return Check(name="memory", found="not known", ok=False, needed=True, remedy=str(error))
+        free, total = least.available_bytes / 2**30, least.total_bytes / 2**30
+        found, ok = f"{free:.1f} GiB available of {total:.1f} (limit: {least.name})", free >= LEAST_MEMORY_GIB
+        remedy = f"close other programs and notebooks, or raise the limit: a lab takes up to {LEAST_MEMORY_GIB:.0f} GiB"
+    return Check(name="memory", found=found, ok=ok, needed=True, remedy=remedy)
 
 
 def _disk() -> Check:

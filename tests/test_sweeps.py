@@ -287,7 +287,7 @@ def test_a_failing_run_raises_after_the_others_were_stored(store):
     assert [r.n for r in sweep(Runs(), GRID, store=store, executor=AtOnce(1))] == [2]
 
 
-@pytest.mark.parametrize("result", [{"square": math.nan}, {"square": object()}, {}], ids=repr)
+@pytest.mark.parametrize("result", [{"square": math.nan}, {"square": object()}, {}], ids=["nan", "no JSON", "empty"])
 def test_a_bad_result_is_named_and_its_neighbours_are_kept(store, result):
     with pytest.raises((TypeError, ValueError)) as caught:
         list(sweep(lambda r: result if r.n == 2 else Runs()(r), GRID, store=store, executor=AtOnce(1)))

@@ -13,7 +13,7 @@ from torch.nn.utils import parametrize
 
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.quantization.grid import SCALE_DTYPES, SMALLEST_SCALE, Grid, QTensor, check
-from mobilellm_lab.quantization.quantized import QuantizedModel, select
+from mobilellm_lab.quantization.quantized import QuantizedModel, require_floats, select
 from mobilellm_lab.tasks import Task
 from mobilellm_lab.training import Step, TrainConfig, train
 
@@ -126,8 +126,8 @@ class QATRun:
         steps, seconds, batch_size, lr, seed: as in `TrainConfig`, with AdamW.
 
     Raises:
-        ValueError: a field out of range, a task of another vocabulary, NaN among the weights, or a learned step where
-            the scale is the mean of the weights.
+        ValueError: a field out of range, a task of another vocabulary, NaN among the weights, a model that is not in
+            float32, or a learned step where the scale is the mean of the weights.
     """
 
     model: Transformer
@@ -142,6 +142,7 @@ class QATRun:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        require_floats(self.model)
         if self.learned_step and self.grid.bits < 2:
             raise ValueError(
                 f"learned_step=True: at {self.grid.bits} bits the scale is the weights' mean, give 2 or more"
