@@ -15,6 +15,8 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from types import ModuleType
 
+from mobilellm_lab import __version__
+
 OLDEST_PYTHON = (3, 11)
 LEAST_MEMORY_GIB, LEAST_DISK_GIB = 1.0, 2.0  # a lab may take so much; the environment and the website need the disk
 RAPL = Path("/sys/class/powercap")
@@ -60,8 +62,8 @@ def healthy(checks: list[Check]) -> bool:
 def report(checks: list[Check]) -> str:
     """What to read, then what to paste into a bug report."""
     verdict = "The course can run here." if healthy(checks) else "The course cannot run here yet: see MISSING."
-    names = ("mobilellm-lab", "torch", "numpy", "jupyterlab", "altair", "ipywidgets")
-    versions = ", ".join(f"{name} {_version(name) or 'none'}" for name in names)
+    names = ("torch", "numpy", "jupyterlab", "altair", "ipywidgets")
+    versions = ", ".join([f"mobilellm-lab {__version__}", *(f"{name} {_version(name) or 'none'}" for name in names)])
     paste = [
         "For a bug report, paste from here:",
         "```",

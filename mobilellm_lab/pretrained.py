@@ -5,8 +5,19 @@ from pathlib import Path
 
 import torch
 
-from mobilellm_lab.checkpoints import CONFIG, WEIGHTS, TensorFiles, assemble, compare, read_json, shapes, write_folder
+from mobilellm_lab.checkpoints import (
+    CONFIG,
+    WEIGHTS,
+    TensorFiles,
+    assemble,
+    compare,
+    read_json,
+    shapes,
+    write_folder,
+)
+from mobilellm_lab.config_checks import require_positions, require_sizes
 from mobilellm_lab.model import ModelConfig, Transformer, execution_order
+from mobilellm_lab.safe_files import restore
 
 INDEX = "model.safetensors.index.json"
 EMBED = "model.embed_tokens.weight"
@@ -25,11 +36,14 @@ def from_pretrained(folder: str | Path, *, dtype: torch.dtype = torch.float32) -
             not finite. Names the field or the tensor.
     """
     folder = Path(folder)
+    restore(folder)
     config = _config(folder / CONFIG)
-    pieces, ours = _pieces(config, range(config.n_layers)), shapes(config)
-    wanted = {name: (rows, *ours[our][1:]) for our, parts in pieces for name, rows in parts}
+    require_positions(config, folder / CONFIG)
     weights, _ = _weight_files(folder)
     with TensorFiles(weights) as files:
+        require_sizes(config, files.shapes, folder / CONFIG, blocks="model.layers")
+        pieces, ours = _pieces(config, range(config.n_layers)), shapes(config)
+        wanted = {name: (rows, *ours[our][1:]) for our, parts in pieces for name, rows in parts}
         found = {name: shape for name, shape in files.shapes.items() if not name.endswith("rotary_emb.inv_freq")}
         if config.tie_embeddings and "lm_head.weight" in found:  # some writers store a tied table twice
             if EMBED in found and not torch.equal(files.read("lm_head.weight"), files.read(EMBED)):

@@ -1,6 +1,7 @@
 """Hugging Face folders both ways, against transformers, and everything that must be refused."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -296,8 +297,8 @@ def test_extras_that_change_nothing_are_accepted(tmp_path):
         ({"rms_norm_eps": True}, "rms_norm_eps=True"),
         ({"rms_norm_eps": -1.0}, "norm_eps=-1.0"),
         ({"num_key_value_heads": 3}, "n_kv_heads=3 does not divide n_heads=4"),
-        ({"num_hidden_layers": 4}, r"model.layers.3.input_layernorm.weight of shape \(32,\) is missing"),
-        ({"num_hidden_layers": 2}, r"model.layers.2.\S+ of shape .* has no place"),
+        ({"num_hidden_layers": 4}, "config.json: n_layers=4, the weights are of 3 blocks"),
+        ({"num_hidden_layers": 2}, "config.json: n_layers=2, the weights are of 3 blocks"),
         ({"hidden_size": 16}, r"model.embed_tokens.weight has shape \(61, 32\), the config asks for \(61, 16\)"),
         ({"num_key_value_heads": 4}, r"layers.0.self_attn.k_proj.weight has shape \(16, 32\).*\(32, 32\)"),
         ({"intermediate_size": 90}, r"layers.0.mlp.gate_proj.weight has shape \(88, 32\).*\(90, 32\)"),
@@ -341,6 +342,28 @@ def test_other_folders_are_refused(tmp_path):
     GPT2LMHeadModel(GPT2Config(n_layer=1, n_embd=8, n_head=1, vocab_size=9)).save_pretrained(tmp_path / "gpt2")
     with pytest.raises(ValueError, match="model_type='gpt2'"):
         from_pretrained(tmp_path / "gpt2")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"num_hidden_layers": 10**9}, "n_layers=1000000000, the weights are of 3 blocks: copy both files again"),
+        ({"intermediate_size": 10**12}, "hidden_dim=1000000000000, no tensor is longer than 88: copy both files again"),
+        ({"max_position_embeddings": 10**12}, "1000000000000 positions are beyond 1048576: copy it again"),
+    ],
+)
+def test_a_size_far_from_the_weights_is_refused_at_once(changes, message, llama):
+    edit(llama, **changes)
+    start = time.process_time()
+    with pytest.raises(ValueError, match=f"config.json: {message}"):
+        from_pretrained(llama)
+    assert time.process_time() - start < 1
+
+
+def test_an_overwrite_that_died_between_its_moves_is_found_again(tmp_path):
+    save_pretrained(model(config_of()), tmp_path / "mine")
+    (tmp_path / "mine").rename(tmp_path / ".mine.replaced")
+    assert from_pretrained(tmp_path / "mine").config == config_of()
 
 
 def test_pickles_are_not_opened(llama):

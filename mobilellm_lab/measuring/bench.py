@@ -22,6 +22,7 @@ from mobilellm_lab.measuring.scores import score
 from mobilellm_lab.model import Transformer, generate
 from mobilellm_lab.pretrained import files_read, from_pretrained
 from mobilellm_lab.provenance import provenance
+from mobilellm_lab.safe_files import restore
 from mobilellm_lab.stored import as_stored
 from mobilellm_lab.tasks import Task, evaluate, make
 
@@ -49,6 +50,7 @@ def load(source: str | Path, *, context: int, seed: int = 0) -> Loaded:
         ValueError: no such name or folder, a shape that our block cannot be, too large a model, a damaged folder.
     """
     path = Path(source)
+    restore(path)
     if path.is_dir():
         if "model_type" in read_json(path / CONFIG):
             model, files = from_pretrained(path), files_read(path)
