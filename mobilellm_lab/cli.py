@@ -142,8 +142,8 @@ def main(arguments: list[str] | None = None) -> None:
         _run(parser.parse_args(arguments))
     except ValueError as error:
         parser.error(" ".join([str(error), *(f"({note})" for note in getattr(error, "__notes__", ()))]))
-    except BrokenExecutor:
-        parser.exit(1, f"{parser.prog}: a worker was killed, most likely for lack of memory: give fewer --workers\n")
+    except BrokenExecutor as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
     except KeyboardInterrupt:
         parser.exit(130, f"\n{parser.prog}: interrupted\n")
 

@@ -6,7 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import BrokenExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -157,7 +157,7 @@ def test_a_target_that_cannot_be_written_is_found_before_any_work(command, tmp_p
     ("raised", "status", "said"),
     [
         (KeyboardInterrupt(), 130, "mobilellm-lab: interrupted"),
-        (BrokenProcessPool("abruptly"), 1, "a worker was killed, most likely for lack of memory: give fewer --workers"),
+        (BrokenExecutor("a worker process was killed"), 1, "mobilellm-lab: a worker process was killed"),
         (
             noted(ValueError("lr=9 is too high"), "in the run of Recipe()"),
             2,
