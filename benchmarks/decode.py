@@ -4,6 +4,7 @@ import torch
 
 from benchmarks.peers import twin
 from benchmarks.record import finish, mark
+from mobilellm_lab.layout import for_decoding
 from mobilellm_lab.measuring import Throughput, compare
 from mobilellm_lab.model import ModelConfig, Transformer, generate
 
@@ -28,7 +29,7 @@ def main() -> None:
     """
     rows, samples = [], {}
     for name, config, count, pairs, must, aim in SHAPES:
-        model = Transformer(config)
+        model = for_decoding(Transformer(config))
         peer = twin(model)
         prompt = torch.randint(config.vocab_size, (1, PROMPT), generator=torch.Generator().manual_seed(0))
         attend = torch.ones_like(prompt)

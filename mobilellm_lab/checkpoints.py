@@ -1,12 +1,10 @@
-"""Checkpoints: a folder with weights, shape, task, vocabulary and fingerprint, written whole or not at all."""
+"""Checkpoints: a folder with weights, shape, task, vocabulary and their hashes, written whole or not at all."""
 
 import hashlib
 import json
-import os
-import secrets
-import shutil
+import warnings
 from contextlib import ExitStack
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 
 import torch
@@ -14,12 +12,18 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from mobilellm_lab.config_checks import config_sha256, require_sizes, require_unedited
 from mobilellm_lab.foreign import behind, instead_of, remedy_of_pointer
 from mobilellm_lab.model import ModelConfig, Transformer, rope_tables
+from mobilellm_lab.safe_files import replacing_folder, restore
 from mobilellm_lab.stored import as_stored
 
-FORMAT, VERSION = "mobilellm-lab checkpoint", 1
+FORMAT, VERSION = "mobilellm-lab checkpoint", 2  # version 1 had no config_sha256
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
+
+
+class OldFormatWarning(UserWarning):
+    """A file of an older format: read, but not checked as one of today is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,9 +48,9 @@ def fingerprint(model: Transformer) -> str:
 def save(
     model: Transformer, folder: str | Path, *, task: dict | None = None, vocabulary: list[str] | None = None
 ) -> None:
-    """Writes weights, shape, task, vocabulary and fingerprint into `folder`; all of it or nothing.
+    """Writes weights, shape, task, vocabulary and their hashes into `folder`; all of it or nothing.
 
-    An older checkpoint in the same place is replaced in one move, any other folder is left alone.
+    An older checkpoint in the same place is replaced whole, any other folder is left alone.
 
     Raises:
         ValueError: a model whose weights are not those of its config, a vocabulary of another size, a task that is
@@ -55,15 +59,7 @@ def save(
     tensors = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
     compare(shapes(model.config), {name: tuple(tensor.shape) for name, tensor in tensors.items()}, "model")
     require_vocabulary(model.config, vocabulary)
-    config = {
-        "format": FORMAT,
-        "version": VERSION,
-        "model": as_stored(model.config),
-        "task": task,
-        "vocabulary": vocabulary,
-        "fingerprint": fingerprint(model),
-    }
-    write_folder(Path(folder), config, tensors)
+    write_folder(Path(folder), describe(FORMAT, model, task=task, vocabulary=vocabulary), tensors)
 
 
 def load(folder: str | Path) -> Checkpoint:
@@ -73,11 +69,12 @@ def load(folder: str | Path) -> Checkpoint:
         ValueError: missing, damaged, cut short or foreign; names the file and a remedy, or the tensor and both
             shapes.
     """
-    path = Path(folder) / CONFIG
-    raw, config = read_config(path, FORMAT, VERSION)
-    weights = Path(folder) / WEIGHTS
+    path, weights = Path(folder) / CONFIG, Path(folder) / WEIGHTS
+    raw, config = read_config(path, FORMAT)
     with TensorFiles([weights]) as files:
+        require_sizes(config, files.shapes, path)
         compare(shapes(config), files.shapes, weights)
+        require_unedited(raw, config, path)
         model = assemble(config, {name: files.read(name) for name in files.shapes})
     if fingerprint(model) != raw.get("fingerprint"):
         raise ValueError(f"{weights}: not the weights whose fingerprint is in {path}: copy both files again")
@@ -92,21 +89,39 @@ def require_vocabulary(config: ModelConfig, vocabulary: list[str] | None) -> Non
         raise ValueError(f"vocabulary of {len(vocabulary)} words for vocab_size={config.vocab_size}: give all")
 
 
-def read_config(path: Path, format: str, version: int) -> tuple[dict, ModelConfig]:
+def describe(format: str, model: Transformer, **said: object) -> dict:
+    """The config file of a model, what is said about it besides its shape, and both hashes.
+
+    Raises:
+        ValueError: what is said is not JSON.
+    """
+    try:
+        said = json.loads(json.dumps({"model": as_stored(model.config), **said}))
+    except (TypeError, RecursionError) as error:
+        raise ValueError(f"{CONFIG}: {error}: give names, numbers, lists and dicts only") from error
+    hashes = {"fingerprint": fingerprint(model), "config_sha256": config_sha256(model.config, said)}
+    return {"format": format, "version": VERSION, **said, **hashes}
+
+
+def read_config(path: Path, format: str) -> tuple[dict, ModelConfig]:
     """What a checkpoint's config file holds, and the model's shape in it; a missing field has its default.
 
     Raises:
         ValueError: missing, damaged, of another format or version, or with a shape that cannot be built.
     """
+    restore(path.parent)
     raw = read_json(path)
     if raw.get("format") != format:
         found = f": it is a {raw['format']}" if isinstance(raw.get("format"), str) else ""
         hint = ": it is a Hugging Face folder, use from_pretrained" if "model_type" in raw else found
         raise ValueError(f"{path} is not a {format}{hint}")
-    if raw.get("version") != version:
+    if raw.get("version") not in (1, VERSION) or type(raw["version"]) is not int:
         raise ValueError(
-            f"{path}: version={raw.get('version')!r}, this package reads {version}: install the matching one"
+            f"{path}: version={raw.get('version')!r}, this package reads 1 and {VERSION}: install a newer one"
         )
+    if raw["version"] != VERSION:
+        text = f"{path} is of format version {raw['version']}, where edits of it stay unseen: load and save it again"
+        warnings.warn(text, OldFormatWarning, stacklevel=3)
     known = {field.name: field.type for field in fields(ModelConfig)}
     needed = {field.name for field in fields(ModelConfig) if field.default is MISSING}
     shape = raw.get("model")
@@ -119,15 +134,16 @@ def read_config(path: Path, format: str, version: int) -> tuple[dict, ModelConfi
         if type(shape[name]) not in ((int, float) if kind is float else (kind,)):
             raise ValueError(f"{path}: {name}={shape[name]!r} must be of type {kind.__name__}: save it again")
     try:
-        return raw, ModelConfig(**shape)
-    except ValueError as error:
+        return raw, ModelConfig(**{name: known[name](value) for name, value in shape.items()})
+    except (ValueError, OverflowError) as error:
         raise ValueError(f"{path}: {error}") from error
 
 
 def shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
     """Name -> shape of every weight that a model of this config stores."""
     with torch.device("meta"):
-        return {name: tuple(tensor.shape) for name, tensor in Transformer(config).state_dict().items()}
+        model = Transformer(replace(config, max_seq_len=1))  # of which no weight depends
+    return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
 
 
 def compare(wanted: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]], where: str | Path) -> None:
@@ -150,7 +166,6 @@ def assemble(config: ModelConfig, tensors: dict[str, Tensor]) -> Transformer:
         model = Transformer(config)
     model.load_state_dict(tensors, assign=True)
     model.cos, model.sin = (table.to(model.embed.weight.dtype) for table in rope_tables(config))
-    model.to_column_major()  # assign=True keeps the layout of the file
     return model
 
 
@@ -164,6 +179,8 @@ class TensorFiles:
                 file = self.stack.enter_context(safe_open(path, "pt"))
             except FileNotFoundError as error:
                 raise ValueError(f"{path} is missing: {instead_of(path)}") from error
+            except OSError as error:
+                raise ValueError(f"{path} cannot be read ({error}): give a file, or copy it again") from error
             except SafetensorError as error:
                 remedy = remedy_of_pointer(path) or "copy or download it again"
                 raise ValueError(f"{path} is damaged or cut short ({error}): {remedy}") from error
@@ -198,7 +215,9 @@ def read_json(path: Path) -> dict:
         value = json.loads(path.read_bytes())
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ValueError(f"{path} is missing: {instead_of(path)}") from error
-    except ValueError as error:  # not JSON, or not even text
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read ({error.strerror}): give a file, or copy it again") from error
+    except (ValueError, RecursionError) as error:  # not JSON, not even text, or nested without end
         raise ValueError(f"{path} is damaged ({error}): {remedy_of_pointer(path) or 'copy it again'}") from error
     if not isinstance(value, dict):
         raise ValueError(f"{path} holds no JSON object: copy it again")
@@ -206,31 +225,10 @@ def read_json(path: Path) -> dict:
 
 
 def write_folder(folder: Path, config: dict, tensors: dict[str, Tensor]) -> None:
-    """Puts a folder with exactly these two files in place, in one move, when both are complete on the disk."""
+    """Puts a folder with exactly these two files in place, when both are complete on the disk."""
     folder = folder.resolve()
     if folder.exists() and not (folder.is_dir() and {path.name for path in folder.iterdir()} <= {CONFIG, WEIGHTS}):
         raise ValueError(f"{folder} holds other things than a checkpoint: choose a new or empty folder")
-    try:
-        text = json.dumps(config, indent=2)
-    except TypeError as error:
-        raise ValueError(f"{CONFIG}: {error}: give names, numbers, lists and dicts only") from error
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}")
-    old = draft.with_name(draft.name + ".old")
-    try:
-        draft.mkdir()
+    with replacing_folder(folder) as draft:
         save_file(tensors, draft / WEIGHTS, metadata={"format": "pt"})
-        (draft / CONFIG).write_text(text + "\n", encoding="utf-8")
-        for path in draft.iterdir():
-            with path.open("r+b") as file:
-                os.fsync(file.fileno())
-        if folder.exists():
-            folder.rename(old)
-        draft.rename(folder)
-    except BaseException:
-        if old.exists():
-            old.rename(folder)
-        raise
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
+        (draft / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")

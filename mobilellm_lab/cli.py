@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from mobilellm_lab import __version__, doctor
 from mobilellm_lab.choices import advice
-from mobilellm_lab.safe_files import check_writable
+from mobilellm_lab.safe_files import check_writable, restore
 from mobilellm_lab.sweeps import Store
 
 PACKAGE = Path(__file__).parent
@@ -52,14 +52,16 @@ def declared(name: str) -> Any:
 
 
 def make_reference(specs: list, folder: Path) -> None:
-    """Trains the reference models that `folder` still lacks, one after the other."""
+    """Trains the reference models that `folder` still lacks, one after the other; renews files of an older format."""
     import torch
     from tqdm import tqdm
 
-    from mobilellm_lab.reference.making import finished, make_model
+    from mobilellm_lab.reference.making import finished, make_model, renew
 
     torch.set_num_threads(1)
     for spec in specs:
+        if renew(spec, folder=folder):
+            print(f"{spec.name}: written anew in the file format of today, the same weights")
         if finished(spec, folder=folder):
             print(f"{spec.name}: is there already, made by this recipe")
             continue
@@ -107,6 +109,7 @@ def _source(model: str) -> str:
 
     if model in TRAINED:
         return str(FOLDER / model)
+    restore(model)
     known = [*TRAINED, *(name for name, shape in SHAPES.items() if shape.config is not None)]
     if not Path(model).is_dir() and model not in SHAPES:
         if Path(model).is_file():
@@ -142,8 +145,8 @@ def main(arguments: list[str] | None = None) -> None:
         _run(parser.parse_args(arguments))
     except ValueError as error:
         parser.error(" ".join([str(error), *(f"({note})" for note in getattr(error, "__notes__", ()))]))
-    except BrokenExecutor:
-        parser.exit(1, f"{parser.prog}: a worker was killed, most likely for lack of memory: give fewer --workers\n")
+    except BrokenExecutor as error:
+        parser.exit(1, f"{parser.prog}: {error}\n")
     except KeyboardInterrupt:
         parser.exit(130, f"\n{parser.prog}: interrupted\n")
 

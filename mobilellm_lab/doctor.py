@@ -17,9 +17,11 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from types import ModuleType
 
+from mobilellm_lab import __version__
+
 OLDEST_PYTHON, BEYOND_PYTHON = (3, 11), (3, 15)  # pyproject.toml's requires-python
 CHECKOUT = Path(__file__).resolve().parents[1]
-LEAST_MEMORY_GIB, LEAST_DISK_GIB = 2.0, 2.0  # a lab may take 1 GiB; the environment and the website need the disk
+LEAST_MEMORY_GIB, LEAST_DISK_GIB = 1.0, 2.0  # a lab may take so much; the environment and the website need the disk
 RAPL = Path("/sys/class/powercap")
 PURPOSE = {"lab": "the notebooks", "book": "the website", "test": "the tests", "hub": "data sets of Hugging Face"}
 
@@ -63,8 +65,8 @@ def healthy(checks: list[Check]) -> bool:
 def report(checks: list[Check]) -> str:
     """What to read, then what to paste into a bug report."""
     verdict = "The course can run here." if healthy(checks) else "The course cannot run here yet: see MISSING."
-    names = ("mobilellm-lab", "torch", "numpy", "jupyterlab", "altair", "ipywidgets")
-    versions = ", ".join(f"{name} {_version(name) or 'none'}" for name in names)
+    names = ("torch", "numpy", "jupyterlab", "altair", "ipywidgets")
+    versions = ", ".join([f"mobilellm-lab {__version__}", *(f"{name} {_version(name) or 'none'}" for name in names)])
     paste = [
         "For a bug report, paste from here:",
         "```",
@@ -172,17 +174,18 @@ def _threads() -> Check:
 
 
 def _memory() -> Check:
-    psutil = _module("psutil")
-    free = psutil.virtual_memory().available / 2**30 if psutil else 0.0
-    return Check(
-        name="memory",
-        found=f"{free:.1f} GiB available of {psutil.virtual_memory().total / 2**30:.1f}" if psutil else "not known",
-        ok=free >= LEAST_MEMORY_GIB,
-        needed=True,
-        remedy=f"close other programs: a lab takes up to 1 GiB, so have {LEAST_MEMORY_GIB:.0f} GiB available"
-        if psutil
-        else f"psutil, which tells, is missing: {_install()}",
-    )
+    module = _module("mobilellm_lab.memory_limits")
+    if module is None:
+        found, ok, remedy = "not known", False, f"psutil, which tells, is missing: {_install()}"
+    else:
+        try:
+            least = module.available_memory()
+        except ValueError as error:
+            return Check(name="memory", found="not known", ok=False, needed=True, remedy=str(error))
+        free, total = least.available_bytes / 2**30, least.total_bytes / 2**30
+        found, ok = f"{free:.1f} GiB available of {total:.1f} (limit: {least.name})", free >= LEAST_MEMORY_GIB
+        remedy = f"close other programs and notebooks, or raise the limit: a lab takes up to {LEAST_MEMORY_GIB:.0f} GiB"
+    return Check(name="memory", found=found, ok=ok, needed=True, remedy=remedy)
 
 
 def _disk() -> Check:

@@ -5,8 +5,19 @@ from pathlib import Path
 
 import torch
 
-from mobilellm_lab.checkpoints import CONFIG, WEIGHTS, TensorFiles, assemble, compare, read_json, shapes, write_folder
+from mobilellm_lab.checkpoints import (
+    CONFIG,
+    WEIGHTS,
+    TensorFiles,
+    assemble,
+    compare,
+    read_json,
+    shapes,
+    write_folder,
+)
+from mobilellm_lab.config_checks import require_positions, require_sizes
 from mobilellm_lab.model import ModelConfig, Transformer, execution_order
+from mobilellm_lab.safe_files import restore
 
 INDEX = "model.safetensors.index.json"
 EMBED = "model.embed_tokens.weight"
@@ -25,10 +36,14 @@ def from_pretrained(folder: str | Path, *, dtype: torch.dtype = torch.float32) -
             not finite. Names the field or the tensor.
     """
     folder = Path(folder)
+    restore(folder)
     config = _config(folder / CONFIG)
-    pieces, ours = _pieces(config, range(config.n_layers)), shapes(config)
-    wanted = {name: (rows, *ours[our][1:]) for our, parts in pieces for name, rows in parts}
-    with TensorFiles(_weight_files(folder)) as files:
+    require_positions(config, folder / CONFIG)
+    weights, _ = _weight_files(folder)
+    with TensorFiles(weights) as files:
+        require_sizes(config, files.shapes, folder / CONFIG, blocks="model.layers")
+        pieces, ours = _pieces(config, range(config.n_layers)), shapes(config)
+        wanted = {name: (rows, *ours[our][1:]) for our, parts in pieces for name, rows in parts}
         found = {name: shape for name, shape in files.shapes.items() if not name.endswith("rotary_emb.inv_freq")}
         if config.tie_embeddings and "lm_head.weight" in found:  # some writers store a tied table twice
             if EMBED in found and not torch.equal(files.read("lm_head.weight"), files.read(EMBED)):
@@ -125,22 +140,45 @@ def _pieces(config: ModelConfig, order: Iterable[int]) -> list[tuple[str, list[t
     return pieces
 
 
-def _weight_files(folder: Path) -> list[Path]:
-    """The safetensors of a folder: the single file, or the shards that the index names."""
-    if (folder / WEIGHTS).exists() or not (folder / INDEX).exists():
-        return [folder / WEIGHTS]
-    weight_map = read_json(folder / INDEX).get("weight_map")
+def files_read(folder: str | Path) -> list[Path]:
+    """What `from_pretrained` reads of a folder: its config, its weights and their index.
+
+    Raises:
+        ValueError: weights twice, or an index that is damaged.
+    """
+    folder = Path(folder)
+    weights, index = _weight_files(folder)
+    return [folder / CONFIG, *weights, *index]
+
+
+def _weight_files(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The safetensors of a folder, the single file or the shards of an index; and the index, where it is needed.
+
+    Both at once are refused. transformers takes the single file without a word, and it is the older one where a
+    larger model was saved over a smaller.
+    """
+    single, index = folder / WEIGHTS, folder / INDEX
+    if not index.exists():
+        return [single], []
+    weight_map = read_json(index).get("weight_map")
     names = list(weight_map.values()) if isinstance(weight_map, dict) else []
     if not names or any(not isinstance(name, str) or name != Path(name).name for name in names):
-        raise ValueError(f"{folder / INDEX}: weight_map must name files of this folder: download it again")
-    return [folder / name for name in sorted(set(names))]
+        raise ValueError(f"{index}: weight_map must name files of this folder: download it again")
+    shards = [folder / name for name in sorted(set(names))]
+    if not single.exists() or single in shards:
+        return shards, [index]
+    if there := [shard.name for shard in shards if shard.exists()]:
+        raise ValueError(
+            f"{folder}: weights twice, in {WEIGHTS} and in {there[0]} of {INDEX}: "
+            f"delete {WEIGHTS} to load the shards, or {INDEX} to load the single file"
+        )
+    return [single], []
 
 
 def _config(path: Path) -> ModelConfig:
     """Our shape for a Hugging Face config.json; refuses by name what our block would compute differently."""
     raw = read_json(path)
-    rope, scaling = raw.get("rope_parameters") or {}, raw.get("rope_scaling") or {}  # of transformers 5, and before
-    nested = any(isinstance(value, dict) for value in rope.values())  # another RoPE in every kind of layer
+    rope_field, rope = _rope(raw)
     architecture = (raw.get("architectures") or ["LlamaForCausalLM"])[0]
     for field, value, allowed in (
         ("model_type", raw.get("model_type"), ("llama", "mobilellm")),
@@ -148,14 +186,16 @@ def _config(path: Path) -> ModelConfig:
         ("hidden_act", raw.get("hidden_act", "silu"), ("silu",)),
         ("attention_bias", raw.get("attention_bias"), (False, None)),
         ("mlp_bias", raw.get("mlp_bias"), (False, None)),
-        ("rope_parameters", rope if nested else rope.get("rope_type", "default"), ("default",)),
-        ("rope_scaling", scaling.get("rope_type", scaling.get("type", "default")), ("default",)),
+        (rope_field, rope["rope_type"], ("default",)),
         ("rope_interleaved", raw.get("rope_interleaved"), (False, None)),
-        ("partial_rotary_factor", rope.get("partial_rotary_factor", raw.get("partial_rotary_factor")), (1, None)),
+        ("partial_rotary_factor", rope["partial_rotary_factor"], (1, None)),
         ("quantization_config", raw.get("quantization_config"), (None,)),
     ):
         if value not in allowed:
             raise ValueError(f"{path}: {field}={value!r}: our block is {allowed[0]!r} there, take another model")
+    for field in ("tie_word_embeddings", "share_embedding", "layer_sharing"):
+        if raw.get(field) not in (True, False, None):
+            raise ValueError(f"{path}: {field}={raw[field]!r}: must be true or false, download the file again")
 
     def number(name: str, default: int | float | None = None, *, of: dict = raw, kind: type = int) -> int | float:
         value = default if of.get(name) is None else of[name]
@@ -174,9 +214,26 @@ def _config(path: Path) -> ModelConfig:
             head_dim=number("head_dim", 0),
             max_seq_len=number("max_position_embeddings", 2048),  # this and the next two: Llama's defaults
             norm_eps=number("rms_norm_eps", 1e-6, kind=float),
-            rope_theta=number("rope_theta", 10000, of=rope if "rope_theta" in rope else raw, kind=float),
+            rope_theta=number("rope_theta", of=rope, kind=float),
             tie_embeddings=bool(raw.get("tie_word_embeddings") or raw.get("share_embedding")),
             sharing="immediate" if raw.get("layer_sharing") else "none",
         )
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
+
+
+def _rope(raw: dict) -> tuple[str, dict]:
+    """RoPE's type, theta and rotated share, and the field that they were read from.
+
+    transformers 4 writes `rope_theta` at the top and a `rope_scaling`, transformers 5 one `rope_parameters`. Where
+    they disagree we take what transformers 5 takes: `rope_scaling` replaces `rope_parameters`, `rope_type` an older
+    `type`, and a value inside of them one at the top.
+    """
+    field = "rope_scaling" if raw.get("rope_scaling") else "rope_parameters"
+    inside = raw.get(field) or {}
+    if not isinstance(inside, dict) or any(isinstance(value, dict) for value in inside.values()):
+        inside = {"rope_type": inside}  # another RoPE in every kind of layer, or no settings at all: shown as it is
+    settings = {"rope_type": inside.get("type", "default"), "rope_theta": 10000, "partial_rotary_factor": 1}
+    for source, names in ((raw, ("rope_theta", "partial_rotary_factor")), (inside, settings)):
+        settings = settings | {name: source[name] for name in names if name in source}
+    return field, settings

@@ -25,16 +25,27 @@ def provenance(command: str, **more: str) -> dict[str, str | int]:
 
 
 def _commit() -> str:
-    """The checked-out commit, with a "+" where the package differs from it; "unknown" outside a checkout."""
-    here = Path(__file__).parent
+    """The checked-out commit, with a "+" where the package differs from it; "unknown" outside a checkout of ours.
+
+    A package that is installed below another repository is no checkout: there the project file of this course is not
+    committed beside it. git's variables are left out, because `GIT_DIR` names a repository for every folder.
+    """
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+
+    def git(*arguments: str) -> subprocess.CompletedProcess:
+        folder = Path(__file__).parent
+        return subprocess.run(["git", *arguments], cwd=folder, env=variables, capture_output=True, text=True)
+
     try:
-        head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True)
-        changed = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "*.py"], cwd=here)
-    except (FileNotFoundError, subprocess.CalledProcessError):
+        if git("grep", "--quiet", "--fixed-strings", PROJECT, "HEAD", "--", "../pyproject.toml").returncode:
+            return "unknown"
+        head = git("rev-parse", "HEAD").stdout.strip()
+        return head + ("+" if git("diff", "--quiet", "HEAD", "--", "*.py").returncode else "")
+    except FileNotFoundError:  # no git
         return "unknown"
-    return head.stdout.strip() + ("+" if changed.returncode else "")
 
 
+PROJECT = 'name = "mobilellm-lab"'  # the line of pyproject.toml that says whose it is
 COMMIT = _commit()  # read with the code, not with the last row: a sweep outlives a commit
 
 

@@ -93,7 +93,7 @@ def _read(path: Path) -> dict[str, dict]:
             row = json.loads(line, parse_constant=_refuse)
             name, _ = row["key"], row["recipe"].keys()
             whole = re.fullmatch("[0-9a-f]{16}", name) and len(row) > 2
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except (RecursionError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"{where} is no row of a sweep: delete the line") from error
         if not whole:
             raise ValueError(f"{where} is no row of a sweep: delete the line")

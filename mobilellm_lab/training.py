@@ -11,7 +11,7 @@ from pickle import UnpicklingError
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
 from mobilellm_lab.safe_files import replacing
@@ -162,6 +162,10 @@ class _AdamW:
     @torch.no_grad()
     def step(self) -> None:
         for group in self.param_groups:
+            group["state"] = [
+                (_lying_as(p, first), _lying_as(p, second), steps)
+                for p, (first, second, steps) in zip(group["params"], group["state"], strict=True)
+            ]
             moving = [
                 (p, *state) for p, state in zip(group["params"], group["state"], strict=True) if p.grad is not None
             ]
@@ -194,6 +198,11 @@ class _AdamW:
             raise ValueError("the saved moments are of another model: start again without the state")
         for tensor, value in zip(own, saved["moments"], strict=True):
             tensor.copy_(value)
+
+
+def _lying_as(weight: Tensor, moment: Tensor) -> Tensor:
+    """The moment in the layout of its weight, which may have changed: torch's fused kernel reads both in one sweep."""
+    return moment if moment.stride() == weight.stride() else torch.empty_like(weight).copy_(moment)
 
 
 def _optimizers(model: nn.Module, config: TrainConfig) -> list[torch.optim.Optimizer | _AdamW]:

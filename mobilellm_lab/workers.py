@@ -5,12 +5,16 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
 import torch
+
+
+class WorkerLostError(BrokenExecutor):
+    """A worker did not end by itself."""
 
 
 @contextmanager
@@ -19,12 +23,19 @@ def worker_pool(count: int, begin: Callable | None = None, *arguments: Any) -> I
 
     Every worker reads from a pipe into which nothing is ever written. It closes with the block, and also when this
     process is killed, which could end nobody by itself.
+
+    Raises:
+        WorkerLostError: the system killed one.
     """
     context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads in mid-air
     theirs, ours = context.Pipe(duplex=False)
     executor = ProcessPoolExecutor(count, mp_context=context, initializer=_start, initargs=(theirs, begin, arguments))
     try:
         yield executor
+    except BrokenExecutor as error:
+        raise WorkerLostError(
+            "a worker process was killed, most likely because memory ran out: ask for fewer at once, or for less"
+        ) from error
     finally:
         ours.close()
         for process in list((executor._processes or {}).values()):  # `terminate_workers` from Python 3.14 on

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -34,6 +35,25 @@ def folder(tmp_path) -> Path:
     """A checkpoint of the plain model."""
     checkpoints.save(model(config_of()), tmp_path / "mine", task=TASK, vocabulary=WORDS)
     return tmp_path / "mine"
+
+
+def change_config(folder: Path, change) -> None:
+    """Edits a config file as a person would."""
+    path = folder / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    change(config)
+    path.write_text(json.dumps(config), encoding="utf-8")
+
+
+def to_version_1(config: dict) -> None:
+    """Makes of a config file's content what version 0.1.0 wrote."""
+    config.update(version=1)
+    del config["config_sha256"]
+
+
+def left_in(folder: Path) -> list[str]:
+    """What lies there besides locks."""
+    return [path.name for path in folder.iterdir() if path.suffix != ".lock"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -115,7 +135,7 @@ def test_an_older_checkpoint_is_replaced_whole(folder):
     checkpoints.save(newer, folder)
     back = checkpoints.load(folder)
     assert (back.model.config, back.task) == (newer.config, None)
-    assert [path.name for path in folder.parent.iterdir()] == ["mine"]
+    assert left_in(folder.parent) == ["mine"]
 
 
 @pytest.mark.parametrize("moment", ["weights", "sync", "first move", "second move"])
@@ -140,7 +160,7 @@ def test_a_crash_leaves_the_older_checkpoint_and_no_rubbish(moment, folder, monk
         checkpoints.save(model(config_of(), seed=9), folder)
     monkeypatch.undo()
     assert checkpoints.load(folder).fingerprint == before
-    assert [path.name for path in folder.parent.iterdir()] == ["mine"]
+    assert left_in(folder.parent) == ["mine"]
 
 
 def test_a_folder_with_other_things_is_left_alone(tmp_path):
@@ -227,35 +247,158 @@ def test_a_wrong_tensor_is_named_with_both_shapes(change, message, folder):
     [
         (lambda c: c.clear(), "is not a mobilellm-lab checkpoint"),
         (lambda c: c.update(format=None, model_type="llama"), "Hugging Face folder, use from_pretrained"),
-        (lambda c: c.update(version=2), "version=2, this package reads 1"),
+        (lambda c: c.update(version=3), "version=3, this package reads 1 and 2: install a newer one"),
+        (lambda c: c.update(version=True), "version=True, this package reads 1 and 2"),
+        (lambda c: c["model"].update(rope_theta=10**400), "config.json: int too large"),
         (lambda c: c["model"].update(dropout=0.1), "knows no dropout of a model: install a newer one"),
         (lambda c: c["model"].pop("dim"), "model must hold vocab_size"),
         (lambda c: c.update(model=[1]), "model must hold vocab_size"),
         (lambda c: c["model"].update(dim="32"), "dim='32' must be of type int"),
         (lambda c: c["model"].update(tie_embeddings=1), "tie_embeddings=1 must be of type bool"),
         (lambda c: c["model"].update(n_heads=5), r"config.json: .*n_kv_heads=2 does not divide n_heads=5"),
-        (lambda c: c["model"].update(n_layers=4), r"blocks.3.\S+ of shape .* is missing"),
+        (lambda c: c["model"].update(n_layers=4), "config.json: n_layers=4, the weights are of 3 blocks: copy both"),
         (lambda c: c["model"].update(vocab_size=62), r"embed.weight has shape \(61, 32\), .* asks for \(62, 32\)"),
         (lambda c: c.update(fingerprint="0"), "fingerprint"),
         (lambda c: c.pop("fingerprint"), "fingerprint"),
     ],
 )
 def test_a_foreign_config_is_refused(change, message, folder):
-    path = folder / "config.json"
-    config = json.loads(path.read_text())
-    change(config)
-    path.write_text(json.dumps(config))
+    change_config(folder, change)
     with pytest.raises(ValueError, match=message):
         checkpoints.load(folder)
 
 
 def test_a_field_that_is_missing_has_its_default(folder):
-    path = folder / "config.json"
-    config = json.loads(path.read_text())
-    for name in ("rope_theta", "norm_eps", "sharing"):
-        del config["model"][name]
-    path.write_text(json.dumps(config))
+    change_config(folder, lambda c: [c["model"].pop(name) for name in ("rope_theta", "norm_eps", "sharing")])
     assert checkpoints.load(folder).model.config == config_of()
+
+
+EDITS = {
+    "sharing": lambda c: c["model"].update(sharing="repeat"),
+    "rope_theta": lambda c: c["model"].update(rope_theta=500000),
+    "norm_eps": lambda c: c["model"].update(norm_eps=1e-6),
+    "max_seq_len": lambda c: c["model"].update(max_seq_len=63),
+    "heads of another width": lambda c: c["model"].update(n_heads=2, n_kv_heads=1, head_dim=16),
+    "task": lambda c: c["task"]["options"].update(cups=4),
+    "no task": lambda c: c.update(task=None),
+    "vocabulary": lambda c: c["vocabulary"].reverse(),
+    "no vocabulary": lambda c: c.pop("vocabulary"),
+    "no hash": lambda c: c.pop("config_sha256"),
+    "the hash": lambda c: c.update(config_sha256="0" * 64),
+    "a lower version": lambda c: (c.update(version=1), c["model"].update(sharing="reverse")),
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+@pytest.mark.filterwarnings("ignore::mobilellm_lab.checkpoints.OldFormatWarning")
+def test_an_edited_config_is_no_other_model(edit, folder):
+    change_config(folder, EDITS[edit])
+    with pytest.raises(ValueError, match="config.json: model, task, vocabulary or grids were edited .*: copy it again"):
+        checkpoints.load(folder)
+
+
+def test_a_number_in_another_spelling_is_no_edit(tmp_path):
+    before = model(config_of(rope_theta=5e5, norm_eps=1e-3))
+    checkpoints.save(before, tmp_path / "mine", task={"name": "mine", "options": {"sizes": (1, 2)}})
+    change_config(tmp_path / "mine", lambda c: c["model"].update(rope_theta=500_000))
+    assert checkpoints.load(tmp_path / "mine").model.config == before.config
+    change_config(tmp_path / "mine", lambda c: c.update(model=dict(reversed(c["model"].items()))))
+    assert checkpoints.load(tmp_path / "mine").task == {"name": "mine", "options": {"sizes": [1, 2]}}
+
+
+def test_the_fingerprint_is_of_the_weights_alone(folder, tmp_path):
+    checkpoints.save(model(config_of(rope_theta=3e5, max_seq_len=9)), tmp_path / "other")
+    assert checkpoints.load(tmp_path / "other").fingerprint == checkpoints.load(folder).fingerprint
+
+
+def test_version_1_opens_with_one_warning_of_one_line(folder):
+    before = checkpoints.load(folder)
+    change_config(folder, to_version_1)
+    with pytest.warns(checkpoints.OldFormatWarning) as caught:
+        back = checkpoints.load(folder)
+    assert (back.fingerprint, back.task, back.vocabulary) == (before.fingerprint, TASK, WORDS)
+    assert len(caught) == 1
+    assert str(caught[0].message) == (
+        f"{folder / 'config.json'} is of format version 1, where edits of it stay unseen: load and save it again"
+    )
+    checkpoints.save(back.model, folder, task=back.task, vocabulary=back.vocabulary)
+    assert checkpoints.load(folder).fingerprint == before.fingerprint  # without a warning: pytest would fail
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ({"n_layers": 10**9}, "n_layers=1000000000, the weights are of 3 blocks"),
+        ({"n_layers": 10**5}, "n_layers=100000, the weights are of 3 blocks"),
+        ({"n_layers": 10**4000}, "the weights are of 3 blocks"),
+        ({"vocab_size": 10**12}, "vocab_size=1000000000000, no tensor is longer than 176"),
+        ({"dim": 10**12}, "dim=1000000000000, no tensor is longer than 176"),
+        ({"hidden_dim": 10**12}, "hidden_dim=1000000000000, no tensor is longer than 176"),
+        ({"embed_dim": 10**12}, "embed_dim=1000000000000, no tensor is longer than 176"),
+        ({"head_dim": 10**12}, r"n_heads \* head_dim=4000000000000, no tensor is longer than 176"),
+        ({"n_heads": 2 * 10**12}, r"n_heads \* head_dim=16000000000000, no tensor is longer than 176"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::mobilellm_lab.checkpoints.OldFormatWarning")
+def test_a_size_far_from_the_weights_is_refused_before_anything_is_built(sizes, message, version, folder, monkeypatch):
+    if version == 1:
+        change_config(folder, to_version_1)
+    change_config(folder, lambda c: c["model"].update(sizes))
+    monkeypatch.setattr(checkpoints, "Transformer", lambda *_: pytest.fail("a model was built"))
+    start = time.process_time()
+    with pytest.raises(ValueError, match=rf"config.json: .*{message}: copy both files again"):
+        checkpoints.load(folder)
+    assert time.process_time() - start < 1
+
+
+@pytest.mark.parametrize(
+    ("version", "message"), [(1, "config.json: 10+ positions are beyond 1048576"), (2, "were edited")]
+)
+@pytest.mark.parametrize("positions", [10**9, 10**30])
+@pytest.mark.filterwarnings("ignore::mobilellm_lab.checkpoints.OldFormatWarning")
+def test_no_table_is_made_for_endless_positions(positions, version, message, folder, monkeypatch):
+    if version == 1:
+        change_config(folder, to_version_1)
+    change_config(folder, lambda c: c["model"].update(max_seq_len=positions))
+    monkeypatch.setattr(checkpoints, "rope_tables", lambda *_: pytest.fail("a table was made"))
+    with pytest.raises(ValueError, match=message):
+        checkpoints.load(folder)
+
+
+@pytest.mark.parametrize("file", ["config.json", "model.safetensors"])
+def test_a_folder_in_a_files_place_is_named(file, folder):
+    (folder / file).unlink()
+    (folder / file).mkdir()
+    with pytest.raises(ValueError, match=f"{file} cannot be read .*: give a file"):
+        checkpoints.load(folder)
+
+
+@pytest.mark.parametrize("text", ["[" * 10**5, '{"a":' * 10**5, '{"format": ' + "[" * 10**5 + "]" * 10**5 + "}"])
+def test_json_nested_without_end_is_named(text, folder):
+    (folder / "config.json").write_text(text)
+    with pytest.raises(ValueError, match="config.json is damaged .*: copy it again"):
+        checkpoints.load(folder)
+    size = len(text).to_bytes(8, "little")
+    (folder / "model.safetensors").write_bytes(size + text.encode())
+    with pytest.raises(ValueError, match="model.safetensors is damaged or cut short"):
+        checkpoints.TensorFiles([folder / "model.safetensors"])
+
+
+def test_a_task_nested_without_end_is_not_written(tmp_path):
+    task = {}
+    for _ in range(10**5):
+        task = {"name": task}
+    with pytest.raises(ValueError, match="config.json: .*: give names, numbers, lists and dicts only"):
+        checkpoints.save(model(config_of()), tmp_path / "new", task=task)
+    assert left_in(tmp_path) == []
+
+
+def test_an_overwrite_that_died_between_its_moves_is_found_again(folder):
+    before = checkpoints.load(folder).fingerprint
+    folder.rename(folder.parent / ".mine.replaced")
+    assert checkpoints.load(folder).fingerprint == before
+    assert left_in(folder.parent) == ["mine"]
 
 
 def test_saving_leaves_the_model_and_loading_the_random_state_alone(folder, tmp_path):

@@ -3,17 +3,21 @@
 import ast
 import importlib
 import json
+import shutil
 import subprocess
 import sys
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import BrokenExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from test_checkpoints import change_config, to_version_1
+from test_model import config_of
 
 from mobilellm_lab import __version__, checkpoints, cli, measuring
 from mobilellm_lab.arms import Arm, Sweep, missing
 from mobilellm_lab.deep_narrow import Cost, Recipe
+from mobilellm_lab.measuring.bench import load
 from mobilellm_lab.model import ModelConfig, Transformer
 from mobilellm_lab.quantization.study.kv_cache import Context
 from mobilellm_lab.quantization.study.recipe import QATRecipe
@@ -153,7 +157,7 @@ def test_a_target_that_cannot_be_written_is_found_before_any_work(command, tmp_p
     ("raised", "status", "said"),
     [
         (KeyboardInterrupt(), 130, "mobilellm-lab: interrupted"),
-        (BrokenProcessPool("abruptly"), 1, "a worker was killed, most likely for lack of memory: give fewer --workers"),
+        (BrokenExecutor("a worker process was killed"), 1, "mobilellm-lab: a worker process was killed"),
         (
             noted(ValueError("lr=9 is too high"), "in the run of Recipe()"),
             2,
@@ -255,6 +259,27 @@ def test_bench_sets_its_record_beside_an_older_one(tiny, tmp_path, capsys):
     cli.main(["bench", *quick, "--out", str(new), "--against", str(old)])
     assert "what is left is noise, or the difference of two commits" in capsys.readouterr().out
     assert old.exists() and new.exists()
+
+
+def test_reference_renews_a_model_of_an_older_format(tmp_path, capsys):
+    for path in (cli.FOLDER / "student-tiny.json", *(cli.FOLDER / "student-tiny").iterdir()):
+        (tmp_path / path.relative_to(cli.FOLDER)).parent.mkdir(exist_ok=True)
+        shutil.copy(path, tmp_path / path.relative_to(cli.FOLDER))
+    change_config(tmp_path / "student-tiny", to_version_1)
+    for _ in range(2):
+        cli.main(["reference", "student-tiny", "--out", str(tmp_path)])
+    assert capsys.readouterr().out.splitlines() == [
+        "student-tiny: written anew in the file format of today, the same weights",
+        *["student-tiny: is there already, made by this recipe"] * 2,
+    ]
+
+
+def test_bench_finds_a_model_whose_overwrite_died(tmp_path):
+    checkpoints.save(Transformer(config_of()), tmp_path / "mine")
+    (tmp_path / "mine").rename(tmp_path / ".mine.replaced")
+    assert cli._source(str(tmp_path / "mine")) == str(tmp_path / "mine")
+    (tmp_path / "mine").rename(tmp_path / ".mine.replaced")
+    assert load(tmp_path / "mine", context=8).source == "checkpoint"
 
 
 def test_bench_knows_the_reference_models(tmp_path, monkeypatch):

@@ -94,8 +94,18 @@ def test_little_memory_and_many_neighbours(monkeypatch):
     monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": 2**29, "total": 2**31}))
     monkeypatch.setattr(os, "getloadavg", lambda: (99.0, 1.0, 1.0))
     found = checks()
-    assert found["memory"].found == "0.5 GiB available of 2.0" and not found["memory"].ok and found["memory"].needed
+    assert found["memory"].found == "0.5 GiB available of 2.0 (limit: the machine)"
+    assert not found["memory"].ok and found["memory"].needed
     assert "close some of them" in str(found["cores and load"]) and not found["cores and load"].needed
+
+
+def test_the_memory_of_a_notebook_server_is_its_limit(monkeypatch):
+    monkeypatch.setenv("MEM_LIMIT", "1M")
+    check = checks()["memory"]
+    assert check.found == "0.0 GiB available of 0.0 (limit: MEM_LIMIT)" and not check.ok
+    monkeypatch.setenv("MEM_LIMIT", "much")
+    check = checks()["memory"]
+    assert not check.ok and "MEM_LIMIT='much': must be bytes" in check.remedy
 
 
 @pytest.mark.parametrize(
@@ -129,7 +139,8 @@ def test_no_browser_is_no_obstacle(monkeypatch):
 
 def test_it_runs_in_a_bare_clone(tmp_path):
     """-S leaves out site-packages: neither torch nor psutil can be imported."""
-    for name in ("Makefile", "mobilellm_lab/__init__.py", "mobilellm_lab/doctor.py", "mobilellm_lab/provenance.py"):
+    modules = ("__init__", "doctor", "memory_limits", "provenance")
+    for name in ("Makefile", *(f"mobilellm_lab/{module}.py" for module in modules)):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}

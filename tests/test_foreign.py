@@ -87,7 +87,7 @@ def test_a_pruned_or_parametrized_weight_is_named(tmp_path):
 def test_a_model_without_its_head_is_named(tmp_path):
     save_pretrained(Transformer(CONFIG), tmp_path / "m")
     rename(tmp_path / "m", lambda name: name.removeprefix("model."))
-    with pytest.raises(ValueError, match=r"is there as embed_tokens.weight, of a model without its head: save its"):
+    with pytest.raises(ValueError, match=r"is there as norm.weight, of a model without its head: save its"):
         from_pretrained(tmp_path / "m")
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from llama import UNROLLED, model, twin
 
-from mobilellm_lab.model import KVCache, ModelConfig, Transformer, execution_order, generate
+from mobilellm_lab.model import KVCache, ModelConfig, Transformer, execution_order, generate, rope_tables
 
 TINY = {"vocab_size": 61, "dim": 32, "n_layers": 3, "n_heads": 4, "n_kv_heads": 2, "hidden_dim": 88, "max_seq_len": 64}
 SHAPES = {
@@ -45,6 +45,26 @@ def test_logits_equal_those_of_transformers(name):
         expected = theirs(tokens).logits
         assert expected.std() > 0.3  # a realistic scale: 1e-4 of it means something
         assert (ours(tokens) - expected).abs().max() < 1e-4
+
+
+@pytest.mark.parametrize("positions", [2048, 8192])
+@pytest.mark.parametrize("rope_theta", [10_000.0, 500_000.0])
+@pytest.mark.parametrize("head_dim", [8, 18, 24, 64, 80])
+def test_rope_tables_equal_those_of_transformers_bit_for_bit(head_dim, rope_theta, positions):
+    config = config_of(n_layers=1, head_dim=head_dim, rope_theta=rope_theta, max_seq_len=positions)
+    cos, sin = rope_tables(config)
+    their_cos, their_sin = twin(Transformer(config)).model.rotary_emb(torch.zeros(1), torch.arange(positions)[None])
+    assert torch.equal(cos[:, 0], their_cos[0])
+    first, second = sin[:, 0].chunk(2, -1)
+    assert torch.equal(torch.cat((-first, second), -1), their_sin[0])
+
+
+@pytest.mark.parametrize("positions", [2048, 8192])
+@torch.inference_mode()
+def test_logits_of_a_long_context_equal_those_of_transformers(positions):
+    ours = model(config_of(head_dim=24, max_seq_len=positions))
+    tokens = tokens_for(ours.config, 1, positions)
+    assert (ours(tokens) - twin(ours)(tokens).logits).abs().max() < 1e-5  # theta ** -x gave 4e-5 and 1e-4
 
 
 @pytest.mark.parametrize("tie", [True, False])

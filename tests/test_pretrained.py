@@ -1,6 +1,7 @@
 """Hugging Face folders both ways, against transformers, and everything that must be refused."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from test_model import SHAPES, config_of, tokens_for
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from mobilellm_lab.model import generate
-from mobilellm_lab.pretrained import from_pretrained, save_pretrained
+from mobilellm_lab.pretrained import files_read, from_pretrained, save_pretrained
 
 
 @pytest.fixture
@@ -135,6 +136,32 @@ def test_shards_read_as_one(llama):
             from_pretrained(shards)
 
 
+def test_a_single_file_beside_shards_is_refused_with_both_names(llama):
+    """As transformers leaves them when it saves shards over a single file, and then loads the older one."""
+    older, theirs = from_pretrained(llama).norm.weight, LlamaForCausalLM.from_pretrained(llama)
+    with torch.no_grad():
+        theirs.model.norm.weight.add_(1)
+    theirs.save_pretrained(llama, max_shard_size="20KB")
+    names = r"weights twice, in model.safetensors and in model-00001-of-\d+.safetensors of model.safetensors.index.json"
+    for read in (from_pretrained, files_read):
+        with pytest.raises(ValueError, match=f"{names}: delete model.safetensors to load the shards"):
+            read(llama)
+    (llama / "model.safetensors").rename(llama / "old")
+    assert torch.equal(from_pretrained(llama).norm.weight, theirs.model.norm.weight)
+    assert sorted(path.name for path in files_read(llama)) == sorted(
+        path.name for path in llama.iterdir() if path.name not in ("old", "generation_config.json")
+    )
+    (llama / "old").rename(llama / "model.safetensors")
+    index = llama / "model.safetensors.index.json"
+    raw = json.loads(index.read_text())
+    for shard in llama.glob("model-*"):  # an index that is left of them: the weights are there once
+        shard.unlink()
+    assert torch.equal(from_pretrained(llama).norm.weight, older)
+    assert [path.name for path in files_read(llama)] == ["config.json", "model.safetensors"]
+    index.write_text(json.dumps({"weight_map": dict.fromkeys(raw["weight_map"], "model.safetensors")}))  # as MLX does
+    assert torch.equal(from_pretrained(llama).norm.weight, older)
+
+
 @pytest.mark.parametrize("stored", [torch.bfloat16, torch.float16])
 @torch.inference_mode()
 def test_half_precision_files_are_cast(stored, llama):
@@ -159,6 +186,42 @@ def test_old_and_new_spellings_of_a_config_mean_the_same(llama):
     edit(llama, rope_theta=500000, rms_norm_eps=1e-6, head_dim=None)
     old = from_pretrained(llama).config
     assert (old.rope_theta, old.norm_eps, old.head_dim) == (500000.0, 1e-6, 8)
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        {"rope_scaling": {"rope_type": "default", "rope_theta": 500000}},
+        {"rope_scaling": {"type": "default", "rope_theta": 500000.0}},
+        {"rope_scaling": {"rope_type": "default"}, "rope_theta": 500000},
+        {"rope_theta": 500000},
+        {"rope_theta": 500000, "rope_scaling": {}, "partial_rotary_factor": 1.0},
+        {"rope_parameters": {"rope_theta": 500000}},
+        {"rope_parameters": {"rope_type": "default", "rope_theta": 500000, "factor": 8.0}},
+        {"rope_parameters": {"rope_theta": 500000, "partial_rotary_factor": 1.0}, "partial_rotary_factor": 0.5},
+        # Two that disagree
+        {"rope_parameters": {"rope_type": "default", "rope_theta": 500000}, "rope_theta": 100},
+        {"rope_scaling": {"rope_type": "default", "rope_theta": 500000}, "rope_theta": 100},
+        {"rope_scaling": {"rope_theta": 500000}, "rope_parameters": {"rope_theta": 100}, "rope_theta": 200},
+        {"rope_scaling": {"rope_type": "default"}, "rope_parameters": {"rope_theta": 100}, "rope_theta": 500000},
+        {"rope_scaling": {"type": "linear", "rope_type": "default", "rope_theta": 500000, "factor": 2.0}},
+        {
+            "rope_scaling": {"rope_type": "default", "rope_theta": 500000},
+            "rope_parameters": {"rope_type": "llama3", "rope_theta": 100, "factor": 8.0},
+        },
+        {"rope_parameters": {}, "rope_scaling": None, "rope_theta": 500000},
+    ],
+    ids=str,
+)
+@torch.inference_mode()
+def test_every_spelling_of_rope_gives_the_logits_of_transformers(spelling, llama):
+    raw = json.loads((llama / "config.json").read_text())
+    del raw["rope_parameters"]
+    (llama / "config.json").write_text(json.dumps(raw | spelling))
+    ours, theirs = from_pretrained(llama), LlamaForCausalLM.from_pretrained(llama)
+    assert ours.config.rope_theta == theirs.config.rope_parameters["rope_theta"] == 500000
+    tokens = tokens_for(ours.config, 1, 60)
+    assert (ours(tokens) - theirs(tokens).logits).abs().max() < 1e-4
 
 
 @torch.inference_mode()
@@ -204,11 +267,29 @@ def test_extras_that_change_nothing_are_accepted(tmp_path):
         ({"hidden_act": "gelu"}, "hidden_act='gelu'"),
         ({"rope_scaling": {"type": "linear", "factor": 2.0}}, "rope_scaling='linear'"),
         ({"rope_parameters": {"rope_type": "llama3", "rope_theta": 5e5, "factor": 32.0}}, "rope_parameters='llama3'"),
+        *(
+            ({field: {"rope_theta": 1e4, "factor": 4.0, key: kind}}, f"{field}='{kind}'")
+            for field in ("rope_scaling", "rope_parameters")
+            for key in ("rope_type", "type")
+            for kind in ("linear", "dynamic", "yarn", "longrope", "llama3", "su", "mrope", "proportional")
+        ),
+        ({"rope_scaling": {"rope_type": "yarn", "type": "default"}}, "rope_scaling='yarn'"),
+        ({"rope_scaling": {"rope_type": None}}, "rope_scaling=None"),
+        ({"rope_scaling": "linear"}, "rope_scaling='linear'"),
+        ({"rope_scaling": {"full_attention": {"rope_theta": 1e6}}}, "rope_scaling=.*full_attention"),
         ({"rope_parameters": {"full_attention": {"rope_theta": 1e6}}}, "rope_parameters=.*full_attention"),
+        ({"rope_parameters": {"rope_theta": None}}, "rope_theta=None: must be a number of type float"),
+        ({"rope_parameters": {"rope_theta": "1e6"}}, "rope_theta='1e6'"),
+        ({"rope_scaling": {"rope_theta": True}}, "rope_theta=True"),
+        ({"rope_scaling": {"rope_theta": -1}}, "rope_theta=-1.0"),
+        ({"rope_scaling": {"rope_theta": 1e4, "partial_rotary_factor": 0.5}}, "partial_rotary_factor=0.5"),
         ({"rope_parameters": {"rope_theta": 1e4, "partial_rotary_factor": 0.5}}, "partial_rotary_factor=0.5"),
         ({"partial_rotary_factor": 0.25}, "partial_rotary_factor=0.25"),
         ({"rope_interleaved": True}, "rope_interleaved=True"),
         ({"quantization_config": {"quant_method": "awq"}}, "quantization_config=.*awq"),
+        ({"tie_word_embeddings": "false"}, "tie_word_embeddings='false': must be true or false"),
+        ({"share_embedding": "no"}, "share_embedding='no'"),
+        ({"layer_sharing": 2}, "layer_sharing=2"),
         ({"hidden_size": None}, "hidden_size=None: must be a number"),
         ({"num_attention_heads": None}, "num_attention_heads=None"),
         ({"num_hidden_layers": 3.5}, "num_hidden_layers=3.5"),
@@ -216,8 +297,8 @@ def test_extras_that_change_nothing_are_accepted(tmp_path):
         ({"rms_norm_eps": True}, "rms_norm_eps=True"),
         ({"rms_norm_eps": -1.0}, "norm_eps=-1.0"),
         ({"num_key_value_heads": 3}, "n_kv_heads=3 does not divide n_heads=4"),
-        ({"num_hidden_layers": 4}, r"model.layers.3.input_layernorm.weight of shape \(32,\) is missing"),
-        ({"num_hidden_layers": 2}, r"model.layers.2.\S+ of shape .* has no place"),
+        ({"num_hidden_layers": 4}, "config.json: n_layers=4, the weights are of 3 blocks"),
+        ({"num_hidden_layers": 2}, "config.json: n_layers=2, the weights are of 3 blocks"),
         ({"hidden_size": 16}, r"model.embed_tokens.weight has shape \(61, 32\), the config asks for \(61, 16\)"),
         ({"num_key_value_heads": 4}, r"layers.0.self_attn.k_proj.weight has shape \(16, 32\).*\(32, 32\)"),
         ({"intermediate_size": 90}, r"layers.0.mlp.gate_proj.weight has shape \(88, 32\).*\(90, 32\)"),
@@ -261,6 +342,28 @@ def test_other_folders_are_refused(tmp_path):
     GPT2LMHeadModel(GPT2Config(n_layer=1, n_embd=8, n_head=1, vocab_size=9)).save_pretrained(tmp_path / "gpt2")
     with pytest.raises(ValueError, match="model_type='gpt2'"):
         from_pretrained(tmp_path / "gpt2")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"num_hidden_layers": 10**9}, "n_layers=1000000000, the weights are of 3 blocks: copy both files again"),
+        ({"intermediate_size": 10**12}, "hidden_dim=1000000000000, no tensor is longer than 88: copy both files again"),
+        ({"max_position_embeddings": 10**12}, "1000000000000 positions are beyond 1048576: copy it again"),
+    ],
+)
+def test_a_size_far_from_the_weights_is_refused_at_once(changes, message, llama):
+    edit(llama, **changes)
+    start = time.process_time()
+    with pytest.raises(ValueError, match=f"config.json: {message}"):
+        from_pretrained(llama)
+    assert time.process_time() - start < 1
+
+
+def test_an_overwrite_that_died_between_its_moves_is_found_again(tmp_path):
+    save_pretrained(model(config_of()), tmp_path / "mine")
+    (tmp_path / "mine").rename(tmp_path / ".mine.replaced")
+    assert from_pretrained(tmp_path / "mine").config == config_of()
 
 
 def test_pickles_are_not_opened(llama):

@@ -4,10 +4,11 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from mobilellm_lab.safe_files import check_writable, replacing
+from mobilellm_lab.safe_files import check_writable, replacing, replacing_folder, restore
 
 COUNT = """
 import json, sys
@@ -63,6 +64,102 @@ def test_a_file_is_safe_on_the_disk_before_it_takes_its_place(tmp_path, monkeypa
     with replacing(tmp_path / "kept.txt") as draft:
         draft.write_text("new")
     assert calls == ["fsync", "replace"]
+
+
+OVERWRITE = """
+import os, sys
+from pathlib import Path
+from mobilellm_lab.safe_files import replacing_folder
+folder, text, moves = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+rename, done = Path.rename, []
+
+def dying(self, target):
+    if len(done) == moves:
+        os._exit(9)  # as a kill: no `finally` runs
+    done.append(target)
+    return rename(self, target)
+
+Path.rename = dying
+for number in range(20):
+    with replacing_folder(folder) as draft:
+        assert not list(draft.iterdir())
+        for name in "ab":
+            (draft / name).write_text(text + str(number))
+"""
+
+
+def overwrite(folder: Path, text: str, *, moves: int = 10**6) -> subprocess.Popen:
+    """A process that replaces the folder twenty times, and kills itself after so many moves."""
+    return subprocess.Popen([sys.executable, "-c", OVERWRITE, str(folder), text, str(moves)])
+
+
+def held(folder: Path) -> set[str]:
+    """What the files of the folder say."""
+    return {path.read_text() for path in folder.iterdir()}
+
+
+def left_in(folder: Path) -> list[str]:
+    """What lies there besides locks."""
+    return [path.name for path in folder.iterdir() if path.suffix != ".lock"]
+
+
+def test_processes_that_write_one_folder_wait_for_each_other(tmp_path):
+    writers = [overwrite(tmp_path / "deep" / "kept", name) for name in "xy"]
+    assert [writer.wait(timeout=300) for writer in writers] == [0, 0]
+    assert held(tmp_path / "deep" / "kept") in ({"x19"}, {"y19"})
+    assert left_in(tmp_path / "deep") == ["kept"]
+
+
+@pytest.mark.parametrize(("moves", "kept"), [(1, "x0"), (2, "x0"), (3, "x1")])
+def test_a_kill_at_any_move_leaves_a_whole_folder(tmp_path, moves, kept):
+    folder = tmp_path / "kept"
+    assert overwrite(folder, "x", moves=moves).wait(timeout=300) == 9
+    assert len(left_in(tmp_path)) == 2  # and a draft or the folder under another name
+    restore(folder)
+    assert held(folder) == {kept}
+    with replacing_folder(folder) as draft:
+        (draft / "a").write_text("new")
+    assert held(folder) == {"new"} and left_in(tmp_path) == ["kept"]
+
+
+def test_the_next_save_puts_an_older_folder_back_first(tmp_path):
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    (folder / "a").write_text("old")
+    folder.rename(tmp_path / ".kept.replaced")
+    with pytest.raises(KeyboardInterrupt), replacing_folder(folder) as draft:
+        (draft / "a").write_text("half")
+        raise KeyboardInterrupt
+    assert held(folder) == {"old"} and left_in(tmp_path) == ["kept"]
+
+
+def test_the_next_save_removes_what_killed_ones_of_other_names_left(tmp_path):
+    killed = overwrite(tmp_path / "killed", "x", moves=0)
+    assert killed.wait(timeout=300) == 9 and left_in(tmp_path) == [".killed.draft"]
+    (tmp_path / ".mine.draft").mkdir()  # no lock beside it: not ours
+    with replacing_folder(tmp_path / "busy"), replacing_folder(tmp_path / "kept") as draft:
+        (draft / "a").write_text("new")
+        assert set(left_in(tmp_path)) == {".mine.draft", ".busy.draft", ".kept.draft"}
+    assert set(left_in(tmp_path)) == {".mine.draft", "busy", "kept"}
+
+
+def test_a_kill_after_the_last_move_leaves_the_newer_folder(tmp_path):
+    folder = tmp_path / "kept"
+    for place, text in ((folder, "new"), (tmp_path / ".kept.replaced", "old")):
+        place.mkdir()
+        (place / "a").write_text(text)
+    restore(folder)
+    assert held(folder) == {"new"}
+    with replacing_folder(folder) as draft:
+        (draft / "a").write_text("newest")
+    assert held(folder) == {"newest"} and left_in(tmp_path) == ["kept"]
+
+
+def test_restoring_makes_nothing(tmp_path):
+    restore(tmp_path / "nothing")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    restore(tmp_path / "loop")
+    assert left_in(tmp_path) == ["loop"]
 
 
 def test_what_can_be_written_is_not_touched(tmp_path):

@@ -10,7 +10,7 @@ import psutil
 import pytest
 import torch
 
-from mobilellm_lab.workers import worker_pool
+from mobilellm_lab.workers import WorkerLostError, worker_pool
 
 SLEEPING = """
 import os, time
@@ -38,6 +38,13 @@ def test_a_worker_has_one_thread_and_ends_with_the_block_whatever_it_does():
         worker = pool.submit(os.getpid).result()
         pool.submit(time.sleep, 600)
     assert gone(worker)
+
+
+def test_a_killed_worker_is_named_with_its_likely_cause():
+    with pytest.raises(WorkerLostError, match="killed, most likely because memory ran out: ask for fewer"):
+        with worker_pool(1) as pool:
+            os.kill(pool.submit(os.getpid).result(), signal.SIGKILL)
+            pool.submit(os.getpid).result()
 
 
 @pytest.mark.parametrize("way", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM], ids=lambda way: way.name)

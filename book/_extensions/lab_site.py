@@ -65,10 +65,12 @@ def branch() -> str:
 
 
 def _origin() -> str:
-    if not shutil.which("git"):
+    """The remote of this checkout; empty where it has none, though a repository around it or GIT_DIR might."""
+    if not (ROOT / ".git").exists() or not shutil.which("git"):
         return ""
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     command = ["git", "-C", str(ROOT), "remote", "get-url", "origin"]
-    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+    return subprocess.run(command, env=variables, capture_output=True, text=True).stdout.strip()
 
 
 def _configure(app: Sphinx, config: Config) -> None:

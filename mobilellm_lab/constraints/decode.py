@@ -7,6 +7,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from mobilellm_lab.decoding import decoder
+from mobilellm_lab.layout import for_decoding
 from mobilellm_lab.model import KVCache, ModelConfig, Transformer
 
 DTYPES = {32: torch.float32, 16: torch.bfloat16}  # bits of a weight that torch's CPU kernels multiply
@@ -29,7 +30,7 @@ def random_model(config: ModelConfig, *, bits: int = 32, seed: int = 0) -> Gener
     """Yields the share of the weights that are drawn, every few milliseconds; the generator's value is the model.
 
     Speed does not depend on what a model has learned, so any weights of the usual size will do. They are drawn in
-    their final type: at no time does a 16-bit model take the room of a 32-bit one.
+    their final type and laid out `for_decoding`: at no time does a 16-bit model take the room of a 32-bit one.
 
     Raises:
         ValueError: another number of bits.
@@ -38,14 +39,11 @@ def random_model(config: ModelConfig, *, bits: int = 32, seed: int = 0) -> Gener
         raise ValueError(f"bits={bits}: torch runs {' and '.join(map(str, DTYPES))} here, the others are formulas only")
     dtype, generator = DTYPES[bits], torch.Generator().manual_seed(seed)
     with torch.device("meta"), _Shapes():
-        model = Transformer(config)
+        model = for_decoding(Transformer(config).to(dtype))
     total, done = sum(p.numel() for p in model.parameters()), 0
     for module in model.modules():
         for name, p in list(module.named_parameters(recurse=False)):
-            # torch's 32-bit kernels read a tall matrix faster by columns, as `Transformer` stores it; its 16-bit ones
-            # by rows, about 1.3 times.
-            strides = p.stride() if bits == 32 else p.contiguous().stride()
-            value = torch.empty_strided(p.shape, strides, dtype=dtype)
+            value = torch.empty_strided(p.shape, p.stride(), dtype=dtype)
             flat = (value if value.is_contiguous() else value.t()).view(-1)
             for start in range(0, flat.numel(), PIECE):
                 flat[start : start + PIECE].normal_(std=p.shape[-1] ** -0.5, generator=generator)

@@ -7,6 +7,7 @@ import numpy as np
 import psutil
 
 from mobilellm_lab.constraints.cards import Device, card, known, unknown
+from mobilellm_lab.memory_limits import limits
 from mobilellm_lab.provenance import processor
 
 GIB = 2**30
@@ -105,6 +106,7 @@ def this_machine(machine: Machine) -> Device:
     threads = max(p.threads for p in machine.probes)
     largest = machine.find("read", threads=threads)[-1]
     product = machine.matmul_gflop_s(threads=threads)
+    memory = min(limits(), key=lambda limit: limit.total_bytes)
     how = f"{threads} thread{'s' * (threads > 1)}, "
     battery = getattr(psutil, "sensors_battery", lambda: None)()
     return card(
@@ -112,7 +114,7 @@ def this_machine(machine: Machine) -> Device:
         "machine",
         None,
         processor(),
-        memory_gib=known(psutil.virtual_memory().total / GIB, "GiB", "measured", "the operating system"),
+        memory_gib=known(memory.total_bytes / GIB, "GiB", "measured", memory.name),
         bandwidth_gb_s=known(
             largest.median, "GB/s", "measured", f"{how}read, working set of {largest.working_set_mib:.0f} MiB"
         ),

@@ -189,7 +189,7 @@ class _Product:
     def prepare(self) -> Iterator[None]:
         self.vectors, matrices = torch.ones(self.plan.rows, DIM, dtype=self.dtype), []
         for number in range(self.count):
-            # taller than wide; each type in the order that its kernel reads fastest, as `random_model` stores it
+            # taller than wide; each type in the order that its kernel reads fastest, as `for_decoding` stores it
             shape = (DIM, WEIGHTS // DIM) if self.plan.bits == 32 else (WEIGHTS // DIM, DIM)
             matrix = torch.full(shape, 0.01, dtype=self.dtype)
             matrices.append(matrix.t() if self.plan.bits == 32 else matrix)

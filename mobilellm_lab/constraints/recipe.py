@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import psutil
-
 from mobilellm_lab import zoo
 from mobilellm_lab.choices import advice
 from mobilellm_lab.constraints.battery_life import Endurance, endurance
@@ -17,6 +15,7 @@ from mobilellm_lab.constraints.probes import cores, torch_threads
 from mobilellm_lab.constraints.roofline import Speed, decode_speed, prefill_speed
 from mobilellm_lab.constraints.workload import Workload
 from mobilellm_lab.measuring import Latency, MemoryNeed, Theoretical
+from mobilellm_lab.memory_limits import available_memory
 from mobilellm_lab.model import ModelConfig
 
 OWN = "own"
@@ -134,7 +133,7 @@ class Run:
 
     recipe: Recipe
     machine: Machine | None = None  # probes for the prediction
-    available_bytes: int | None = None  # memory that may be used; None asks the operating system
+    available_bytes: int | None = None  # memory that may be used; None asks what is left here
     steps_ms: list[float] = field(init=False, default_factory=list)  # every counted step
 
     def __post_init__(self) -> None:
@@ -158,12 +157,13 @@ class Run:
             self.predicted = predict(self.config, self.machine, batch=recipe.batch, context=recipe.context, **sizes)
 
     def _require_memory(self, workload: Workload) -> None:
-        free = psutil.virtual_memory().available if self.available_bytes is None else self.available_bytes
+        least = available_memory() if self.available_bytes is None else None
         need = MemoryNeed(
             weights=Theoretical(bytes=workload.weight_bytes),
             kv=Theoretical(bytes=workload.kv_bytes),
             activations=Theoretical(bytes=workload.activation_bytes),
-            available_bytes=free,
+            available_bytes=least.available_bytes if least else self.available_bytes,
+            limit=least.name if least else "",
         )
         if not need.fits:
             raise ValueError(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mobilellm_lab import footprint, zoo
+from mobilellm_lab.layout import for_decoding
 from mobilellm_lab.measuring import decode_throughput
 from mobilellm_lab.model import ModelConfig, Transformer
 from mobilellm_lab.provenance import provenance
@@ -55,7 +56,7 @@ def measure(shapes: list[Cost], *, rounds: int = 7) -> Iterator[tuple[Cost, dict
     """Yields a row per shape. The shapes of one budget take turns, so that a busy minute slows them alike."""
     for budget in dict.fromkeys(shape.budget for shape in shapes):
         group = [shape for shape in shapes if shape.budget == budget]
-        models = [Transformer(shape.config) for shape in group]
+        models = [for_decoding(Transformer(shape.config)) for shape in group]
         rates = [[] for _ in group]
         for i in range(rounds):
             for model, samples in zip(models, rates, strict=True):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from mobilellm_lab import footprint, zoo
+from mobilellm_lab.layout import contiguous_, for_decoding
 from mobilellm_lab.measuring import Throughput, decode_throughput
 from mobilellm_lab.model import ModelConfig, Transformer
 from mobilellm_lab.tasks import NAMES, Task, evaluate, make
@@ -166,13 +167,16 @@ class Run:
         """
         if self.last is None:
             raise ValueError("steps=0 done: iterate over the run before asking for its result")
-        config = self.model.config
+        config, decode_per_s = self.model.config, None
         evaluation = evaluate(self.task, self.model, split="test")
         scores = dict(evaluation.scores)
         if self.recipe.task == "shells":
             trained = self.task.seq_len
             longer = evaluate(self.task, self.model, split="test", seq_len=LONGER * trained, skip=trained)
             scores["accuracy beyond the trained length"] = longer.scores["accuracy"]
+        if measure_decode:
+            decode_per_s = decode_throughput(for_decoding(self.model), length=self.task.seq_len)
+            contiguous_(self.model)
         return Result(
             recipe=self.recipe,
             config=config,
@@ -182,7 +186,7 @@ class Run:
             steps=self.last.step,
             train_s=self.last.elapsed_s,
             train_tokens_per_s=self.last.tokens_per_s,
-            decode_per_s=decode_throughput(self.model, length=self.task.seq_len) if measure_decode else None,
+            decode_per_s=decode_per_s,
             loss_nats=evaluation.loss_nats,
             floor_nats=evaluation.floor_nats,
             headline=self.task.headline,

@@ -6,6 +6,7 @@ from statistics import median
 
 import torch
 
+from mobilellm_lab.layout import contiguous_, for_decoding
 from mobilellm_lab.model import Transformer, generate
 from mobilellm_lab.tasks import Task
 
@@ -14,18 +15,24 @@ PROMPT, WRITTEN = 8, 48  # tokens that are given before the clock starts, and th
 
 
 def step_times(model: Transformer, task: Task) -> Iterator[float]:
-    """Yields the ms of each token decoded behind a short prompt; the first, which reads the prompt, is left out."""
+    """Yields the ms of each token decoded behind a short prompt; the first, which reads the prompt, is left out.
+
+    The model is laid out `for_decoding` as long as the clock runs.
+    """
     prompt = task.batch(0, 1, split="validation").tokens[:, :PROMPT]
     room = min(DECODE_TOKENS, model.config.max_seq_len - prompt.shape[1])
-    tokens = generate(model, prompt, room)
-    next(tokens)
-    begin = before = time.perf_counter()
-    for _ in tokens:
-        now = time.perf_counter()
-        yield 1000 * (now - before)
-        before = time.perf_counter()
-        if before - begin > DECODE_S:
-            return
+    try:
+        tokens = generate(for_decoding(model), prompt, room)
+        next(tokens)
+        begin = before = time.perf_counter()
+        for _ in tokens:
+            now = time.perf_counter()
+            yield 1000 * (now - before)
+            before = time.perf_counter()
+            if before - begin > DECODE_S:
+                return
+    finally:
+        contiguous_(model)
 
 
 def per_s(taken_ms: list[float]) -> float | None:

@@ -9,9 +9,10 @@ from pathlib import Path
 import torch
 
 from mobilellm_lab import checkpoints, footprint, zoo
-from mobilellm_lab.checkpoints import CONFIG, fingerprint, read_json
+from mobilellm_lab.checkpoints import CONFIG, WEIGHTS, fingerprint, read_json
 from mobilellm_lab.choices import advice
 from mobilellm_lab.foreign import instead_of
+from mobilellm_lab.layout import for_decoding
 from mobilellm_lab.measuring.columns import in_memory, on_disk, theoretical_kv, theoretical_weights
 from mobilellm_lab.measuring.energy import MeasuredEnergy, decode_traffic, energy
 from mobilellm_lab.measuring.fit import require_memory
@@ -21,8 +22,9 @@ from mobilellm_lab.measuring.memory import peak_memory
 from mobilellm_lab.measuring.record import Measure, Record
 from mobilellm_lab.measuring.scores import score
 from mobilellm_lab.model import Transformer, generate
-from mobilellm_lab.pretrained import from_pretrained
+from mobilellm_lab.pretrained import files_read, from_pretrained
 from mobilellm_lab.provenance import provenance
+from mobilellm_lab.safe_files import restore
 from mobilellm_lab.stored import as_stored
 from mobilellm_lab.tasks import Task, evaluate, make
 
@@ -36,7 +38,8 @@ class Loaded:
 
     model: Transformer
     source: str
-    path: Path | None  # of its files
+    path: Path | None  # its folder
+    files: list[Path]  # what was read of the folder, which may hold other things
     task: Task | None  # what it was trained on
 
 
@@ -49,11 +52,14 @@ def load(source: str | Path, *, context: int, seed: int = 0) -> Loaded:
         ValueError: no such name or folder, a shape that our block cannot be, too large a model, a damaged folder.
     """
     path = Path(source)
+    restore(path)
     if path.is_dir():
         if "model_type" in read_json(path / CONFIG):
-            return Loaded(model=from_pretrained(path), source="Hugging Face folder", path=path, task=None)
-        checkpoint = checkpoints.load(path)
-        return Loaded(model=checkpoint.model, source="checkpoint", path=path, task=_task(checkpoint.task, path))
+            model, files = from_pretrained(path), files_read(path)
+            return Loaded(model=model, source="Hugging Face folder", path=path, files=files, task=None)
+        checkpoint, files = checkpoints.load(path), [path / CONFIG, path / WEIGHTS]
+        task = _task(checkpoint.task, path)
+        return Loaded(model=checkpoint.model, source="checkpoint", path=path, files=files, task=task)
     shape = zoo.SHAPES.get(str(source))
     if shape is None:
         buildable = [name for name, shape in zoo.SHAPES.items() if shape.config is not None]
@@ -64,7 +70,8 @@ def load(source: str | Path, *, context: int, seed: int = 0) -> Loaded:
     if shape.config is None:
         raise ValueError(f"source={source!r}: cannot be built from our block ({shape.note}); choose another name")
     require_memory(shape.config, context=context, bits_per_weight=BITS, bits_per_value=BITS)
-    return Loaded(model=Transformer(shape.config, seed=seed), source="zoo, random weights", path=None, task=None)
+    model = Transformer(shape.config, seed=seed)
+    return Loaded(model=model, source="zoo, random weights", path=None, files=[], task=None)
 
 
 def _task(named: dict | None, path: Path) -> Task | None:
@@ -85,7 +92,7 @@ def generate_once(source: str, prompt_tokens: int, new_tokens: int, seed: int) -
     """Loads a model and generates once: the job whose peak memory is taken in a fresh process."""
     torch.set_num_threads(1)
     loaded = load(source, context=prompt_tokens + new_tokens, seed=seed)
-    _decode(loaded.model, prompt_tokens, new_tokens)
+    _decode(for_decoding(loaded.model), prompt_tokens, new_tokens)
 
 
 def _decode(model: Transformer, prompt_tokens: int, new_tokens: int) -> None:
@@ -174,10 +181,11 @@ class Bench:
                 f"prompt_tokens={self.prompt_tokens} + new_tokens={self.new_tokens} do not fit in max_seq_len={limit}: "
                 "ask for fewer"
             )
+        for_decoding(self._loaded.model)
         return []
 
     def _sizes(self) -> list[Measure]:
-        model, path = self._loaded.model, self._loaded.path
+        model, files = self._loaded.model, self._loaded.files
         weights = theoretical_weights(model.config, bits_per_weight=BITS)
         kv = theoretical_kv(model.config, context=self.context, bits_per_value=BITS)
         operations = footprint.flops_per_token(model.config, context=self.context)
@@ -186,8 +194,9 @@ class Bench:
             Measure(name="kv_mib", column="theoretical", value=kv.mib, note=f"{self.context} positions, {BITS} bits"),
             Measure(name="operations_per_token", column="theoretical", value=operations, note="2 per multiply-add"),
         ]
-        if path is not None:
-            found.append(Measure(name="file_mib", column="on disk", value=on_disk(path).mib, note="the whole folder"))
+        if files:
+            note = "config and weights, without what else lies in the folder"
+            found.append(Measure(name="file_mib", column="on disk", value=on_disk(*files).mib, note=note))
         found.append(Measure(name="loaded_mib", column="in memory", value=in_memory(model).mib, note="live tensors"))
         return found
 

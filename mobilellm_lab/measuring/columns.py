@@ -162,16 +162,17 @@ def theoretical_kv(
     return Theoretical(bytes=batch * context * each)
 
 
-def on_disk(path: str | Path) -> OnDisk:
-    """Bytes of a file, or of every file below a folder.
+def on_disk(*paths: str | Path) -> OnDisk:
+    """Bytes of these files together; of a folder, every file below it counts.
 
     Raises:
         ValueError: no such file or folder.
     """
-    path = Path(path)
-    if not path.exists():
-        raise ValueError(f"path={str(path)!r}: no such file or folder; give what was saved")
-    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    files = []
+    for path in map(Path, paths):
+        if not path.exists():
+            raise ValueError(f"path={str(path)!r}: no such file or folder; give what was saved")
+        files += [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
     return OnDisk(bytes=sum(file.stat().st_size for file in files))
 
 

@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
-import psutil
-
 from mobilellm_lab.measuring.columns import Theoretical, theoretical_kv, theoretical_weights
+from mobilellm_lab.memory_limits import available_memory
 from mobilellm_lab.model import ModelConfig
 
 MIB = 2**20
@@ -18,6 +17,7 @@ class MemoryNeed:
     kv: Theoretical
     activations: Theoretical  # while the prompt is read
     available_bytes: int
+    limit: str = ""  # what sets it, where that was found out
 
     @property
     def total(self) -> Theoretical:
@@ -30,7 +30,8 @@ class MemoryNeed:
     def __str__(self) -> str:
         parts = {"weights": self.weights, "KV cache": self.kv, "activations": self.activations}
         sum_of = " + ".join(f"{name} {part.mib:,.1f}" for name, part in parts.items())
-        return f"{sum_of} = {self.total.mib:,.1f} MiB of {self.available_bytes / MIB:,.1f} MiB available"
+        limit = f" (limit: {self.limit})" if self.limit else ""
+        return f"{sum_of} = {self.total.mib:,.1f} MiB of {self.available_bytes / MIB:,.1f} MiB available{limit}"
 
 
 def activation_bytes(config: ModelConfig, *, tokens: int, batch: int = 1, bytes_per_value: int | float = 4) -> int:
@@ -64,14 +65,16 @@ def require_memory(
 ) -> MemoryNeed:
     """The need of this shape at this context, if it fits; call it before the model is built.
 
-    `bits_per_value` is of KV cache and activations. `available_bytes` of None asks the operating system what can be
-    had now without swapping.
+    `bits_per_value` is of KV cache and activations. `available_bytes` of None asks what can be had now without
+    swapping, on this machine, in its container and under MEM_LIMIT.
 
     Raises:
         ValueError: it does not fit, with the sum that shows why and what to change; a negative context.
     """
+    limit = ""
     if available_bytes is None:
-        available_bytes = psutil.virtual_memory().available
+        least = available_memory()
+        available_bytes, limit = least.available_bytes, least.name
     need = MemoryNeed(
         weights=theoretical_weights(config, bits_per_weight=bits_per_weight),
         kv=theoretical_kv(config, context=context, batch=batch, bits_per_value=bits_per_value),
@@ -79,6 +82,7 @@ def require_memory(
             bytes=activation_bytes(config, tokens=max(1, context), batch=batch, bytes_per_value=bits_per_value / 8)
         ),
         available_bytes=available_bytes,
+        limit=limit,
     )
     if not need.fits:
         parts = {"weights": need.weights, "KV cache": need.kv, "activations": need.activations}

@@ -106,7 +106,7 @@ def load_record(path: str | Path) -> Record:
         raw = json.loads(path.read_bytes())
     except OSError as error:
         raise ValueError(f"{path} cannot be read ({error.strerror}): give the file that was saved") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is damaged ({error}): copy it again") from error
     if not isinstance(raw, dict) or raw.get("format") != FORMAT:
         raise ValueError(f"{path} is not a {FORMAT}: give a file that `mobilellm-lab bench` wrote")

@@ -1,5 +1,6 @@
 """A quantized model as two files: packed bytes, scales and float rest, verified to the last weight when read"""
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -7,12 +8,13 @@ from torch import Tensor
 
 from mobilellm_lab import checkpoints
 from mobilellm_lab.checkpoints import CONFIG, WEIGHTS, TensorFiles
+from mobilellm_lab.config_checks import require_sizes, require_unedited
 from mobilellm_lab.quantization.grid import Grid
 from mobilellm_lab.quantization.layers import PackedMatrix, hollow, packed
 from mobilellm_lab.quantization.quantized import QuantizedModel
 from mobilellm_lab.stored import as_stored
 
-FORMAT, VERSION = "mobilellm-lab quantized checkpoint", 1
+FORMAT = "mobilellm-lab quantized checkpoint"
 
 
 def save_quantized(
@@ -20,8 +22,8 @@ def save_quantized(
 ) -> None:
     """Writes the packed model into `folder`, all of it or nothing; task and vocabulary as in `checkpoints.save`.
 
-    model.safetensors holds the state_dict of `packed(q)`, config.json the shape, the grid of each matrix, and the
-    fingerprint of the float weights that they stand for.
+    model.safetensors holds the state_dict of `packed(q)`, config.json the shape, the grid of each matrix, the
+    fingerprint of the float weights that they stand for, and a hash of all the rest.
 
     Raises:
         ValueError: NaN or inf, weights that are not those of the tensors, a vocabulary of another size, a task that
@@ -33,15 +35,8 @@ def save_quantized(
         if not torch.equal(q.model.get_parameter(name), tensor.dequantize()):
             raise ValueError(f"model: {name} is not what its codes stand for: quantize again after a change of weights")
     checkpoints.require_vocabulary(q.model.config, vocabulary)
-    config = {
-        "format": FORMAT,
-        "version": VERSION,
-        "model": as_stored(q.model.config),
-        "grids": {name: as_stored(tensor.grid) for name, tensor in q.tensors.items()},
-        "task": task,
-        "vocabulary": vocabulary,
-        "fingerprint": checkpoints.fingerprint(q.model),
-    }
+    grids = {name: as_stored(tensor.grid) for name, tensor in q.tensors.items()}
+    config = checkpoints.describe(FORMAT, q.model, grids=grids, task=task, vocabulary=vocabulary)
     checkpoints.write_folder(Path(folder), config, state)
 
 
@@ -53,16 +48,18 @@ def load_quantized(folder: str | Path) -> QuantizedModel:
             the file and a remedy, or the tensor and what is wrong with it.
     """
     path, weights = Path(folder) / CONFIG, Path(folder) / WEIGHTS
-    raw, config = checkpoints.read_config(path, FORMAT, VERSION)
-    shapes = checkpoints.shapes(config)
-    model = hollow(config, _grids(raw.get("grids"), shapes, path))
-    wanted = model.state_dict()
+    raw, config = checkpoints.read_config(path, FORMAT)
     with TensorFiles([weights]) as files:
+        require_sizes(config, files.shapes, path)
+        shapes = checkpoints.shapes(config)
+        model = hollow(replace(config, max_seq_len=1), _grids(raw.get("grids"), shapes, path))
+        wanted = model.state_dict()
         checkpoints.compare({name: tuple(value.shape) for name, value in wanted.items()}, files.shapes, weights)
         state = {name: files.read_any(name) for name in files.shapes}
     for name, value in state.items():
         if value.dtype != wanted[name].dtype:
             raise ValueError(f"{weights}: tensor {name} is {value.dtype}, the config asks for {wanted[name].dtype}")
+    require_unedited(raw, config, path)
     _require_finite(state, weights)
     model.load_state_dict(state, assign=True)
     layers = {f"{name}.weight": layer for name, layer in model.named_modules() if isinstance(layer, PackedMatrix)}

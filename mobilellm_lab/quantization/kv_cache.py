@@ -101,9 +101,11 @@ class QuantizedKVCache(KVCache):
         start, end = self.length, self.length + k.shape[2]
         self.values.write(layer, start, v)
         if self.waits:
-            return self._update_blocks(layer, start, k), self.values.read(layer, end)
-        self.keys.write(layer, start, k)
-        return self.keys.read(layer, end), self.values.read(layer, end)
+            keys = self._update_blocks(layer, start, k)
+        else:
+            self.keys.write(layer, start, k)
+            keys = self.keys.read(layer, end)
+        return keys.to(k.dtype), self.values.read(layer, end).to(v.dtype)
 
     def _update_blocks(self, layer: int, start: int, k: Float[Tensor, "B K T Dh"]) -> Float[Tensor, "B K S Dh"]:
         """The keys of full blocks as they were rounded, and the others; blocks that these ones fill are rounded."""

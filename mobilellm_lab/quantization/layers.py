@@ -92,10 +92,10 @@ def packed(q: QuantizedModel) -> Transformer:
     """
     require_quantized(q)
     model = hollow(q.model.config, {name: tensor.grid for name, tensor in q.tensors.items()})
-    state = {name: value.detach().clone() for name, value in q.model.state_dict().items() if name not in q.tensors}
+    rest = {name: value.detach() for name, value in q.model.state_dict().items() if name not in q.tensors}
+    state = {name: value.clone(memory_format=torch.contiguous_format) for name, value in rest.items()}
     for name, tensor in q.tensors.items():
         state |= {f"{name.removesuffix('.weight')}.{key}": value for key, value in packed_parts(tensor).items()}
     model.load_state_dict(state, assign=True)
     model.cos, model.sin = rope_tables(model.config)
-    model.to_column_major()  # as in `q.model`: the float matrices that are left multiply with one token twice as fast
     return model.train(q.model.training)

@@ -10,7 +10,7 @@ import torch
 
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.quantization.grid import Grid, QTensor
-from mobilellm_lab.quantization.quantized import matrices
+from mobilellm_lab.quantization.quantized import matrices, require_floats
 from mobilellm_lab.tasks import Task, evaluate
 
 PLACES = 40_000  # that bytes are counted in, at most: a finer table would take longer and gain nothing
@@ -41,11 +41,12 @@ def sensitivity(
     two matrices may cancel, or make each other worse.
 
     Raises:
-        ValueError: no grid, or NaN among the weights.
+        ValueError: no grid, NaN among the weights, or a model that is not in float32.
     """
     grids = list(grids)
     if not grids:
         raise ValueError("grids is empty: give at least one to try")
+    require_floats(model)
     chosen = {"split": split, "batches": batches, "batch_size": batch_size}
     before, tried = evaluate(task, model, **chosen).loss_nats, copy.deepcopy(model)
     for name, w in matrices(tried).items():

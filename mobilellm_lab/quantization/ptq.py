@@ -38,8 +38,9 @@ def quantize(
     grids by matrix is for mixed precision; a matrix without one stays float.
 
     Raises:
-        ValueError: an unknown method or matrix, no grid, NaN among the weights, a model whose matrices are packed or
-            converted already, a method that needs a calibration without one, or a calibration of another model.
+        ValueError: an unknown method or matrix, no grid, NaN among the weights, a model that is not in float32 or
+            whose matrices are packed or converted already, a method that needs a calibration without one, or a
+            calibration of another model.
     """
     return drain(quantizing(model, grid, method=method, layers=layers, calibration=calibration))
 

@@ -13,7 +13,7 @@ from torch.nn.utils import parametrize
 
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.quantization.grid import SCALE_DTYPES, SMALLEST_SCALE, Grid, QTensor, check
-from mobilellm_lab.quantization.quantized import QuantizedModel, select
+from mobilellm_lab.quantization.quantized import QuantizedModel, require_floats, select
 from mobilellm_lab.tasks import Task
 from mobilellm_lab.training import Step, TrainConfig, train
 
@@ -43,16 +43,15 @@ class _StraightThrough(torch.autograd.Function):
 
 
 class _Stored(torch.autograd.Function):
-    """A learned step as it can be stored, positive and rounded; its gradient reaches the step, `slow` times."""
+    """A learned step as it can be stored, not too small and rounded; backwards as if it were neither."""
 
     @staticmethod
-    def forward(ctx, step, grid, slow):
-        ctx.slow = slow
+    def forward(ctx, step, grid):
         return step.clamp(min=SMALLEST_SCALE).to(SCALE_DTYPES[grid.scale_dtype]).float()
 
     @staticmethod
     def backward(ctx, gradient):
-        return gradient * ctx.slow, None, None
+        return gradient, None
 
 
 def ste(
@@ -89,23 +88,27 @@ def gathered(grid: Grid, each: Float[Tensor, "R C"]) -> Float[Tensor, "r n"]:
 
 
 class FakeQuant(nn.Module):
-    """A parametrization: the layer reads weights on the grid, the optimizer moves the floats behind them."""
+    """A parametrization: the layer reads weights on the grid, the optimizer moves the floats behind them.
+
+    A learned step has LSQ's forward pass and gradient (Esser et al., ICLR 2020, arXiv 1902.08153). What the optimizer
+    moves is its logarithm: an update of AdamW changes the step by about `lr` of itself, at any number of bits, and it
+    never reaches zero. LSQ's factor on this gradient, made for SGD, is left out, since AdamW divides by the gradient's
+    size and the factor cancels. A step moved itself would move as far as a weight, which is up to 128 steps large.
+    """
 
     def __init__(self, w: Float[Tensor, "R C"], grid: Grid, *, learned_step: bool = False):
         super().__init__()
         check(w)
-        self.grid, self.step, self.zero = grid, None, None
+        self.grid, self.log_step, self.zero = grid, None, None
         if learned_step:
             scale, self.zero = grid.fit(w, shrink=grid.search(w))
-            self.step = nn.Parameter(scale)
-            per_group = w.numel() / scale.numel()
-            self.slow = 1 / math.sqrt(per_group * grid.high)  # LSQ, section 2.2: else steps outrun the weights
+            self.log_step = nn.Parameter(scale.log())
 
     def fitted(self, w: Float[Tensor, "R C"]) -> tuple[Float[Tensor, "r n"], Int[Tensor, "r n"]]:
         """(scale, zero) that these weights are rounded with now; the scale as it can be stored."""
-        if self.step is None:
+        if self.log_step is None:
             return self.grid.fit(w)
-        return _Stored.apply(self.step, self.grid, self.slow), self.zero
+        return _Stored.apply(self.log_step.exp(), self.grid), self.zero
 
     def forward(self, w: Float[Tensor, "R C"]) -> Float[Tensor, "R C"]:
         return ste(w, self.grid, *self.fitted(w))
@@ -126,8 +129,8 @@ class QATRun:
         steps, seconds, batch_size, lr, seed: as in `TrainConfig`, with AdamW.
 
     Raises:
-        ValueError: a field out of range, a task of another vocabulary, NaN among the weights, or a learned step where
-            the scale is the mean of the weights.
+        ValueError: a field out of range, a task of another vocabulary, NaN among the weights, a model that is not in
+            float32, or a learned step where the scale is the mean of the weights.
     """
 
     model: Transformer
@@ -142,6 +145,7 @@ class QATRun:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        require_floats(self.model)
         if self.learned_step and self.grid.bits < 2:
             raise ValueError(
                 f"learned_step=True: at {self.grid.bits} bits the scale is the weights' mean, give 2 or more"

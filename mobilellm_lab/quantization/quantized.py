@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import nn
 
 from mobilellm_lab.checkpoints import assemble, shapes
@@ -29,8 +30,9 @@ class QuantizedModel:
     def of(cls, model: Transformer, tensors: dict[str, QTensor]) -> "QuantizedModel":
         """A copy of `model` whose matrices of these names are what the tensors stand for."""
         _require(model, tensors)
-        state = model.state_dict()
-        weights = {name: value.detach().clone().float() for name, value in state.items() if name not in tensors}
+        rest = {name: value for name, value in model.state_dict().items() if name not in tensors}
+        own = {"dtype": torch.float32, "copy": True, "memory_format": torch.contiguous_format}
+        weights = {name: value.detach().to(**own) for name, value in rest.items()}
         weights |= {name: tensor.dequantize() for name, tensor in tensors.items()}
         return cls(model=assemble(model.config, weights).train(model.training), tensors=dict(tensors))
 
@@ -60,7 +62,10 @@ def select(model: nn.Module, layers: str = "all") -> dict[str, nn.Parameter]:
 
 
 def require_floats(model: object) -> None:
-    """Raises a ValueError for what is no model with its matrices in float."""
+    """Raises a ValueError for what is no model with its matrices in float32.
+
+    A type of fewer bits could not hold what the codes stand for: the model would not be that of its tensors.
+    """
     if isinstance(model, QuantizedModel):
         raise ValueError("model is a QuantizedModel: give the float model that it was made from")
     if not isinstance(model, Transformer):
@@ -69,6 +74,12 @@ def require_floats(model: object) -> None:
     for name, shape in shapes(model.config).items():
         if len(shape) == 2 and name not in present:
             raise ValueError(f"model: {name} is packed or converted already: give the float model that it was made of")
+    for name, p in model.named_parameters():
+        if p.dtype != torch.float32:
+            raise ValueError(
+                f"model: {name} is {p.dtype}: give a float32 model, as from_pretrained(folder) loads it; "
+                "QuantizedModel.of(model, {}).model casts any other"
+            )
 
 
 def require_quantized(q: object) -> None:

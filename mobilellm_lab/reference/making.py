@@ -1,6 +1,7 @@
 """Training of the reference models: each as its spec says, resumed where it was interrupted"""
 
 import json
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from mobilellm_lab import checkpoints
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.provenance import provenance
 from mobilellm_lab.reference.models import FOLDER, ModelSpec, log_path
-from mobilellm_lab.safe_files import replacing
+from mobilellm_lab.safe_files import replacing, restore
 from mobilellm_lab.stored import as_stored
 from mobilellm_lab.tasks import Evaluation, Task, evaluate
 from mobilellm_lab.training import Step, TrainConfig, TrainState, train
@@ -28,6 +29,7 @@ def finished(spec: ModelSpec, *, folder: Path = FOLDER) -> bool:
         ValueError: log or checkpoint there is damaged, or the weights are others; names the file.
     """
     path, made = log_path(spec.name, folder), folder / spec.name
+    restore(made)
     if not path.exists() or not made.exists():
         return False
     log = checkpoints.read_json(path)
@@ -35,6 +37,25 @@ def finished(spec: ModelSpec, *, folder: Path = FOLDER) -> bool:
         return False
     if checkpoints.fingerprint(checkpoints.load(made).model) != log.get("fingerprint"):
         raise ValueError(f"{made} does not hold the weights that {path.name} describes: move the folder away")
+    return True
+
+
+def renew(spec: ModelSpec, *, folder: Path = FOLDER) -> bool:
+    """Writes a finished model whose files are of an older format anew, without training; True where it did.
+
+    Raises:
+        ValueError: as `finished`, or the model, its task or its vocabulary are not those of the spec.
+    """
+    path = folder / spec.name
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", checkpoints.OldFormatWarning)
+        if not finished(spec, folder=folder) or _version(path) == checkpoints.VERSION:
+            return False
+        made = checkpoints.load(path)
+    task = spec.make_task()
+    if (made.model.config, made.task, made.vocabulary) != (spec.config(task), _named(spec), task.vocabulary):
+        raise ValueError(f"{path} is not of the shape and task of its recipe: move the folder away")
+    checkpoints.save(made.model, path, task=made.task, vocabulary=made.vocabulary)
     return True
 
 
@@ -69,12 +90,20 @@ def make_model(spec: ModelSpec, *, folder: Path = FOLDER, work: Path = WORK) -> 
     checkpoints.save(
         model,
         folder / spec.name,
-        task={"name": spec.task, "options": spec.options},
+        task=_named(spec),
         vocabulary=task.vocabulary,
     )
     _write(log_path(spec.name, folder), _made(spec, model, task, state, log))
     saved.unlink(missing_ok=True)
     logged.unlink(missing_ok=True)
+
+
+def _version(path: Path) -> object:
+    return checkpoints.read_json(path / checkpoints.CONFIG).get("version")
+
+
+def _named(spec: ModelSpec) -> dict:
+    return {"name": spec.task, "options": spec.options}
 
 
 def _config(spec: ModelSpec) -> TrainConfig:

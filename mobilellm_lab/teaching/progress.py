@@ -93,5 +93,5 @@ def _read() -> dict[str, list[Commit]]:
     try:
         kept = json.loads(file.read_text(encoding="utf-8"))["predictions"]
         return {name: [Commit(**one) for one in made] for name, made in kept.items() if made}
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, RecursionError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{file} does not hold predictions: move the file away, a new one will be made") from error

@@ -10,6 +10,7 @@ import torch
 
 from mobilellm_lab.constraints import build, decode_steps, random_model
 from mobilellm_lab.decoding import decoder
+from mobilellm_lab.layout import for_decoding
 from mobilellm_lab.model import KVCache, ModelConfig, Transformer
 
 ROOT = Path(__file__).parents[2]
@@ -20,7 +21,7 @@ SHAPES = [{}, {"tie_embeddings": False}, {"embed_dim": 16}, {"ffn": "relu"}, {"s
 @pytest.mark.parametrize("changes", SHAPES, ids=str)
 def test_the_built_model_is_a_transformer_of_its_shape(changes):
     config = TINY.resized(**changes)
-    model, plain = build(config), Transformer(config)
+    model, plain = build(config), for_decoding(Transformer(config))
     assert [(n, p.shape, p.stride()) for n, p in model.named_parameters()] == [
         (n, p.shape, p.stride()) for n, p in plain.named_parameters()
     ]

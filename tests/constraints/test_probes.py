@@ -81,7 +81,9 @@ def test_a_product_is_that_of_numpy_and_its_operations_are_two_per_weight_and_ro
     for _ in job.prepare():
         pass
     matrix = next(job.matrices)
-    assert matrix.shape == (WEIGHTS // DIM, DIM) and matrix.t().is_contiguous()  # by columns, as the model's
+    assert (
+        matrix.shape == (WEIGHTS // DIM, DIM) and matrix.t().is_contiguous()
+    )  # by columns, as `for_decoding` stores it
     assert job.items == job.products * 2 * 4 * matrix.numel()
     ours = torch.nn.functional.linear(job.vectors, matrix).numpy()
     assert np.allclose(ours, job.vectors.numpy() @ matrix.numpy().T, rtol=1e-5)

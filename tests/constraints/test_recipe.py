@@ -160,6 +160,9 @@ def test_a_model_larger_than_memory_is_refused_with_its_sum_before_it_is_built(m
     with pytest.raises(ValueError, match=r"Llama-3.2-1B at 32 bits does not fit.*weights 4,714.3 \+ KV cache"):
         Run(Recipe(model="Llama-3.2-1B"), available_bytes=2**30)
     assert Run(Recipe(model="Llama-3.2-1B", bits=4), available_bytes=2**30).fit  # formulas need no memory
+    monkeypatch.setenv("MEM_LIMIT", "1M")
+    with pytest.raises(ValueError, match=r"does not fit .* MiB available \(limit: MEM_LIMIT\)"):
+        Run(Recipe())
 
 
 @pytest.mark.parametrize(

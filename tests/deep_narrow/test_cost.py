@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mobilellm_lab import footprint
-from mobilellm_lab.deep_narrow import Cost, costs, measure
+from mobilellm_lab.deep_narrow import Cost, cost, costs, measure
 from mobilellm_lab.deep_narrow.cost import DEPTHS, TOKENS, VOCAB
 from mobilellm_lab.model import ModelConfig
 from mobilellm_lab.sweeps import Store, key
@@ -48,16 +48,28 @@ def test_a_row_holds_formulas_and_percentiles():
 def test_every_shape_gets_a_row_of_its_own(tmp_path):
     shapes = [tiny(60_000, 1), tiny(1_000_000, 1), tiny(60_000, 6)]
     found = list(measure(shapes, rounds=3))
-    assert [cost for cost, _ in found] == [shapes[0], shapes[2], shapes[1]]  # budget by budget
+    assert [shape for shape, _ in found] == [shapes[0], shapes[2], shapes[1]]  # budget by budget
     store = Store(tmp_path / "cost.jsonl")
-    for cost, row in found:
+    for shape, row in found:
         rate = row["tokens_per_s"]
         assert 0 < rate["p10"] <= rate["p50"] <= rate["p90"] and row["rounds"] == 3
-        assert row["shape"]["n_layers"] == cost.config.n_layers
-        store.add(cost, row)
+        assert row["shape"]["n_layers"] == shape.config.n_layers
+        store.add(shape, row)
     assert json.loads(json.dumps(Store(store.path)[shapes[0]])) == store[shapes[0]]
     shallow, deep = (dict(found)[shape]["tokens_per_s"]["p50"] for shape in (shapes[0], shapes[2]))
     assert shallow > deep  # six layers for one
+
+
+def test_what_is_timed_is_laid_out_for_decoding(monkeypatch):
+    by_rows, timed = [], cost.decode_throughput
+
+    def watched(model, **options):
+        by_rows.append(model.blocks[0].ffn.up.weight.is_contiguous())
+        return timed(model, **options)
+
+    monkeypatch.setattr(cost, "decode_throughput", watched)
+    list(measure([tiny(60_000, 1)], rounds=2))
+    assert by_rows == [False, False]
 
 
 def test_nothing_to_measure_is_no_row():

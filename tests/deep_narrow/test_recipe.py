@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from mobilellm_lab import footprint, zoo
-from mobilellm_lab.deep_narrow import DEFAULTS, Recipe, Run
+from mobilellm_lab.deep_narrow import DEFAULTS, Recipe, Run, recipe
 from mobilellm_lab.deep_narrow.recipe import LONGER
 from mobilellm_lab.measuring import decode_throughput
 from mobilellm_lab.model import Transformer
@@ -134,6 +134,18 @@ def test_a_result_sets_formulas_and_measurements_side_by_side(cooked):
     assert result.decode_per_s.items == 12 and result.decode_per_s.unit == "tokens"
     assert 0 < result.decode_per_s.p10_per_s <= result.decode_per_s.median_per_s <= result.decode_per_s.p90_per_s
     assert result.headline == "accuracy" and result.score == result.scores["accuracy"]
+
+
+def test_it_decodes_laid_out_for_it_and_stays_as_it_was_trained(cooked, monkeypatch):
+    by_rows = []
+
+    def timed(model, *, length):
+        by_rows.append(model.blocks[0].ffn.up.weight.is_contiguous())
+        return decode_throughput(model, length=length)
+
+    monkeypatch.setattr(recipe, "decode_throughput", timed)
+    cooked.result()
+    assert by_rows == [False] and all(p.is_contiguous() for p in cooked.model.parameters())
 
 
 def test_quality_is_that_on_test_sequences_and_on_longer_ones(cooked):

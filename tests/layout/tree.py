@@ -35,6 +35,7 @@ CAPTIONS = {
     "book/_extensions": "what the website needs beyond Jupyter Book",
     "book/images": "pictures",
     "book/references.bib": "the papers",
+    "findings": "what surprised us in others' software, each a script that shows it",
     "labs": "notebooks to run, same stems",
     "mobilellm_lab/teaching/html.css": "the same pieces' style, for light and dark",
     "mobilellm_lab/teaching/html.js": "the same pieces' answers: quiz and prediction in the reader's browser",
@@ -58,6 +59,7 @@ CLOSED = (
     "book/_assets",
     "book/_extensions",
     "book/images",
+    "findings",
     "mobilellm_lab/reference/models",
     "tests",
 )

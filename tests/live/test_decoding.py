@@ -17,8 +17,11 @@ def model_for(task, max_seq_len: int) -> Transformer:
 def test_every_token_behind_the_first_is_timed(monkeypatch, max_seq_len, steps):
     monkeypatch.setattr(decoding, "DECODE_S", 60)
     task = make("shells")
-    times = list(step_times(model_for(task, max_seq_len), task))
-    assert len(times) == steps and min(times) > 0
+    model = model_for(task, max_seq_len)
+    seen = [(ms, model.blocks[0].ffn.up.weight.is_contiguous()) for ms in step_times(model, task)]
+    assert len(seen) == steps and min(ms for ms, _ in seen) > 0
+    assert not any(by_rows for _, by_rows in seen)  # laid out for decoding as long as the clock runs
+    assert all(p.is_contiguous() for p in model.parameters())
 
 
 def test_timing_ends_where_it_takes_too_long(monkeypatch):

@@ -26,12 +26,13 @@ def start_two(mib: int, seconds: float) -> None:
         child.wait()
 
 
-def start_many(mib: int, times: int) -> None:
-    """Starts a short program again and again while it holds a block."""
-    block = bytearray(b"x") * (mib * MIB)
-    for _ in range(times):
-        subprocess.run([sys.executable, "-S", "-c", ""])
-    del block
+def start_slowly(mib: int) -> None:
+    """Holds a block while a child looks for its program in very many places: half a second between fork and exec."""
+    block, places = bytearray(b"x") * (mib * MIB), os.pathsep.join(["/nowhere"] * 200_000)
+    try:
+        subprocess.run(["no-such-program"], env={**os.environ, "PATH": places})
+    except OSError:
+        del block
 
 
 def fork(mib: int, seconds: float) -> None:

@@ -69,6 +69,26 @@ def test_a_checkpoint_of_ours_fills_every_column(shells, tmp_path):
     assert load_record(tmp_path / "r.json") == record
 
 
+def test_what_is_timed_and_weighed_is_laid_out_for_decoding(shells, monkeypatch):
+    by_rows = {}
+
+    def watched(name):
+        original = getattr(bench, name)
+
+        def call(model, *rest, **options):
+            by_rows[name] = model.blocks[0].ffn.up.weight.is_contiguous()
+            return original(model, *rest, **options)
+
+        return call
+
+    for name in ("generate", "generation"):
+        monkeypatch.setattr(bench, name, watched(name))
+    monkeypatch.setattr(torch, "set_num_threads", lambda count: None)
+    bench.generate_once(str(shells[0]), 4, 4, 0)
+    finish(shells[0])
+    assert by_rows == {"generate": False, "generation": False}
+
+
 def test_quality_is_that_of_the_task(shells):
     folder, model, task = shells
     record, _ = finish(folder, sequences=256)
@@ -102,6 +122,18 @@ def test_a_hugging_face_folder_has_times_and_no_quality(tmp_path):
     assert "loss_nats" not in record and "file_mib" in record and record["tpot_p50_ms"].value > 0
 
 
+@pytest.mark.parametrize("save", [save_pretrained, checkpoints.save])
+def test_only_the_files_that_are_loaded_count(save, tmp_path):
+    """A downloaded folder may carry the model again for other runtimes, and its history."""
+    save(Transformer(zoo.solve(30_000, 1, vocab_size=64, n_heads=2, max_seq_len=32)), tmp_path)
+    loaded = sum(file.stat().st_size for file in tmp_path.iterdir())
+    for other in ("onnx/model.onnx", "original/model.safetensors", ".git/lfs/objects/a", "tokenizer.json"):
+        (tmp_path / other).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / other).write_bytes(b"x" * 100_000)
+    record, _ = finish(tmp_path)
+    assert record["file_mib"].value * 2**20 == loaded
+
+
 def test_a_name_of_the_zoo_has_random_weights_and_no_file(monkeypatch):
     shape = zoo.SHAPES["MobileLLM-125M"]
     tiny = zoo.Shape(
@@ -118,10 +150,12 @@ def test_a_name_of_the_zoo_has_random_weights_and_no_file(monkeypatch):
 
 def test_a_model_larger_than_memory_is_refused_before_it_is_built(monkeypatch):
     monkeypatch.setattr(torch.nn, "Linear", lambda *sizes, **options: pytest.fail("a layer was built"))
-    monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": 2**30}))
+    monkeypatch.setattr("psutil.virtual_memory", lambda: type("Memory", (), {"available": 2**30, "total": 2**31}))
     steps = iter(Bench("MobileLLM-1B", **QUICK))
     next(steps)
-    with pytest.raises(ValueError, match=r"weights 3,835\.\d \+ KV cache .* of 1,024\.0 MiB available"):
+    with pytest.raises(
+        ValueError, match=r"weights 3,835\.\d \+ KV .* of 1,024\.0 MiB available \(limit: the machine\)"
+    ):
         next(steps)
 
 

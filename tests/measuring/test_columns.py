@@ -132,6 +132,7 @@ def test_disk_is_what_the_system_says(tmp_path):
     (tmp_path / "deep" / "b.txt").write_bytes(b"12345")
     assert on_disk(tmp_path / "a.safetensors").bytes == os.stat(tmp_path / "a.safetensors").st_size > 4000
     assert on_disk(tmp_path).bytes == os.stat(tmp_path / "a.safetensors").st_size + 5
+    assert on_disk(tmp_path / "deep" / "b.txt", tmp_path / "a.safetensors") == on_disk(tmp_path)
 
 
 def test_resident_follows_the_system():
@@ -155,6 +156,7 @@ def test_measured_is_the_median():
         (lambda: theoretical_kv(CONFIG, context=1, bits_per_value=0), "bytes_per_value=0"),
         (lambda: theoretical_weights(CONFIG, bits_per_weight=-4), "bits_per_weight=-4"),
         (lambda: on_disk("no/such/file"), "no/such/file"),
+        (lambda: on_disk(__file__, "no/such/file"), "no/such/file"),
         (lambda: resident(2**22 + 1), "no such process"),
     ],
 )

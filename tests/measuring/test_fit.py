@@ -63,6 +63,12 @@ def test_the_system_is_asked_where_nothing_is_said():
         require_memory(zoo.SHAPES["MobileLLM-1B"].config, context=2048, batch=100_000)
 
 
+def test_the_limit_that_decides_is_named(monkeypatch):
+    monkeypatch.setenv("MEM_LIMIT", str(2 * MIB))
+    with pytest.raises(ValueError, match=r"= .* MiB of 0\.0 MiB available \(limit: MEM_LIMIT\)"):
+        require_memory(CONFIG, context=8)
+
+
 def test_exactly_enough_is_enough():
     need = require_memory(CONFIG, context=8)
     assert require_memory(CONFIG, context=8, available_bytes=need.total.bytes).fits

@@ -83,6 +83,7 @@ def test_the_table_keeps_the_columns_apart():
     "text, message",
     [
         ("", "damaged"),
+        pytest.param("[" * 10**5, "damaged", id="nested without end"),
         ('{"format": "mobilellm-lab record", "vers', "damaged"),
         ("[1, 2]", "is not a mobilellm-lab record: give a file that `mobilellm-lab bench` wrote"),
         ('{"format": "mobilellm-lab checkpoint"}', "is not a mobilellm-lab record"),

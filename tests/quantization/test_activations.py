@@ -113,12 +113,17 @@ def test_nan_on_the_way_is_refused_by_the_name_of_the_matrix(seen_stories, how):
 
 
 def test_generation_sees_the_rounding_as_forward_does(seen_stories):
+    """Nearly: products of one token and of many differ in the last bit, which may move a value across a step."""
     found, _ = seen_stories
-    prompt = found.task.batch(0, 1, split="test").tokens[:, :8]
-    with quantize_activations(found.model, 4):
-        said = torch.stack(list(generate(found.model, prompt, 12)), 1)
-        again = found.model(torch.cat((prompt, said), 1)[:, :-1])[:, prompt.shape[1] - 1 :].argmax(-1)
-    assert torch.equal(said, again)
+    prompt = found.task.batch(0, 32, split="test").tokens[:, :8]
+    plain = torch.stack(list(generate(found.model, prompt, 12)), 1)
+    with quantize_activations(found.model, 3):
+        rounded = torch.stack(list(generate(found.model, prompt, 12)), 1)
+        same = []
+        for said in (rounded, plain):
+            again = found.model(torch.cat((prompt, said), 1)[:, :-1])[:, prompt.shape[1] - 1 :].argmax(-1)
+            same.append((again == said).float().mean().item())
+    assert same[0] > 0.8 and same[0] > same[1] + 0.1
 
 
 def test_afterwards_the_model_is_as_it_was(seen_stories):

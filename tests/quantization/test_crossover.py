@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from mobilellm_lab.layout import for_decoding
 from mobilellm_lab.quantization import (
     BACKENDS,
     CROSSOVER_LIVE_SIZES,
@@ -43,6 +44,8 @@ def test_every_backend_is_run_and_judged(backend):
 @pytest.mark.parametrize("size", CROSSOVER_LIVE_SIZES)
 def test_every_live_size_is_built_as_it_says(size):
     model = drawn(size)
+    layout = [p.stride() for p in model.parameters()]
+    assert layout == [p.stride() for p in for_decoding(model).parameters()]  # as it was drawn
     assert sum(p.numel() for p in model.parameters()) == pytest.approx(
         {"60k": 6e4, "1M": 1e6, "5M": 5e6, "25M": 25e6}[size], rel=0.03
     )

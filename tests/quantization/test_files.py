@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,10 +10,11 @@ import pytest
 import torch
 from llama import model
 from safetensors.torch import load_file, save_file
-from test_checkpoints import KINDS, TASK, WORDS
+from test_checkpoints import EDITS, KINDS, TASK, WORDS, change_config, left_in, to_version_1
 from test_model import config_of, tokens_for
 
 from mobilellm_lab import checkpoints, footprint
+from mobilellm_lab.layout import for_decoding
 from mobilellm_lab.measuring import on_disk
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.quantization import (
@@ -77,10 +79,11 @@ def test_every_kind_of_model_comes_back(kind, tmp_path):
 @pytest.mark.parametrize("layers", LAYERS)
 def test_a_part_that_stayed_float_comes_back_too(layers, tmp_path):
     before = quantized(model(config_of(tie_embeddings=False)), Grid(), layers)
+    for_decoding(before.model)
     save_quantized(before, tmp_path / "q")
     back = load_quantized(tmp_path / "q")
     assert_same(before, back)
-    assert all(p.stride() == before.model.get_parameter(name).stride() for name, p in back.model.named_parameters())
+    assert all(p.is_contiguous() for p in back.model.parameters())
 
 
 def test_each_matrix_may_have_a_grid_of_its_own(tmp_path):
@@ -141,7 +144,7 @@ def test_an_older_file_is_replaced_whole_and_a_crash_loses_nothing(folder, monke
     assert_same(before, load_quantized(folder))
     save_quantized(other, folder)
     assert_same(other, load_quantized(folder))
-    assert [path.name for path in folder.parent.iterdir()] == ["mine"]
+    assert left_in(folder.parent) == ["mine"]
 
 
 def test_what_cannot_be_read_back_is_not_written(tmp_path):
@@ -230,10 +233,11 @@ def test_a_wrong_tensor_is_named(change, message, folder):
     [
         (lambda c: c.clear(), "is not a mobilellm-lab quantized checkpoint"),
         (lambda c: c.update(format=None, model_type="llama"), "Hugging Face folder, use from_pretrained"),
-        (lambda c: c.update(version=2), "version=2, this package reads 1"),
+        (lambda c: c.update(version=3), "version=3, this package reads 1 and 2: install a newer one"),
         (lambda c: c["model"].pop("dim"), "model must hold vocab_size"),
         (lambda c: c["model"].update(vocab_size=62), r"embed.packed has shape \(61, 12\), .* asks for \(62, 12\)"),
-        (lambda c: c["model"].update(n_layers=2), "grids: blocks.2.attention.qkv.weight is no matrix of this model"),
+        (lambda c: c["model"].update(n_layers=2), "config.json: n_layers=2, the weights are of 3 blocks: copy both"),
+        (lambda c: c["grids"].update({"no.weight": asdict(Grid())}), "grids: no.weight is no matrix of this model"),
         (lambda c: c.pop("grids"), "grids=None: must name the grid of each quantized matrix"),
         (lambda c: c["grids"].pop("embed.weight"), r"tensor embed.weight of shape \(61, 32\) is missing"),
         (lambda c: c["grids"].update({"norm.weight": asdict(Grid())}), "grids: norm.weight is no matrix of this model"),
@@ -244,7 +248,7 @@ def test_a_wrong_tensor_is_named(change, message, folder):
         (lambda c: c["grids"]["embed.weight"].update(bits=2), r"embed.packed has shape \(61, 12\), .* for \(61, 8\)"),
         (lambda c: c["grids"]["embed.weight"].update(bits=9), "config.json: grids: bits=9: choose one of 1"),
         (lambda c: c["grids"]["embed.weight"].update(group_size=16), r"embed.scale has shape \(61, 4\), .* \(61, 2\)"),
-        (lambda c: c["grids"]["embed.weight"].update(group_size=10), "not the weights whose fingerprint"),
+        (lambda c: c["grids"]["embed.weight"].update(group_size=10), "model, task, vocabulary or grids were edited"),
         (lambda c: c["grids"]["embed.weight"].update(symmetric=True), r"embed.zero of shape \(61, 2\) has no place"),
         (lambda c: c["grids"]["embed.weight"].update(scale_dtype="float32"), "embed.scale is torch.float16"),
         (lambda c: c.update(fingerprint="0"), "not the weights whose fingerprint"),
@@ -252,12 +256,51 @@ def test_a_wrong_tensor_is_named(change, message, folder):
     ],
 )
 def test_a_foreign_config_is_refused(change, message, folder):
-    path = folder / "config.json"
-    config = json.loads(path.read_text())
-    change(config)
-    path.write_text(json.dumps(config))
+    change_config(folder, change)
     with pytest.raises(ValueError, match=message):
         load_quantized(folder)
+
+
+@pytest.mark.parametrize("edit", EDITS)
+@pytest.mark.filterwarnings("ignore::mobilellm_lab.checkpoints.OldFormatWarning")
+def test_an_edited_config_is_no_other_model(edit, folder):
+    change_config(folder, EDITS[edit])
+    with pytest.raises(ValueError, match="config.json: model, task, vocabulary or grids were edited .*: copy it again"):
+        load_quantized(folder)
+
+
+def test_version_1_opens_with_one_warning(folder):
+    before = load_quantized(folder)
+    change_config(folder, to_version_1)
+    with pytest.warns(
+        checkpoints.OldFormatWarning, match="is of format version 1, .* load and save it again"
+    ) as caught:
+        assert_same(before, load_quantized(folder))
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize(
+    "field", ["n_layers", "vocab_size", "dim", "hidden_dim", "embed_dim", "head_dim", "max_seq_len"]
+)
+@pytest.mark.filterwarnings("ignore::mobilellm_lab.checkpoints.OldFormatWarning")
+def test_a_size_far_from_the_weights_is_refused_at_once(field, version, folder, monkeypatch):
+    if version == 1:
+        change_config(folder, to_version_1)
+    change_config(folder, lambda c: c["model"].update({field: 10**12}))
+    monkeypatch.setattr(checkpoints, "rope_tables", lambda *_: pytest.fail("a table was made"))
+    start = time.process_time()
+    with pytest.raises(
+        ValueError, match=rf"{field}=\d+, .* (3 blocks|176): copy both|10+ positions are beyond|edited after"
+    ):
+        load_quantized(folder)
+    assert time.process_time() - start < 1
+
+
+def test_an_overwrite_that_died_between_its_moves_is_found_again(folder):
+    before = load_quantized(folder)
+    folder.rename(folder.parent / ".mine.replaced")
+    assert_same(before, load_quantized(folder))
 
 
 def test_saving_leaves_the_model_and_loading_the_random_state_alone(tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from mobilellm_lab.checkpoints import fingerprint
+from mobilellm_lab.layout import contiguous_, for_decoding
 from mobilellm_lab.measuring import on_disk
 from mobilellm_lab.model import ModelConfig, Transformer, generate
 from mobilellm_lab.quantization import BACKENDS, find_backend, int4_refusals, quantized_matrices
@@ -44,6 +45,15 @@ def test_the_model_is_left_as_it_is_and_the_copy_generates_what_it_says(model, r
     assert torch.equal(said, torch.stack(list(generate(ready[name], TOKENS[:, :4], 6)), 1))
     again = copy(torch.cat((TOKENS[:, :4], said), 1))[:, 3:-1].argmax(-1)
     assert (again == said).float().mean() > 0.9  # products of one token and of many may round differently
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_converted_model_is_laid_out_for_decoding_and_back(name):
+    """Its float matrices are; other libraries' packed weights are left alone."""
+    own = BACKENDS[name].prepare(Transformer(CONFIG).eval())
+    before = own(TOKENS)
+    torch.testing.assert_close(for_decoding(own)(TOKENS), before, rtol=0, atol=1e-5)
+    assert torch.equal(contiguous_(own)(TOKENS), before)
 
 
 @pytest.mark.parametrize("name", BACKENDS)

@@ -172,6 +172,16 @@ def test_a_model_with_a_cache_answers_as_it_does_token_by_token(keys):
     assert gap < 1e-4 and (keys == "position" or other > 100 * gap)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("keys", KEYS)
+@torch.inference_mode()
+def test_a_model_in_16_bits_may_have_a_quantized_past(keys, dtype):
+    model, tokens = Transformer(CONFIG), torch.randint(61, (2, 90), generator=torch.Generator().manual_seed(0))
+    expected = WithCache(model, bits=8, keys=keys)(tokens)
+    logits = WithCache(model.to(dtype), bits=8, keys=keys)(tokens)
+    assert logits.dtype == dtype and (logits - expected).abs().max() < 0.05 * expected.abs().max()
+
+
 @torch.inference_mode()
 def test_generation_reads_the_quantized_past(text):
     """Greedy text is that of a loop which keeps nothing but the tokens; with 8 bits it is also the float cache's."""

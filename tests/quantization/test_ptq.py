@@ -1,5 +1,6 @@
 """Rounding after training: the four methods, what they leave alone, and who is better at three bits."""
 
+import copy
 import inspect
 
 import pytest
@@ -12,15 +13,20 @@ from mobilellm_lab.quantization import (
     LAYERS,
     METHODS,
     Grid,
+    QATRun,
     QTensor,
     QuantizedModel,
     calibrate,
     calibration_data,
     find_backend,
+    load_quantized,
     matrices,
     packed,
     quantize,
+    quantize_static,
+    save_quantized,
     select,
+    sensitivity,
 )
 from mobilellm_lab.quantization.gptq import gptq
 from mobilellm_lab.quantization.ptq import CALIBRATED, quantizing
@@ -157,3 +163,22 @@ def test_what_is_no_float_model_is_refused_by_name(seen_small):
             next(unchecked(*arguments))
     with pytest.raises(ValueError, match="q is a Transformer: give what quantize"):
         inspect.unwrap(packed)(found.model)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+def test_a_model_of_another_type_is_refused_wherever_it_would_be_rounded(dtype, small, tmp_path):
+    """Its weights cannot hold what the codes stand for; cast to float32 they can."""
+    model, batch = copy.deepcopy(small.model).to(dtype), small.task.batch(0, 2)
+    for call in (
+        lambda: quantize(model, Grid(bits=4)),
+        lambda: QATRun(model, small.task, Grid(bits=4), steps=1),
+        lambda: list(sensitivity(model, small.task, [Grid(bits=4)])),
+        lambda: quantize_static(model, [batch]),
+        lambda: find_backend("torch.ao int8 dynamic").prepare(model),
+    ):
+        with pytest.raises(ValueError, match=f"(embed.weight is|not) {dtype}|give a float32 model.* not {dtype}"):
+            call()
+    q = quantize(QuantizedModel.of(model, {}).model, Grid(bits=4))
+    save_quantized(q, tmp_path / "q")
+    with torch.inference_mode():
+        assert torch.equal(load_quantized(tmp_path / "q").model(batch.tokens), q.model(batch.tokens))

@@ -1,6 +1,7 @@
 """The straight-through estimator against torch and torchao, LSQ against its formula, and training against rounding."""
 
 import copy
+import math
 
 import pytest
 import torch
@@ -8,11 +9,23 @@ from torch import nn
 
 from mobilellm_lab.checkpoints import fingerprint
 from mobilellm_lab.model import ModelConfig, Transformer, generate
-from mobilellm_lab.quantization import BITS, CHANNEL, TENSOR, Grid, QATRun, matrices, quantize, ste, torchao
+from mobilellm_lab.quantization import (
+    BITS,
+    CHANNEL,
+    TENSOR,
+    Grid,
+    QATRun,
+    load_quantized,
+    matrices,
+    quantize,
+    save_quantized,
+    ste,
+    torchao,
+)
 from mobilellm_lab.quantization.grid import SMALLEST_SCALE
-from mobilellm_lab.quantization.qat import FakeQuant
+from mobilellm_lab.quantization.qat import FakeQuant, gathered
 from mobilellm_lab.tasks import evaluate, make
-from mobilellm_lab.training import TrainConfig, _optimizers, train
+from mobilellm_lab.training import TrainConfig, TrainState, _optimizers, train
 
 
 def weights(rows: int = 6, columns: int = 70) -> torch.Tensor:
@@ -98,24 +111,47 @@ def test_a_step_learns_by_the_papers_formula(bits):
     torch.testing.assert_close(step.grad, other.grad, rtol=1e-4, atol=1e-4)
 
 
-def test_a_step_that_ran_below_zero_is_stored_as_the_smallest_and_may_return():
+def test_a_step_is_stored_rounded_and_not_too_small_and_goes_on_learning():
     w, grid = weights(2, 64), Grid(bits=4, group_size=32)
     rounding = FakeQuant(w.detach(), grid, learned_step=True)
+    assert torch.equal(rounding.fitted(w.detach())[0], grid.fit(w, shrink=grid.search(w))[0])
     with torch.no_grad():
-        rounding.step[0, 0], rounding.step[1, 1] = -0.0317, 0.1234567
+        rounding.log_step[0, 0], rounding.log_step[1, 1] = -99.0, math.log(0.1234567)
     scale, _ = rounding.fitted(w.detach())
-    assert torch.equal(scale, scale.half().float()) and scale.min() == SMALLEST_SCALE
+    assert torch.equal(scale, scale.half().float()) and scale[0, 0] == scale.min() == SMALLEST_SCALE
+    assert scale[1, 1].item() == pytest.approx(0.1234567, rel=2**-11)
     rounding(w).sum().backward()
-    assert rounding.step.grad.ne(0).all()
+    assert rounding.log_step.grad.flatten()[1:].ne(0).all()
 
 
-def test_a_learned_step_learns_slower_by_the_papers_factor():
+def test_the_logarithm_of_a_step_has_the_papers_gradient_times_the_step():
     w = weights(2, 64)
     rounding = FakeQuant(w.detach(), Grid(bits=4, group_size=32), learned_step=True)
     rounding(w.detach()).sum().backward()
-    step = rounding.step.detach().clone().requires_grad_()
+    step = rounding.log_step.detach().exp().requires_grad_()
     ste(w, rounding.grid, step, rounding.zero).sum().backward()
-    torch.testing.assert_close(rounding.step.grad, step.grad / (32 * 7) ** 0.5)
+    torch.testing.assert_close(rounding.log_step.grad, step.grad * step.detach())
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8])
+def test_beyond_the_ends_the_gradient_is_what_the_loss_changes_by(bits):
+    """There no rounding is passed through: the loss is differentiable, and central differences find its slope."""
+    w = weights(2, 64).detach()
+    rounding = FakeQuant(w, Grid(bits=bits, scale_dtype="float32"), learned_step=True)
+    far, want = w.sign() * (10 + w.abs()) * 2**bits, random_like(w)
+
+    def loss() -> torch.Tensor:
+        return (rounding(far) - want).square().sum()
+
+    loss().backward()
+    for at in [(0, 0), (1, 1)]:
+        ends = []
+        for change in (1e-2, -1e-2):
+            with torch.no_grad():
+                rounding.log_step[at] += change
+                ends.append(loss().item())
+                rounding.log_step[at] -= change
+        assert rounding.log_step.grad[at].item() == pytest.approx((ends[0] - ends[1]) / 2e-2, rel=1e-2)
 
 
 @pytest.mark.parametrize(("bits", "group_size"), [(4, 32), (8, 32), (8, CHANNEL)])
@@ -170,6 +206,32 @@ def test_a_few_steps_win_back_most_of_what_rounding_loses(bits, learned_step, sm
     torch.testing.assert_close(trained.model(tokens), run.trained(tokens), atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("bits", [2, 8])
+def test_a_learned_step_moves_in_proportion_and_no_group_dies(bits, small):
+    run = QATRun(small.model, small.task, grid=Grid(bits=bits), learned_step=True, steps=20, batch_size=4)
+    before = run.result().tensors
+    most = math.expm1(sum(step.lr for step in run)) + 2**-10  # an update is the rate's share; rounded twice
+    for name, after in run.result().tensors.items():
+        change = (after.scale / before[name].scale - 1).abs()
+        assert 0 < change.max() < most, name
+        assert (gathered(run.grid, after.codes.abs().float()) > 0).all(), name
+
+
+def test_at_eight_bits_learned_steps_are_no_worse_than_fixed_ones(small):
+    """By more than training on other sequences makes a difference."""
+
+    def loss(seed: int, *, fixed: bool) -> float:
+        run = QATRun(small.model, small.task, grid=Grid(bits=8), learned_step=True, steps=12, batch_size=4, seed=seed)
+        for rounding in run.trained.modules():
+            if fixed and isinstance(rounding, FakeQuant):
+                rounding.log_step.requires_grad_(False)
+        *_, last = run
+        return last.evaluation.loss_nats
+
+    fixed = [loss(seed, fixed=True) for seed in range(3)]
+    assert loss(0, fixed=False) < fixed[0] + max(fixed) - min(fixed)
+
+
 def test_it_is_the_rounding_in_training_that_helps_not_the_training(small):
     """The control: as many steps on the same sequences without the grid, and rounded at the end."""
     run, without = few_steps(small, 2), copy.deepcopy(small.model)
@@ -220,6 +282,29 @@ def test_parametrizations_leave_a_model_that_is_trained_copied_and_generates(cha
     own, theirs = (torch.stack(list(generate(m, tokens[:, :4], 6))) for m in (result, run.trained))
     assert torch.equal(own, theirs)
     assert result.config == run.model.config and type(result.blocks[0].ffn.up) is nn.Linear
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_learned_steps_are_saved_as_they_were_trained(symmetric, tmp_path):
+    run = tiny(learned_step=True, grid=Grid(bits=4, symmetric=symmetric))
+    for _ in run:
+        pass
+    result = run.result()
+    save_quantized(result, tmp_path / "packed")
+    found = load_quantized(tmp_path / "packed")
+    assert fingerprint(found.model) == fingerprint(result.model) != fingerprint(run.model)
+    assert all(torch.equal(found.tensors[name].scale, tensor.scale) for name, tensor in result.tensors.items())
+
+
+def test_a_state_of_steps_that_were_no_logarithms_is_refused_by_name(tmp_path):
+    run = tiny(learned_step=True)
+    TrainState().save(tmp_path / "state", run.trained)
+    TrainState.load(tmp_path / "state", run.trained)
+    saved = torch.load(tmp_path / "state", weights_only=True)
+    saved["model"] = {name.replace("log_step", "step"): value for name, value in saved["model"].items()}
+    torch.save(saved, tmp_path / "state")
+    with pytest.raises(ValueError, match=r"log_step(.|\n)*delete it"):
+        TrainState.load(tmp_path / "state", run.trained)
 
 
 def test_seconds_end_it():

@@ -1,6 +1,7 @@
 """The ways to run a lab: Binder and Colab where the repository's address is known, the download always."""
 
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -45,6 +46,21 @@ def test_without_an_address_there_is_the_download_alone(monkeypatch):
 
 def test_only_labs_have_the_bar(monkeypatch):
     assert added(monkeypatch, url=URL, name="book/intro") == "<h1>Title</h1><p>Text</p>"
+
+
+def test_the_address_is_that_of_this_checkout_and_of_no_other_repository(monkeypatch, tmp_path):
+    inside, other = tmp_path / "inside", tmp_path / "other"
+    inside.mkdir()
+    monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
+    monkeypatch.setattr(lab_site, "ROOT", inside)
+    for folder, name in ((tmp_path, "around"), (other, "other")):
+        subprocess.run(["git", "init", "--quiet", folder], check=True)
+        subprocess.run(["git", "-C", folder, "remote", "add", "origin", f"{URL}-{name}"], check=True)
+    assert lab_site.repository_url() is None
+    monkeypatch.setenv("GIT_DIR", str(other / ".git"))
+    assert lab_site.repository_url() is None
+    monkeypatch.setattr(lab_site, "ROOT", tmp_path)
+    assert lab_site.repository_url() == f"{URL}-around"
 
 
 @pytest.mark.parametrize("lab", sorted(path.stem for path in (ROOT / "labs").glob("*.ipynb")))

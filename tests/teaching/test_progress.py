@@ -39,6 +39,7 @@ def test_the_first_commit_to_a_question_counts_and_later_questions_do_not_yet():
 @pytest.mark.parametrize(
     "text",
     [
+        pytest.param("[" * 10**5, id="nested without end"),
         *("", "{", "[]", "{}", '{"predictions": 1}', '{"predictions": {"cost": [{"value": 1}]}}'),
         '{"predictions": {"cost": [{"value": "three", "inside": true, "at": "2026-11-30"}]}}',
         '{"predictions": {"cost": [{"value": 3, "inside": "yes", "at": "2026-11-30"}]}}',
@@ -51,6 +52,12 @@ def test_a_damaged_file_is_named_with_the_remedy_and_left_alone(file, text):
     with pytest.raises(ValueError, match="progress.json does not hold predictions: move the file away"):
         progress.commit("cost", 3.0, inside=False)
     assert file.read_text() == text
+
+
+def test_a_folder_in_the_files_place_is_named(file):
+    file.mkdir(parents=True)
+    with pytest.raises(ValueError, match="progress.json does not hold predictions: move the file away"):
+        progress.commits("cost")
 
 
 def test_a_failed_write_leaves_the_old_file(file, monkeypatch):

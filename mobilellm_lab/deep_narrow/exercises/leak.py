@@ -66,6 +66,12 @@ def _no_copy(model, tokens):
     return (model(tokens) - model(changed))[:, :-1].abs().max().item()
 
 
+def _constant(model, tokens):
+    changed = tokens.clone()
+    changed[:, -1] = 0
+    return (model(tokens) - model(changed))[:, :-1].abs().max().item()
+
+
 def _one_position(model, tokens):
     changed = tokens.clone()
     changed[:, -1] = (changed[:, -1] + 1) % model.config.vocab_size
@@ -110,10 +116,15 @@ class _OneWay(nn.Module):
         return logits
 
 
-def _try(answer: Callable, model: nn.Module) -> tuple[float, list[Tensor]]:
-    """What the learner's function finds in `model`, and the tokens that it showed to the model."""
+def _try(answer: Callable, model: nn.Module, token: int | None = None) -> tuple[float, list[Tensor]]:
+    """What the learner's function finds in `model`, and the tokens that it showed to the model.
+
+    It reads noise, or one `token` at all positions.
+    """
     shown: list[Tensor] = []
     tokens = Noise(seq_len=SHAPE.max_seq_len).batch(0, 1).tokens
+    if token is not None:
+        tokens = torch.full_like(tokens, token)
     given = tokens.clone()
     watch = model.register_forward_pre_hook(
         lambda _, args, kwargs: shown.append(next(iter((*args, *kwargs.values()))).clone()), with_kwargs=True
@@ -156,6 +167,15 @@ def _inspect_leak(answer: Callable) -> str:
         found, shown = _try(answer, honest)
         if abs(found) > STILL:
             raise _why_honest_flagged(found, shown)
+    by_token = [_try(answer, _Ahead(), token)[0] for token in range(SHAPE.vocab_size)]
+    if min(by_token) <= STILL < max(by_token):
+        token = by_token.index(min(by_token))
+        raise Wrong(
+            "a constant that changes nothing",
+            f"A model that looks ahead gave {min(by_token):.3g} on a text of token {token} alone: you wrote the token "
+            "that stood there already, so that nothing changed. Take one that differs from the old one whatever that "
+            "is: `(old + 1) % model.config.vocab_size`.",
+        )
     tutorial, shown = _try(answer, EncoderLM(SHAPE, causal=False, positions=False))
     placed, _ = _try(answer, EncoderLM(SHAPE, causal=False, positions=True))
     ahead, _ = _try(answer, _Ahead())
@@ -217,6 +237,7 @@ for an honest model. Leave the caller's `tokens` as they are.
         "changes the first token": _first_token,
         "counts the changed position": _changed_position,
         "compares the same input twice": _same_input,
+        "a constant that changes nothing": _constant,
         "no copy": _no_copy,
         "looks at one position only": _one_position,
         "keeps the sign": _sign_kept,

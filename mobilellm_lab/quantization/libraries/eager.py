@@ -26,6 +26,7 @@ from mobilellm_lab.model import ModelConfig, Transformer
 from mobilellm_lab.quantization.libraries import converted
 from mobilellm_lab.quantization.libraries.copies import with_head
 from mobilellm_lab.quantization.libraries.load import without_legacy_warnings
+from mobilellm_lab.quantization.quantized import require_floats
 from mobilellm_lab.tasks import Batch
 
 
@@ -57,11 +58,12 @@ def prepare(model: Transformer, *, quantize_embedding: bool = True) -> Transform
         quantize_embedding: 8 bits, a scale and a zero per row; else it stays in float32.
 
     Raises:
-        ValueError: this build of torch has no engine.
+        ValueError: this build of torch has no engine, or the model is not in float32.
     """
     engine = torch.backends.quantized.engine
     if engine == "none":
         raise ValueError("engine='none': this build of torch has no quantized kernels, take a backend of torchao")
+    require_floats(model)
     stubbed = copy.deepcopy(with_head(model)).eval()
     for parent in list(stubbed.modules()):
         for name, child in list(parent.named_children()):
@@ -121,7 +123,7 @@ def quantize_static(model: Transformer, batches: Iterable[Batch], *, quantize_em
     """Prepare, calibrate, convert; see there. `model` is left as it is.
 
     Raises:
-        ValueError: no batch, or this build of torch has no engine.
+        ValueError: no batch, this build of torch has no engine, or the model is not in float32.
     """
     prepared = prepare(model, quantize_embedding=quantize_embedding)
     calibrate(prepared, batches)

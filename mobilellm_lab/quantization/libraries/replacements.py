@@ -37,8 +37,8 @@ def by_torchao(make_config: Callable[[ModuleType], object]) -> Callable[[nn.Line
 
     def successor(layer: nn.Linear) -> nn.Module:
         ao = torchao()
-        # By rows: torchao keeps a matrix as it is stored, and its dynamic kernel would copy ours, which are stored by
-        # columns, for every token.
+        # By rows: torchao keeps a matrix as it is stored, and its dynamic kernel would copy one that is laid out
+        # `for_decoding` for every token.
         box = nn.Sequential(linear(layer.weight.detach().contiguous()))
         ao.quantize_(box, make_config(ao.quantization))
         return box[0]

@@ -10,6 +10,7 @@ import torch
 
 from mobilellm_lab import footprint, zoo
 from mobilellm_lab.decoding import decoder
+from mobilellm_lab.layout import for_decoding
 from mobilellm_lab.measuring import Comparison, InMemory, compare_samples, started_operations
 from mobilellm_lab.model import KVCache, ModelConfig, Transformer, rope_tables
 from mobilellm_lab.quantization.libraries.converted import in_memory, quantized_matrices
@@ -61,14 +62,14 @@ class CrossoverRecipe:
 def random_model(config: ModelConfig, *, seed: int = 0) -> Generator[float, None, Transformer]:
     """Yields the share of the weights that are drawn, matrix by matrix; the generator's value is the model.
 
-    Speed does not depend on what a model has learned.
+    Speed does not depend on what a model has learned. The weights are laid out `for_decoding`.
     """
     with torch.device("meta"):
-        model = Transformer(config)
+        model = for_decoding(Transformer(config))
     generator, done, total = torch.Generator().manual_seed(seed), 0, footprint.parameters(config)
     for module in model.modules():
         for name, p in list(module.named_parameters(recurse=False)):
-            value = torch.empty_strided(p.shape, p.stride())  # tall matrices stay column by column
+            value = torch.empty_strided(p.shape, p.stride())
             value = value.fill_(1) if p.ndim == 1 else value.normal_(std=p.shape[1] ** -0.5, generator=generator)
             setattr(module, name, torch.nn.Parameter(value, requires_grad=False))
             done += p.numel()

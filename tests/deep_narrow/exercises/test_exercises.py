@@ -104,6 +104,27 @@ def test_leak_names_what_is_wrong(answer, misconception):
     assert LEAK.check(answer).misconception == misconception
 
 
+def with_constant(position: int | slice, token: int):
+    """A leak that writes the same token there, whatever stood there before."""
+
+    def leak(model, tokens):
+        changed = tokens.clone()
+        changed[:, position] = token
+        first = range(tokens.shape[1])[position] if isinstance(position, int) else position.start
+        return (model(tokens) - model(changed))[:, :first].abs().max().item()
+
+    return leak
+
+
+@pytest.mark.parametrize("position", [-1, 4, slice(3, None)], ids=str)
+def test_leak_refuses_every_constant_token_by_its_name(position):
+    """Also the one that stands in the noise already, which is no comparison of the same input twice."""
+    for token in range(16):
+        outcome = LEAK.check(with_constant(position, token))
+        assert outcome.misconception == "a constant that changes nothing"
+        assert f"on a text of token {token} alone" in outcome.message
+
+
 # MASK
 
 
