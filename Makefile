@@ -44,7 +44,7 @@ test: $(READY)  ## run every test: labs, package, website in a real browser
 	@echo "test: package, while the website is built (which keeps one core busy for a minute)"
 	@$(MAKE) --no-print-directory --jobs=2 package site
 	@echo "test: website"
-	@$(BIN)/python -m pytest -q -n 2 --dist loadfile tests/site
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder tests/site
 
 package: $(READY)
 	@$(BIN)/python -m pytest -q -n 2 --dist worksteal --ignore=tests/site

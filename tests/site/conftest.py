@@ -48,10 +48,18 @@ class InFolder(Quiet):
         return super().translate_path(path.removeprefix(FOLDER) if path.startswith(f"{FOLDER}/") else "/nowhere")
 
 
+class Server(http.server.ThreadingHTTPServer):
+    """Says nothing of a page that is closed while it still loads."""
+
+    def handle_error(self, request, client_address) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 @pytest.fixture(scope="session")
 def address(site: Path) -> Iterator[str]:
     """Where the website is served, below a folder as on GitHub Pages: http://127.0.0.1:PORT/some/folder."""
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(InFolder, directory=site)) as server:
+    with Server(("127.0.0.1", 0), functools.partial(InFolder, directory=site)) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}{FOLDER}"
