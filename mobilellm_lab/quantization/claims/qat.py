@@ -94,7 +94,7 @@ def learned_step_is_better(store: Store) -> Evidence:
         verdict=graded(answers),
         finding=f"In nats above the float model: {stories['learned']} with learned steps and {stories['fitted']} with "
         f"fitted ones on stories, {text['learned']} and {text['fitted']} on text. The learned ones start from cut "
-        "ranges and stay within a few percent of them, so most of the gain may be that of cutting.",
+        "ranges, so a part of the gain may be that of cutting.",
     )
 
 
