@@ -19,6 +19,7 @@ import altair as alt
 import pandas as pd
 import vl_convert
 
+from mobilellm_lab.charts.report import code
 from mobilellm_lab.charts.viewer import headless
 
 VEGA_LITE = "5.20"  # of Altair 5.5; JupyterLab 4 draws version 5 by itself
@@ -212,7 +213,7 @@ class Replay:
             f'<div class="replay-charts" role="img" aria-label="{escape(self.alt)}">{charts}</div>'
             f'<p class="replay-key">{escape(self.key)}</p>'
             f'<p class="replay-readout" aria-live="polite">{escape(readout)}</p>'
-            f'<p class="replay-badge">{_code(self.badge)}</p>'
+            f'<p class="replay-badge">{code(self.badge)}</p>'
             f"<details><summary>The numbers of all {len(self.settings)} settings</summary>{self._table()}</details>"
             f'<script type="application/json" class="replay-data">{_embedded(data)}</script></figure>'
         )
@@ -264,7 +265,3 @@ def _number(value: object) -> str:
 def _embedded(data: object) -> str:
     """JSON that may stand inside a script element, whatever strings are in it."""
     return json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-
-
-def _code(text: str) -> str:
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))

@@ -1,5 +1,6 @@
 """Results of runs as HTML: a strip of numbers for the newest, a table of all, and text that a model gives"""
 
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
@@ -23,6 +24,11 @@ pre.lab-says { font: 13px/1.4 ui-monospace, monospace; white-space: pre-wrap; ov
 .lab-table .words { text-align: left; }
 .lab-table .newest { font-weight: 600; }
 </style>"""
+
+
+def code(text: str) -> str:
+    """HTML of plain text, with `code` between backquotes."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def tiles(numbers: Iterable[tuple[str, str, str]]) -> str:

@@ -25,11 +25,19 @@ def test_a_number_is_glued_in_its_form_without_quotes_and_kept_whole(monkeypatch
     assert shown(words) == {"text/plain": f"{text}\u2060"} and display is False
 
 
-def test_the_source_of_one_store_or_several_is_one_line_of_markdown():
+def test_the_source_of_one_store_or_several_is_folded_behind_one_word():
     stores = [open_sweep(name) for name in ("metrics", "metrics_lies")]
-    both, first = (shown(page.source(*some))["text/markdown"] for some in (stores, stores[:1]))
-    assert first == f"*Data: {origin(stores[0])}.*"
-    assert both == f"*Data: {origin(stores[0])}; {origin(stores[1])}.*"
+    both, first = (shown(page.source(*some))["text/html"] for some in (stores, stores[:1]))
+    assert first.startswith('<details class="lab-data"><summary>Data</summary>')
+    assert origin(stores[0]).machines[0] in first and "metrics_lies.jsonl" not in first
+    assert "metrics.jsonl" in both and "<code>mobilellm-lab sweep metrics_lies</code>" in both
+
+
+def test_all_answers_are_glued_as_they_are(monkeypatch):
+    glued = {}
+    monkeypatch.setattr(page, "glue", lambda name, value, *, display: glued.update({name: value}))
+    page.say_all({"quant_bits": "4", "quant_loss": "0.002"})
+    assert glued == {"quant_bits": "4\u2060", "quant_loss": "0.002\u2060"}
 
 
 def test_a_table_has_no_index_and_its_words_to_the_left():
