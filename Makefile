@@ -57,7 +57,7 @@ bench: $(READY)  ## measure this machine beside the peers
 	@echo "bench: one thread, please leave the machine alone"
 	@$(BIN)/python -m benchmarks
 
-tree: $(READY)  ## write the file tree into README.md
+tree: $(READY)  ## write the file trees of README.md and CONTRIBUTING.md
 	@$(BIN)/python tests/layout/tree.py
 
 lock: $(READY)  ## resolve pyproject.toml into requirements.txt (UPGRADE=--upgrade for the newest)

@@ -1,4 +1,4 @@
-"""The file tree in README.md equals the disk."""
+"""The file trees in README.md and CONTRIBUTING.md equal the disk."""
 
 import difflib
 
@@ -6,10 +6,12 @@ import pytest
 from layout import tree
 
 
-def test_readme_shows_the_disk():
-    readme = (tree.ROOT / "README.md").read_text(encoding="utf-8")
-    stale = difflib.unified_diff(readme.splitlines(), tree.replace(readme, tree.draw()).splitlines(), lineterm="", n=0)
-    assert not list(stale), "README's file tree is not what is on the disk: type make tree"
+@pytest.mark.parametrize(("name", "levels"), tree.TREES.items())
+def test_the_page_shows_the_disk(name, levels):
+    page = (tree.ROOT / name).read_text(encoding="utf-8")
+    now = tree.replace(page, tree.draw(levels=levels))
+    stale = difflib.unified_diff(page.splitlines(), now.splitlines(), lineterm="", n=0)
+    assert not list(stale), f"{name}'s file tree is not what is on the disk: type make tree"
 
 
 def test_a_new_file_changes_the_tree_and_an_ignored_one_does_not(tmp_path):
@@ -21,6 +23,16 @@ def test_a_new_file_changes_the_tree_and_an_ignored_one_does_not(tmp_path):
     assert tree.draw(tmp_path) == before
     (tmp_path / "package" / "module.py").write_text('"""One idea."""\n')
     assert tree.draw(tmp_path).splitlines()[1].split(maxsplit=1) == ["module.py", "One idea"]
+
+
+def test_two_levels_show_no_third(tmp_path):
+    (tmp_path / ".gitignore").write_text("")
+    (tmp_path / "package" / "part").mkdir(parents=True)
+    for folder in ("package", "package/part"):
+        (tmp_path / folder / "__init__.py").write_text('"""A package."""\n')
+    (tmp_path / "package" / "part" / "module.py").write_text('"""One idea."""\n')
+    assert "part/" in tree.draw(tmp_path, 2) and "module.py" not in tree.draw(tmp_path, 2)
+    assert "module.py" in tree.draw(tmp_path)
 
 
 def test_an_empty_init_gives_a_chapters_subfolder_its_usual_caption(tmp_path):

@@ -1,4 +1,4 @@
-"""The file tree in README.md, drawn from the disk: `make tree` writes it, a test compares it.
+"""File trees of README.md (two levels) and CONTRIBUTING.md (all), drawn from the disk by `make tree`.
 
 A file's caption is its own first line: the docstring of a module, the title of a page or notebook. What cannot carry
 one is captioned here.
@@ -14,6 +14,7 @@ from pathlib import Path
 from mobilellm_lab.cli import SWEEPS
 
 ROOT = Path(__file__).parents[2]
+TREES = {"README.md": 2, "CONTRIBUTING.md": None}  # page -> levels that it shows, None for all
 START, END = "<!-- tree: written by `make tree` -->\n```\n", "```\n<!-- end of tree -->"
 
 CAPTIONS = {
@@ -24,7 +25,7 @@ CAPTIONS = {
     "LICENSE": "Apache 2.0, for the code",
     "LICENSE-text": "CC BY 4.0, for the text",
     "Makefile": "make lab, test, site, bench: each sets up what it needs",
-    "README.md": "this page",
+    "README.md": "the first page, with two levels of this tree",
     "_config.yml": "the book: Jupyter Book 1, a warning is an error",
     "_toc.yml": "the book's table of contents",
     "benchmarks": "side by side with peers, in one run",
@@ -65,35 +66,36 @@ CLOSED = (
 )
 
 
-def draw(root: Path = ROOT) -> str:
-    """The tree as text, one line per file or folder with its caption.
+def draw(root: Path = ROOT, levels: int | None = None) -> str:
+    """The tree as text, one line per file or folder with its caption, to a depth of `levels`.
 
     Raises:
         ValueError: a file has no caption.
     """
-    rows = list(_rows(root, root))
+    rows = list(_rows(root, root, levels))
     width = max(len(name) for name, _ in rows) + 2
     return "".join(f"{name:<{width}}{caption}\n" for name, caption in rows)
 
 
-def replace(readme: str, tree: str) -> str:
-    """README's text with this tree between its two marks."""
-    before, rest = readme.split(START)
+def replace(page: str, tree: str) -> str:
+    """The page's text with this tree between its two marks."""
+    before, rest = page.split(START)
     return before + START + tree + END + rest.split(END)[1]
 
 
-def _rows(folder: Path, root: Path):
+def _rows(folder: Path, root: Path, levels: int | None):
     ignored = [line.strip() for line in (root / ".gitignore").read_text().splitlines() if not line.startswith("#")]
     ignored.append(".git")
-    indent = "  " * len(folder.relative_to(root).parts)
+    depth = len(folder.relative_to(root).parts)
+    indent = "  " * depth
     entries = (p for p in folder.iterdir() if not any(fnmatch(p.name, pattern) for pattern in ignored))
     for path in sorted(entries, key=lambda p: (p.is_file(), p.name)):
         name = path.relative_to(root).as_posix()
         if path.is_dir():
             if any(p.is_file() for p in path.rglob("*")):
                 yield f"{indent}{path.name}/", _caption(path, name)
-                if name not in CLOSED:
-                    yield from _rows(path, root)
+                if name not in CLOSED and depth + 1 != levels:
+                    yield from _rows(path, root, levels)
         elif path.name != "__init__.py":  # its first line is the folder's
             yield f"{indent}{path.name}", _caption(path, name)
 
@@ -121,8 +123,9 @@ def _docstring(path: Path) -> str:
 
 
 if __name__ == "__main__":
-    readme = ROOT / "README.md"
     try:
-        readme.write_text(replace(readme.read_text(encoding="utf-8"), draw()), encoding="utf-8")
+        trees = {ROOT / name: draw(levels=levels) for name, levels in TREES.items()}
     except ValueError as error:
         sys.exit(str(error))
+    for path, drawn in trees.items():
+        path.write_text(replace(path.read_text(encoding="utf-8"), drawn), encoding="utf-8")
