@@ -1,4 +1,4 @@
-"""Chapter 1: what a device allows, by formula and measured"""
+"""Chapter 1, constraints: memory, bandwidth, compute and energy of devices"""
 
 import lazy_loader
 
@@ -17,7 +17,7 @@ _HOMES = {
     "devices": ["DEVICES", "card_table", "find_device"],
     "dispatch": ["torch_operations"],
     "machine": ["Machine", "Probe", "this_machine"],
-    "memory_fit": ["APP_SHARE", "Budget", "Fit", "budget_of", "fit"],
+    "memory_fit": ["APP_SHARE", "Budget", "Fit", "budget_of", "fit", "most_parameters"],
     "prediction": ["LAB_MODELS", "Outcome", "Prediction", "measure", "predict"],
     "probes": ["ProbePlan", "Probing", "cores", "full_plan", "lab_plan", "measure_machine"],
     "published": ["CPU_AND_GPU", "ENERGY_ROWS", "IPHONE_13", "ONEPLUS_12", "THROTTLING", "pro_workload"],
@@ -105,6 +105,7 @@ __all__ = [
     "measure_machine",
     "measure_points",
     "measure_probes",
+    "most_parameters",
     "paper_j_per_token",
     "peak_bandwidth_gb_s",
     "points",

@@ -1,4 +1,4 @@
-"""Battery life: joules per token by table, by the paper's rule and by measurements of others"""
+"""Energy per token and battery life: 45 nm estimate, the paper's rule, published measurements"""
 
 from dataclasses import dataclass
 
@@ -47,10 +47,10 @@ def _positive(**values: int | float) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Endurance:
-    """Energy per generated token, four ways that do not agree, and what a charge gives by each of them.
+    """Energy per generated token by three methods, and tokens and hours per charge by the measured range.
 
-    The table prices DRAM of 45 nm chips and this model's bits; the rule and the measured range know parameters only,
-    and the measured range is of whole phones with 4-bit weights.
+    The 45 nm table counts bytes and operations. The paper's rule and the measured range count parameters only; the
+    measured range is of phones or their chips with 4-bit weights.
     """
 
     device: Device
@@ -93,7 +93,7 @@ class Endurance:
 
 
 def endurance(device: Device, workload: Workload, *, efficiency: int | float = EFFICIENCY) -> Endurance:
-    """What a generated token of `workload` costs, and how long `device` can pay for it."""
+    """Energy of a generated token of `workload`, and how long the battery of `device` lasts."""
     per_billion = [row.j_per_token_per_billion for row in ENERGY_ROWS]
     billions = workload.parameters / BILLION
     step = estimate_energy(dram_bytes=workload.read_bytes, operations=workload.operations)

@@ -1,4 +1,4 @@
-"""A device as a card of sourced numbers: each value carries its mark and its source, and may be unknown"""
+"""Device card: sourced hardware numbers, each with a mark, or unknown"""
 
 import math
 from dataclasses import dataclass, fields
@@ -17,7 +17,7 @@ GIGA = 10**9
 
 @dataclass(frozen=True, kw_only=True)
 class Value:
-    """One number of a card, or the admission that nobody says.
+    """One number of a card with its mark and source; None where no source was found.
 
     Raises:
         ValueError: a mark that does not exist, a number that is not positive, an unknown with a number, or a
@@ -51,7 +51,7 @@ class Value:
 
 @dataclass(frozen=True, kw_only=True)
 class Device:
-    """What one device offers a language model: room, speed of memory, arithmetic, charge."""
+    """Memory, bandwidth, compute and battery of one device."""
 
     name: str
     kind: str  # one of KINDS
@@ -88,7 +88,7 @@ def known(value: int | float, unit: str, mark: str, source: str) -> Value:
 
 
 def unknown(unit: str, looked_for: str = "") -> Value:
-    """No number; `looked_for` says why, where there is more to say than that nothing was found."""
+    """No number; `looked_for` says what was found instead."""
     return Value(value=None, unit=unit, mark="unknown", source=looked_for)
 
 
@@ -107,7 +107,7 @@ def card(
     cache_mib: Value | None = None,
     battery_wh: Value | None = None,
 ) -> Device:
-    """A card on which what is not given is unknown; bandwidth follows from data rate and bus where both are known."""
+    """A card; what is not given is unknown, and bandwidth is derived where data rate and bus width are known."""
     rate, bus = data_rate_mt_s or unknown("MT/s"), bus_bits or unknown("bit")
     if bandwidth_gb_s is None and rate.known and bus.known:
         source = f"{rate.value:,.0f} MT/s x {bus.value:.0f} bit / 8"

@@ -1,4 +1,4 @@
-"""Decoding for real: a model of random weights, built in small pieces, and its steps at a chosen context and batch"""
+"""Timed decode steps of a randomly initialized model at a chosen context and batch"""
 
 import time
 from collections.abc import Generator, Iterator

@@ -1,4 +1,4 @@
-"""The device cards of the course: phones of several years, a watch, a board, a laptop; each number with its source"""
+"""Device cards: phones, a watch, a board and a laptop, each number with its source"""
 
 from mobilellm_lab.choices import advice
 from mobilellm_lab.constraints.cards import Device, Value, card, known, unknown

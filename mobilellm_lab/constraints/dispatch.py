@@ -1,4 +1,4 @@
-"""Torch operations that one decode step starts: counted, not estimated"""
+"""Count of the torch operations that one decode step starts"""
 
 from functools import cache
 

@@ -1,4 +1,4 @@
-"""This machine: the rates between its probes, and its own device card"""
+"""Measured rates of this machine, interpolated between probes, and its device card"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Probe:
 
 @dataclass(frozen=True, kw_only=True)
 class Machine:
-    """Probes, and the rates between them."""
+    """Probes, and rates interpolated between them."""
 
     probes: tuple[Probe, ...]
 
@@ -102,7 +102,7 @@ class Machine:
 
 
 def this_machine(machine: Machine) -> Device:
-    """A card of the machine that was measured: its largest working set, all cores where they were measured."""
+    """Device card of the measured machine: largest working set, all cores where they were measured."""
     threads = max(p.threads for p in machine.probes)
     largest = machine.find("read", threads=threads)[-1]
     product = machine.matmul_gflop_s(threads=threads)

@@ -1,4 +1,4 @@
-"""Will it fit: weights, KV cache and activations against the share of a device's memory that one app may take"""
+"""Memory fit: weights, KV cache and activations against one app's share of the DRAM"""
 
 from dataclasses import dataclass, replace
 
@@ -12,10 +12,7 @@ APP_SHARE = known(0.10, "of DRAM", "secondary", "MobileLLM, arXiv 2402.14905, in
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """The lines that a device draws into a plot: what may lie in memory, what memory delivers, what the charge holds.
-
-    None where the card does not know.
-    """
+    """Memory share of one app, peak bandwidth and battery of a device; None where the card has no value."""
 
     device: str
     memory_mib: int | float | None  # the app's share of DRAM
@@ -23,14 +20,14 @@ class Budget:
     battery_j: int | float | None
 
     def ceiling_tokens_per_s(self, read_bytes: int) -> float | None:
-        """Most decode steps per second at the peak bandwidth, if each reads `read_bytes`."""
+        """Decode steps per second at the peak bandwidth, if each reads `read_bytes`."""
         if read_bytes < 1:
             raise ValueError(f"read_bytes={read_bytes}: a step reads at least one byte")
         return None if self.bandwidth_gb_s is None else self.bandwidth_gb_s * GIGA / read_bytes
 
 
 def budget_of(device: Device, *, share: int | float = APP_SHARE.value) -> Budget:
-    """What `device` grants to one app that may take `share` of its DRAM.
+    """Budget of one app that may take `share` of the DRAM of `device`.
 
     Raises:
         ValueError: a share outside (0, 1].
@@ -48,7 +45,7 @@ def budget_of(device: Device, *, share: int | float = APP_SHARE.value) -> Budget
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """The sum that decides, in MiB (2**20 bytes); None where the device's memory is unknown."""
+    """Memory of a workload on a device, in MiB (2**20 bytes); None where the device's memory is unknown."""
 
     device: Device
     workload: Workload
@@ -94,8 +91,20 @@ def fit(device: Device, workload: Workload, *, share: int | float = APP_SHARE.va
     )
 
 
+def most_parameters(device: Device, workload: Workload, *, share: int | float = APP_SHARE.value) -> int | None:
+    """Parameters that fit into `share` of the memory at `workload.bits_per_weight`; None where the memory is unknown.
+
+    KV cache and activations are those of `workload`, 0 parameters are left where they fill the share.
+    """
+    budget = budget_of(device, share=share)
+    if budget.memory_mib is None:
+        return None
+    left = budget.memory_mib * MIB - workload.kv_bytes - workload.activation_bytes
+    return max(0, int(8 * left // workload.bits_per_weight))
+
+
 def _largest_context(workload: Workload, budget_bytes: int | float) -> int:
-    """By halving: the bytes only grow with the context."""
+    """By bisection: the bytes only grow with the context."""
     low, high = 0, workload.config.max_seq_len
     while low < high:
         middle = (low + high + 1) // 2

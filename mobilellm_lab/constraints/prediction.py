@@ -1,4 +1,4 @@
-"""A prediction that can be wrong: decode speed from this machine's probes, then the same model decoded for real"""
+"""Decode speed predicted from this machine's probes, and its measurement"""
 
 import time
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from mobilellm_lab.measuring import Latency
 from mobilellm_lab.model import ModelConfig
 
 MIB = 2**20
-# One that is all dispatch, two that are all memory: 0.2, 100 and 500 MB of 32-bit weights.
+# One dispatch-bound and two memory-bound models: 0.2, 100 and 500 MB of 32-bit weights.
 LAB_MODELS = {
     "60k": zoo.solve(60_000, 4, vocab_size=256),
     "25M": zoo.solve(25_000_000, 12, vocab_size=8192, n_heads=8, n_kv_heads=4),
@@ -22,7 +22,7 @@ LAB_MODELS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """Where the time of one decode step will go, in ms; all of it from probes, nothing from this model's own speed."""
+    """Predicted time of one decode step by part, in ms; from probes only, not from this model's own speed."""
 
     config: ModelConfig
     bits: int
@@ -38,7 +38,7 @@ class Prediction:
 
     @property
     def step_ms(self) -> float:
-        """Reading and calculating overlap, starting operations does not: one processor does both."""
+        """Memory and compute time overlap, dispatch does not: the same processor starts the operations."""
         return max(self.memory_ms, self.compute_ms) + self.dispatch_ms
 
     @property
@@ -82,7 +82,7 @@ def predict(
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """A prediction and what came of it."""
+    """A prediction and the measured step."""
 
     prediction: Prediction
     step: Latency  # measured, of one decode step

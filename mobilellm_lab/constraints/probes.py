@@ -1,4 +1,4 @@
-"""Probes of a machine: memory by working set, products of matrices, and what it costs to start an operation"""
+"""Microbenchmarks of a machine: bandwidth by working set, matrix products, dispatch overhead"""
 
 import itertools
 import os

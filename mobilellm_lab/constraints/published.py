@@ -1,4 +1,4 @@
-"""Published measurements on phones: speed, energy, heat, memory; each row with its source and its mark"""
+"""Published measurements on phones: speed, energy, throttling and memory, with source and mark"""
 
 from dataclasses import dataclass, replace
 

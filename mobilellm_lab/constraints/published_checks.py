@@ -12,14 +12,14 @@ MIB = 2**20
 
 
 def moved_gb_s(read_bytes: int, *, time_ms: int | float) -> float:
-    """What a step of this length moves per second, if it does nothing but read its bytes."""
+    """GB/s of a step of this length that does nothing but read its bytes."""
     if read_bytes < 1 or time_ms <= 0:
         raise ValueError(f"read_bytes={read_bytes}, time_ms={time_ms}: both must be positive")
     return read_bytes / (time_ms / 1000) / GIGA
 
 
 def fit_bandwidth(measured: Iterable[tuple[int, float]]) -> float:
-    """The bandwidth in GB/s that explains (read bytes, milliseconds) pairs: the median of what each alone says."""
+    """Bandwidth in GB/s fitted to (read bytes, milliseconds) pairs: the median over the pairs."""
     each = [moved_gb_s(read_bytes, time_ms=time_ms) for read_bytes, time_ms in measured]
     if not each:
         raise ValueError("measured is empty: give at least one pair of bytes and milliseconds")
@@ -34,7 +34,7 @@ def predicted_ms(read_bytes: int, *, bandwidth_gb_s: int | float) -> float:
 
 
 def reached() -> dict[str, float]:
-    """The share of the card's peak bandwidth that each published run reaches, by its name."""
+    """Share of the card's peak bandwidth that each published run reaches, by its name."""
     found = {}
     row = IPHONE_13[0]
     peak = find_device("iPhone 13").bandwidth_gb_s.value
@@ -48,7 +48,7 @@ def reached() -> dict[str, float]:
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """A number that somebody published, beside what the formulas give without having seen it."""
+    """A published number beside the prediction of formulas that were not fitted to it."""
 
     name: str
     fitted_on: str  # what the formula was allowed to see

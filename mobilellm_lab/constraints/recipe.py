@@ -1,4 +1,4 @@
-"""A recipe in, verdicts of a device card and a real decode out: what every slider of chapter 1 turns"""
+"""Recipe and run: roofline of a device card, prediction and real decode of one model"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -64,7 +64,7 @@ class Recipe:
         return self.bits in DTYPES
 
     def model_config(self) -> ModelConfig:
-        """The shape that these sliders stand for, with positions for the context."""
+        """The model of this setting, with positions for the context."""
         if self.model != OWN:
             config = zoo.SHAPES[self.model].config
             return config.resized(max_seq_len=max(config.max_seq_len, self.context))
@@ -81,7 +81,7 @@ class Recipe:
         )
 
     def workload(self) -> Workload:
-        """What the run asks of a device. The KV cache has the weights' bits, but not fewer than 16."""
+        """The run's workload. The KV cache has the weights' bits, but not fewer than 16."""
         return Workload(
             config=self.model_config(),
             bits_per_weight=self.bits,
@@ -93,7 +93,7 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """Where a run stands."""
+    """Progress of a run."""
 
     phase: str  # "building", "warming up" or "decoding"
     share: int | float  # of the phase, 0 to 1
@@ -123,9 +123,9 @@ class Result:
 
 @dataclass
 class Run:
-    """A recipe being run. Iterate for the progress, stop whenever you like, then ask for `result()`.
+    """A run of a recipe. Iterate for its progress, stop at any time, then call `result()`.
 
-    What formulas say is there at once: `fit`, `decode`, `prefill`, `endurance`, `predicted`.
+    The formulas are evaluated at once: `fit`, `decode`, `prefill`, `endurance`, `predicted`.
 
     Raises:
         ValueError: the model is larger than the memory that is free here, with the sum; before anything is built.
@@ -199,7 +199,7 @@ class Run:
             return next(steps)
 
     def result(self) -> Result:
-        """What is known now; after a stop, from the steps that were made.
+        """The result so far; after a stop, of the steps that were made.
 
         Raises:
             ValueError: the recipe can be run here, and not a single step was made.

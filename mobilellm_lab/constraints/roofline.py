@@ -1,4 +1,4 @@
-"""Roofline: the time to move the bytes, the time to do the operations, and which of the two binds"""
+"""Roofline model: memory time, compute time, and the one that binds"""
 
 import math
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ EFFICIENCY = 0.56
 
 @dataclass(frozen=True, kw_only=True)
 class Speed:
-    """One phase on one device: a roofline's two times and the longer of them. None where the card does not know.
+    """Memory time, compute time and the longer of them, of one phase on one device; None where the card has no value.
 
-    The compute time is at the maker's peak, which nothing reaches: where it binds, the real time is longer.
+    The compute time assumes the maker's peak, which no program reaches; where compute binds, the real time is longer.
     """
 
     phase: str  # "decode": a step of the whole batch; "prefill": the prompts of the whole batch
@@ -48,14 +48,14 @@ class Speed:
 
 
 def decode_speed(device: Device, workload: Workload, *, efficiency: int | float = EFFICIENCY) -> Speed:
-    """One more token for every sequence of the batch."""
+    """One decode step: a token for every sequence of the batch."""
     return _speed(
         device, "decode", workload.read_bytes, workload.operations, tokens=workload.batch, efficiency=efficiency
     )
 
 
 def prefill_speed(device: Device, workload: Workload, *, efficiency: int | float = EFFICIENCY) -> Speed:
-    """Reading prompts of `workload.context` tokens; its time is the least that the first answer waits."""
+    """Prefill of `workload.context` tokens for every sequence; its time is a lower bound of the TTFT."""
     tokens = workload.batch * workload.context
     return _speed(
         device,
@@ -87,7 +87,7 @@ def _bandwidth(device: Device, efficiency: int | float) -> float | None:
 
 
 def ridge_op_per_byte(device: Device, *, efficiency: int | float = EFFICIENCY) -> float | None:
-    """The intensity at which both roofs meet: with fewer operations per byte, memory binds."""
+    """Arithmetic intensity of the ridge point; with fewer operations per byte, memory binds."""
     bandwidth, peak = _bandwidth(device, efficiency), device.peak_gop_s.value
     return None if bandwidth is None or peak is None else peak / bandwidth
 
@@ -95,7 +95,7 @@ def ridge_op_per_byte(device: Device, *, efficiency: int | float = EFFICIENCY) -
 def roof_gop_s(
     device: Device, intensity_op_per_byte: int | float, *, efficiency: int | float = EFFICIENCY
 ) -> float | None:
-    """The most operations per second (in 10**9) at this intensity; where the peak is unknown, memory's roof alone."""
+    """Attainable Gop/s at this intensity; the bandwidth roof alone where the compute peak is unknown."""
     if intensity_op_per_byte <= 0:
         raise ValueError(f"intensity_op_per_byte={intensity_op_per_byte}: must be a positive number")
     bandwidth, peak = _bandwidth(device, efficiency), device.peak_gop_s.value

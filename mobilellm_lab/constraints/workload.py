@@ -1,4 +1,4 @@
-"""Workload of a run: bytes to hold, bytes to read for each token, operations to do"""
+"""Workload: bytes stored, bytes read per decode step, operations"""
 
 import math
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ def kv_cache_bytes(
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
-    """A model as it is stored and run. Norms and activations stay in floating point; their share is small.
+    """A model with its bits, context and batch. Norms and activations stay in floating point; their share is small.
 
     Raises:
         ValueError: a field out of range; names it, its value and the remedy.
@@ -130,12 +130,12 @@ class Workload:
 
     @property
     def prefill_bytes(self) -> int:
-        """Bytes moved while prompts of `context` tokens are read: the weights once, the KV cache written once."""
+        """Bytes moved by the prefill of `context` tokens: the weights are read once, the KV cache is written once."""
         return self.read_bytes
 
     @property
     def prefill_operations(self) -> int:
-        """Operations of prompts of `context` tokens; a token sees half of the prompt on average, one gets logits."""
+        """Operations of the prefill; a token attends to half of the prompt on average, only the last gets logits."""
         per_token = footprint.flops_per_token(self.config, context=math.ceil(self.context / 2))
         head = 2 * self.config.vocab_size * self.config.embed_dim
         return self.batch * (self.context * (per_token - head) + head)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from mobilellm_lab import zoo
-from mobilellm_lab.constraints import APP_SHARE, Workload, budget_of, find_device, fit
+from mobilellm_lab.constraints import APP_SHARE, Workload, budget_of, find_device, fit, most_parameters
 
 PHONE = find_device("iPhone 13")  # 4 GiB
 SMALL = Workload(config=zoo.SHAPES["MobileLLM-125M"].config)
@@ -71,3 +71,23 @@ def test_an_unknown_memory_gives_no_verdict():
 def test_a_share_that_is_none_is_refused(share):
     with pytest.raises(ValueError, match=f"share={share}: choose a part of the memory"):
         fit(PHONE, SMALL, share=share)
+
+
+def test_the_most_parameters_fill_the_share_beside_the_cache():
+    load = replace(SMALL, bits_per_weight=4.5, context=1000)
+    found = most_parameters(PHONE, load)
+    beside = load.kv_bytes + load.activation_bytes
+    assert found * 4.5 / 8 + beside <= 0.1 * 4 * 2**30 < (found + 1) * 4.5 / 8 + beside
+
+
+def test_the_most_parameters_agree_with_fit():
+    for load in (SMALL, replace(LARGE, bits_per_weight=4.5)):
+        assert (load.parameters <= most_parameters(PHONE, load)) is fit(PHONE, load).fits
+
+
+def test_a_cache_that_fills_the_share_leaves_no_parameters():
+    assert most_parameters(PHONE, replace(SMALL, context=100_000)) == 0
+
+
+def test_an_unknown_memory_leaves_the_parameters_unknown():
+    assert most_parameters(find_device("iPhone 16 Pro"), SMALL) is None

@@ -1,4 +1,4 @@
-"""Chapter 1's exercises, quiz and predictions."""
+"""Exercises, quiz and predictions of chapter 1"""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Exercise: how large the KV cache grows, and what layers that look back only a little way save."""
+"""Exercise: KV cache size with global and sliding-window layers"""
 
 from functools import partial
 
@@ -87,22 +87,21 @@ def _cases():
 def _lesson(answer, found):
     full, windowed = (size / 2**20 for size in found[-2:])
     return (
-        f"MobileLLM-Pro, 8-bit cache, 8,000 tokens: {full:.1f} MiB if all 30 layers saw everything, {windowed:.1f} MiB "
-        "with nine that do and windows of 512 in the others. Its authors print 117 MB and 40 MB."
+        f"At 8,000 tokens of an 8-bit cache, MobileLLM-Pro would take {full:.1f} MiB with 30 global layers. With nine "
+        f"of them and windows of 512 in the others it takes {windowed:.1f} MiB. Its authors print 117 MB and 40 MB."
     )
 
 
 CACHE = by_example(
     name="cache",
-    title="The cache that grows",
+    title="KV cache with local layers",
     task="""
-The weights take the same memory all day; the KV cache grows with every word. MobileLLM-Pro lets most of its layers look
-back only a little way: *global* layers keep the keys and values of all positions, *local* layers those of the last
-`window` positions, and forget the rest.
+The weights take the same memory at any context; the KV cache grows with every token. In MobileLLM-Pro, *global* layers
+keep the keys and values of all positions. Its *local* layers keep those of the last `window` positions only.
 
-Write `cache_bytes(n_global, n_local, window, n_kv_heads, head_dim, context, size)`: the **bytes of the cache of one
-sequence of `context` positions**. A layer that keeps a position keeps one key and one value for each of its
-`n_kv_heads` heads, each of `head_dim` numbers, and each number takes `size` bytes.
+Write `cache_bytes(n_global, n_local, window, n_kv_heads, head_dim, context, size)`, which returns the **bytes of the
+cache of one sequence of `context` positions**. For each kept position a layer keeps one key and one value in each of
+its `n_kv_heads` heads. Both have `head_dim` numbers of `size` bytes.
 """.strip(),
     answer="cache_bytes",
     stub=_cache_bytes_stub,

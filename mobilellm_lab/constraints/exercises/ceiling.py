@@ -1,4 +1,4 @@
-"""Exercise: the most tokens per second that memory allows, for one sequence and for a batch."""
+"""Exercise: bandwidth-bound decode speed of a batch"""
 
 from functools import partial
 
@@ -8,12 +8,12 @@ from mobilellm_lab.teaching.by_example import another, by_example
 
 
 def _tokens_per_s_stub(parameters, bits, kv_bytes, context, batch, gb_per_s):
-    """Most tokens/s of the whole batch when reading memory binds."""
+    """Most tokens/s of the whole batch when memory bandwidth binds."""
     return ...  # your code
 
 
 def _tokens_per_s_solution(parameters, bits, kv_bytes, context, batch, gb_per_s):
-    """Most tokens/s of the whole batch when reading memory binds."""
+    """Most tokens/s of the whole batch when memory bandwidth binds."""
     weights = parameters * bits / 8  # once for all
     cache = batch * context * kv_bytes  # each its own
     step_s = (weights + cache) / (gb_per_s * 1e9)
@@ -21,7 +21,7 @@ def _tokens_per_s_solution(parameters, bits, kv_bytes, context, batch, gb_per_s)
 
 
 def _tokens_per_s_alternative(parameters, bits, kv_bytes, context, batch, gb_per_s):
-    """Most tokens/s of the whole batch when reading memory binds."""
+    """Most tokens/s of the whole batch when memory bandwidth binds."""
     shared = parameters * bits / batch
     own = 8 * context * kv_bytes
     return 8e9 * gb_per_s / (shared + own)  # bits per second over bits per token
@@ -72,7 +72,7 @@ _MISTAKES = {
     ),
     "counts one sequence's tokens": (
         partial(_rate, all_tokens=False),
-        "You gave the speed of one sequence. Each step writes one token for *every* sequence of the batch.",
+        "You gave the speed of one sequence. Each step gives one token for *every* sequence of the batch.",
     ),
     "seconds per token": (
         partial(_rate, inverse=True),
@@ -99,24 +99,24 @@ def _lesson(answer, found):
         _rate(size, 16, kv, context, batch, seen) for context, batch in ((1, 1), (2048, 1), (2048, 8))
     )
     return (
-        f"At the {seen:.0f} GB/s that the MobileLLM paper's times on an iPhone 13 amount to, its 125M model in 16 bits "
-        f"writes at most {alone:.0f} tokens/s, and {at_2048:.0f} with 2,048 positions in its cache. Eight such "
-        f"sequences together get {eight:.0f}, not eight times as many: they share the weights, and each brings its own "
+        f"The MobileLLM paper's times on an iPhone 13 imply {seen:.0f} GB/s. At that rate its 125M model in 16 bits "
+        f"decodes at most {alone:.0f} tokens/s, and {at_2048:.0f} with 2,048 positions in its cache. Eight such "
+        f"sequences together get {eight:.0f}, not eight times as many: they share the weights, and each has its own "
         "cache."
     )
 
 
 CEILING = by_example(
     name="ceiling",
-    title="The fastest it can be",
+    title="Bandwidth-bound decode speed",
     task="""
-How fast can a model write, at best? Each step of decoding reads every weight from memory once, for the whole batch, and
-for each sequence the keys and values of its `context` positions. The arithmetic is small beside that, so the bytes set
+How fast can a model decode, at best? Each step reads every weight from memory once for the whole batch. For each
+sequence it also reads the keys and values of its `context` positions. The arithmetic takes less time, so the bytes set
 the limit.
 
-Write `tokens_per_s(parameters, bits, kv_bytes, context, batch, gb_per_s)`: the **most tokens per second that the whole
-batch can get** from memory that delivers `gb_per_s` GB/s. A weight has `bits` bits, and one position of one sequence
-keeps `kv_bytes` bytes in the cache. A step writes one token for each sequence.
+Write `tokens_per_s(parameters, bits, kv_bytes, context, batch, gb_per_s)`, which returns the **most tokens per second
+of the whole batch** at a bandwidth of `gb_per_s` GB/s. A weight has `bits` bits, and one position of one sequence takes
+`kv_bytes` bytes of cache. A step gives one token to each sequence.
 """.strip(),
     answer="tokens_per_s",
     stub=_tokens_per_s_stub,
@@ -124,10 +124,10 @@ keeps `kv_bytes` bytes in the cache. A step writes one token for each sequence.
     alternative=_tokens_per_s_alternative,
     mistakes=_MISTAKES,
     hints=(
-        "Count the bytes of one step first. What does the batch share, and what does each sequence have for itself?",
+        "Count the bytes of one step first. What does the batch share, and what does each sequence have of its own?",
         "The weights are `parameters * bits / 8` bytes, once. The caches are `context * kv_bytes` bytes for each "
         "sequence. One GB is 10**9 bytes.",
-        "A step takes `(weights + batch * context * kv_bytes) / (gb_per_s * 1e9)` seconds and writes `batch` tokens.",
+        "A step takes `(weights + batch * context * kv_bytes) / (gb_per_s * 1e9)` seconds and gives `batch` tokens.",
     ),
     cases=_cases,
     describe=another("speed", "tokens/s", _tokens_per_s_solution),

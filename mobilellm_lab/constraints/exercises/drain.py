@@ -1,4 +1,4 @@
-"""Exercise: how much of a battery an answer takes, and the paper's slip of the pen."""
+"""Exercise: energy of an answer as a percentage of the battery"""
 
 from functools import partial
 
@@ -9,19 +9,19 @@ PRINTED_PERCENT = 0.2  # what the paper says of it
 
 
 def _drain_percent_stub(parameters, joules_per_billion, tokens, battery_wh):
-    """Percent of a full battery that writing `tokens` tokens takes."""
+    """Percent of a full battery that `tokens` tokens take."""
     return ...  # your code
 
 
 def _drain_percent_solution(parameters, joules_per_billion, tokens, battery_wh):
-    """Percent of a full battery that writing `tokens` tokens takes."""
+    """Percent of a full battery that `tokens` tokens take."""
     per_token_j = joules_per_billion * parameters / 1e9
     battery_j = battery_wh * 3600  # a watt-hour is 3,600 watt-seconds
     return 100 * tokens * per_token_j / battery_j
 
 
 def _drain_percent_alternative(parameters, joules_per_billion, tokens, battery_wh):
-    """Percent of a full battery that writing `tokens` tokens takes."""
+    """Percent of a full battery that `tokens` tokens take."""
     billions = parameters / 10**9
     spent_wh = tokens * billions * joules_per_billion / 60 / 60
     return spent_wh / battery_wh / 0.01
@@ -73,22 +73,22 @@ def _cases():
 def _lesson(answer, found):
     drained = found[-1]
     return (
-        f"And now the paper: 64 tokens of a 7B model at 0.1 J per token and billion parameters take {drained:.2f} % of "
-        f"50 kJ, not the {PRINTED_PERCENT} % that it prints. That takes {64 * PRINTED_PERCENT / drained:.0f} tokens. "
-        "Its other figure, under two hours of talk at ten tokens per second, is right."
+        f"By the paper's own rule, 64 tokens of a 7B model take {drained:.2f} % of 50 kJ, not the {PRINTED_PERCENT} % "
+        f"that it prints. That takes {64 * PRINTED_PERCENT / drained:.0f} tokens. Its other figure, under two hours at "
+        "ten tokens per second, is right."
     )
 
 
 DRAIN = by_example(
     name="drain",
-    title="A slip of the pen",
+    title="Energy of an answer",
     task="""
-The MobileLLM paper plans with 0.1 J for each token and each billion parameters, gives a full phone 50 kJ, and says that
+The MobileLLM paper plans with 0.1 J for each token and billion parameters, and with a battery of 50 kJ. It says that
 every 64 tokens of a 7B model take 0.2 % of the battery. Check it.
 
-Write `drain_percent(parameters, joules_per_billion, tokens, battery_wh)`: the **percentage of a full battery that
-writing `tokens` tokens takes**. A token takes `joules_per_billion` joules for each billion of the model's `parameters`;
-the battery is given in watt-hours, as in data sheets.
+Write `drain_percent(parameters, joules_per_billion, tokens, battery_wh)`, which returns the **percentage of a full
+battery that `tokens` tokens take**. A token takes `joules_per_billion` joules for each billion of the model's
+`parameters`. The battery is given in watt-hours, as in data sheets.
 """.strip(),
     answer="drain_percent",
     stub=_drain_percent_stub,

@@ -1,4 +1,4 @@
-"""Chapter 1's predictions: how size slows decoding (`LARGER`), and how much of memory it uses (`REACHED`)."""
+"""Predictions of chapter 1: decode speed against model size (`LARGER`), share of the bandwidth (`REACHED`)"""
 
 from mobilellm_lab import footprint
 from mobilellm_lab.constraints import LAB_MODELS
@@ -13,7 +13,7 @@ LAYERS = {name: config.n_layers for name, config in LAB_MODELS.items()}
 
 
 def larger(small: str = SMALL, large: str = MIDDLE) -> Measured:
-    """How many times fewer tokens per second `large` decodes than `small`, alone, in 32 bits, on one thread."""
+    """Ratio of the tokens/s of `small` to those of `large`, one sequence, 32 bits, one thread."""
     store = open_sweep("constraints")
     plain = alone(decoded(store))
     fast, slow = one(plain, size=small), one(plain, size=large)
@@ -27,7 +27,7 @@ def larger(small: str = SMALL, large: str = MIDDLE) -> Measured:
 
 
 def reached(size: str = LARGE) -> Measured:
-    """Percent of the measured rate of reading that decoding `size` reaches, alone, in 32 bits, on one thread."""
+    """Percent of the probed read rate that decode of `size` reaches, one sequence, 32 bits, one thread."""
     store = open_sweep("constraints")
     row = one(alone(decoded(store)), size=size)
     peak = 1e9 * row["bandwidth_gb_s"]
@@ -43,33 +43,33 @@ def reached(size: str = LARGE) -> Measured:
 
 LARGER = Prediction(
     name="larger",
-    question=f"Two models write one token after another on one core. The large one has {WEIGHTS[MIDDLE] / 1e6:.0f} "
-    f"million parameters, the small one {WEIGHTS[SMALL] / 1e3:.0f} thousand: {WEIGHTS[MIDDLE] / WEIGHTS[SMALL]:.0f} "
-    "times fewer. How many times **fewer tokens per second** does the large one write?",
+    question=f"Two models decode one sequence on one core. The large one has {WEIGHTS[MIDDLE] / 1e6:.0f} million "
+    f"parameters, the small one {WEIGHTS[SMALL] / 1e3:.0f} thousand, {WEIGHTS[MIDDLE] / WEIGHTS[SMALL]:.0f} times "
+    "fewer. How many times **fewer tokens per second** does the large one decode?",
     unit="times",
     low=1,
     high=1000,
     step=0.5,
     reference=larger,
-    explain="The small one does not spend its time on weights: there are hardly any. It spends it on starting its "
-    f"operations, microseconds each, and the large one starts only {LAYERS[MIDDLE] // LAYERS[SMALL]} times as many. "
-    "Only between large models does the time follow the bytes.",
+    explain="The small one has hardly any weights to read. Its time is dispatch overhead, microseconds for each "
+    f"operation, and the large one starts only {LAYERS[MIDDLE] // LAYERS[SMALL]} times as many. Only between large "
+    "models does the time follow the bytes.",
     digits=1,
 )
 
 REACHED = Prediction(
     name="reached",
-    question=f"A model of {WEIGHTS[LARGE] / 1e6:.0f} million 32-bit parameters reads all of them for every token. The "
-    "fastest that one core can read so much was timed before: matrices of that size in all, each times one vector, and "
-    "nothing else. **Which percentage of that rate does decoding reach**, with attention, norms and cache in between?",
+    question=f"A model of {WEIGHTS[LARGE] / 1e6:.0f} million 32-bit parameters reads all of them in every decode step. "
+    "A probe measured how fast one core reads that many bytes: matrices times one vector each, and nothing else. "
+    "**Which percentage of the probe's rate does decode reach**, with attention, norms and cache in between?",
     unit="%",
     low=1,
     high=150,
     step=0.5,
     reference=reached,
-    explain="The products of one token are little more than reading: each weight is used once and not needed again. "
-    "What is missing goes to starting the many small operations between them. Of a memory's peak as makers print it, "
-    "published runs on phones reach about half.",
+    explain="The matrix products of one token are little more than reading, since each weight is used once. The rest "
+    "is dispatch overhead of the many small operations between them. Half, as on phones, is a share of the peak that "
+    "makers print, not of a measured rate.",
     digits=1,
 )
 

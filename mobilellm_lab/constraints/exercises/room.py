@@ -1,4 +1,4 @@
-"""Exercise: how long a conversation fits beside the weights in the memory that an app may use."""
+"""Exercise: longest context that fits beside the weights"""
 
 import math
 from functools import partial
@@ -102,22 +102,22 @@ def _cases():
 
 def _lesson(answer, found):
     return (
-        f"In a tenth of 6 GiB, MobileLLM-1B with 4.5 bits a weight has room for {found[-2]:,.0f} tokens of a 16-bit "
-        f"cache; with 16 bits a weight for {found[-1]:.0f}, since the weights alone are too large. Its 54 layers ask "
+        f"In a tenth of 6 GiB, MobileLLM-1B in 4.5 bits leaves room for {found[-2]:,.0f} tokens of a 16-bit cache. In "
+        f"16 bits it leaves room for {found[-1]:.0f}, since the weights alone are too large. Its 54 layers take "
         f"{_sizes()[1] / 1024:.1f} KiB for every token."
     )
 
 
 ROOM = by_example(
     name="room",
-    title="Room for a conversation",
+    title="Longest context that fits",
     task="""
-An app may not use the whole memory of a phone: the MobileLLM paper plans with a tenth of it. Into that share go the
-weights, and what is left holds the KV cache.
+An app may not use the whole memory of a phone. The MobileLLM paper plans with a tenth of it for the weights and the KV
+cache.
 
-Write `longest_context(parameters, bits, kv_bytes, memory_gib, share)`: the **most whole tokens of cache that fit beside
-the weights** into `share` (0.1 for a tenth) of `memory_gib` GiB. A weight has `bits` bits, a token takes `kv_bytes`
-bytes of cache. Return 0 if the weights alone do not fit.
+Write `longest_context(parameters, bits, kv_bytes, memory_gib, share)`, which returns the **most whole tokens of cache
+that fit beside the weights** into `share` (0.1 for a tenth) of `memory_gib` GiB. A weight has `bits` bits, and a token
+takes `kv_bytes` bytes of cache. Return 0 if the weights alone do not fit.
 """.strip(),
     answer="longest_context",
     stub=_longest_context_stub,

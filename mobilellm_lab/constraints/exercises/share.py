@@ -1,4 +1,4 @@
-"""Exercise: from measured milliseconds to the share of a memory's peak that a run reaches."""
+"""Exercise: share of the peak bandwidth that a run reaches"""
 
 from functools import partial
 from statistics import fmean, median
@@ -94,13 +94,13 @@ def _lesson(answer, found):
 
 SHARE = by_example(
     name="share",
-    title="How much of the peak?",
+    title="Share of the peak bandwidth",
     task="""
-A data sheet promises a bandwidth, and a run gives milliseconds. How much of the promise was kept?
+A data sheet states a bandwidth, and a run gives milliseconds. Which share of the peak did the run reach?
 
-Write `reached_percent(read_bytes, times_ms, peak_gb_s)`: the **percentage of the peak bandwidth that the median step
-reaches**. Each step reads `read_bytes` bytes from memory, `times_ms` is a list of measured steps in milliseconds, some
-of them disturbed, and the peak is `peak_gb_s` GB/s.
+Write `reached_percent(read_bytes, times_ms, peak_gb_s)`, which returns the **percentage of the peak bandwidth that the
+median step reaches**. Each step reads `read_bytes` bytes from memory. `times_ms` is a list of measured steps in
+milliseconds, some of them disturbed, and the peak is `peak_gb_s` GB/s.
 """.strip(),
     answer="reached_percent",
     stub=_reached_percent_stub,

@@ -1,1 +1,1 @@
-"""Chapter 1 drawn: its results as pictures, live and replayed."""
+"""Charts and printed figures of chapter 1"""

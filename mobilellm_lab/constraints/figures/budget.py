@@ -1,4 +1,4 @@
-"""A device's budget as a line in any picture: the memory that one app may take, the speed that its memory allows"""
+"""Budget lines of a device in a plot: an app's memory share, the bandwidth ceiling"""
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D

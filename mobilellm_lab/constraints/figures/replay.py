@@ -1,4 +1,4 @@
-"""Chapter 1's replays: decode speed measured beside predicted, and every device card by formula"""
+"""Replays: measured and predicted decode speed; memory, speed and battery of every device card"""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -27,7 +27,7 @@ OTHER = "#009e73"  # the third colour of the palette: predictions
 MEASURED = (
     {"size": "model", "parameters": "parameters", "context": "context", "batch": "batch", "bits": "bits"}
     | {"p50": "tokens/s, median", "p10": "p10", "p90": "p90", "predicted": "predicted tokens/s"}
-    | {"memory_ms": "memory, ms", "dispatch_ms": "starting operations, ms", "compute_ms": "arithmetic, ms"}
+    | {"memory_ms": "memory, ms", "dispatch_ms": "dispatch, ms", "compute_ms": "compute, ms"}
     | {"step_ms": "measured, ms"}
 )
 CARDS = (
@@ -46,9 +46,9 @@ def machine_replay(store: Store) -> Replay:
     """Decode speed on one thread of the sweep's machine, measured beside predicted, for every measured setting."""
     rows = decoded(store).query("threads == 1")
     sliders = (
-        _slider(rows, "size", "Model", lambda size: f"{size} parameters"),
-        _slider(rows, "context", "Context", lambda context: f"{context:,} tokens"),
-        _slider(rows, "batch", "Batch", lambda batch: f"{batch} sequence" + "s" * (batch > 1)),
+        _slider(rows, "size", "Model", lambda size: f"{size} parameters", start="125M"),
+        _slider(rows, "context", "Context", lambda context: f"{context:,} tokens", start=1024),
+        _slider(rows, "batch", "Batch", lambda batch: f"{batch} sequence" + "s" * (batch > 1), start=4),
         _slider(rows, "bits", "Bits", lambda bits: f"{bits} bits", start=32),
     )
     return Replay(
@@ -91,7 +91,7 @@ def cards_replay(devices: Sequence[Device] = tuple(DEVICES.values())) -> Replay:
         rows=rows,
         columns=CARDS,
         origin=f"the roofline at {low:.0%} to {high:.0%} of the peak bandwidth, which published runs reach",
-        title="What each device allows",
+        title="Memory, decode speed and battery by device card",
         alt=(
             "Two charts. Memory of the chosen model on the chosen device: bars for weights, KV cache and activations, "
             "and a rule where one app's share ends. Tokens per second of the chosen model on every device, as a range, "

@@ -1,1 +1,1 @@
-"""Chapter 1 measured: stored rows as tables."""
+"""Stored measurements of chapter 1 as tables"""

@@ -1,4 +1,4 @@
-"""The stored sweeps of chapter 1: constants, which the command line reads without the chapter's code"""
+"""Names of the stored sweeps of chapter 1, constants that the command line reads without the chapter's code"""
 
 NAMES = {  # module whose `SWEEPS` declares them: name, and caption of the file
     "mobilellm_lab.constraints.study.sweep": {

@@ -1,4 +1,4 @@
-"""The measured sweeps of chapter 1: decoding over size, context, batch and bits, and the probes of the machine"""
+"""Sweeps of chapter 1: decode speed by size, context, batch and bits; probes of the machine"""
 
 import time
 from collections.abc import Iterable, Iterator

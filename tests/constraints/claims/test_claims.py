@@ -1,10 +1,11 @@
-"""What chapter 1 says in words, held against the stored rows; its claims derive themselves, see tests/teaching."""
+"""What chapter 1 says in words, checked against the stored rows; its claims derive themselves, see tests/teaching."""
 
 import pytest
 
 from mobilellm_lab import constraints
 from mobilellm_lab.constraints import DEVICES, LAB_MODELS, Machine, Workload
-from mobilellm_lab.constraints.study.evidence import alone, decoded
+from mobilellm_lab.constraints.exercises import PREDICTIONS
+from mobilellm_lab.constraints.study.evidence import CONTEXT, FAMILY, FOUR_BITS, alone, answers, decoded, example
 from mobilellm_lab.reference import open_sweep
 from mobilellm_lab.reference.rows import one
 from mobilellm_lab.zoo import SHAPES
@@ -49,29 +50,53 @@ def test_every_published_check_is_within_ten_percent():
     assert max(abs(check.error) for check in checks) < 0.1
 
 
+def test_the_example_is_the_one_that_the_page_builds():
+    name, device, load = example()
+    assert (name, device.name, device.memory_gib.value) == ("MobileLLM-600M", "iPhone 13", 4)
+    assert load == Workload(config=SHAPES[name].config, bits_per_weight=FOUR_BITS, context=CONTEXT)
+    assert (FOUR_BITS, CONTEXT) == (4.5, 1000)
+
+
 @pytest.mark.parametrize(
-    ("name", "bits", "fits"),
-    [
-        ("MobileLLM-125M", 16, True),
-        ("MobileLLM-350M", 16, False),
-        ("MobileLLM-350M", 8, True),
-        ("MobileLLM-1B", 8, False),
-        ("MobileLLM-1B", 4.5, True),
-    ],
+    ("name", "fits"), [(name, name != "MobileLLM-1B") for name in FAMILY] + [("Qwen3-0.6B", False)]
 )
-def test_what_the_picture_of_memory_says_in_words(name, bits, fits):
-    workload = Workload(config=SHAPES[name].config, bits_per_weight=bits, context=1000)
-    assert constraints.fit(DEVICES["iPhone 15"], workload).fits is fits
+def test_what_the_table_of_memory_says_in_words(name, fits):
+    load = Workload(config=SHAPES[name].config, bits_per_weight=FOUR_BITS, context=CONTEXT)
+    assert constraints.fit(DEVICES["iPhone 13"], load).fits is fits
 
 
-def test_a_prompt_is_left_of_one_ridge_and_right_of_two():
-    chat = Workload(config=SHAPES["MobileLLM-350M"].config, bits_per_weight=16, context=512)
-    prompt = constraints.prefill_speed(DEVICES["iPhone 15"], chat).intensity_op_per_byte
-    watch, pixel, iphone = (
-        constraints.ridge_op_per_byte(DEVICES[name]) for name in ("watch-class budget", "Pixel 6", "iPhone 15")
-    )
-    assert watch < pixel < prompt < iphone
-    assert constraints.decode_speed(DEVICES["iPhone 15"], chat).intensity_op_per_byte < watch
+def test_qwen_has_fewer_weights_than_the_example_which_fits():
+    assert SHAPES["Qwen3-0.6B"].weights < SHAPES["MobileLLM-600M"].weights
+
+
+def test_answers_are_what_the_formulas_give_by_hand():
+    said = answers()
+    budget, cache, weights = 0.1 * 4 * 2**30, 1000 * 60 * 2**10, 603_188_352 * 4.5 / 8
+    assert said["limits_budget_mib"] == f"{budget / 2**20:.0f}" == "410"
+    assert float(said["limits_most_millions"]) == pytest.approx((budget - cache) * 8 / 4.5 / 1e6, abs=1)
+    assert float(said["limits_total_mib"]) == pytest.approx((weights + cache) / 2**20, abs=1)
+    assert float(said["limits_tokens_per_s"]) == pytest.approx(0.56 * 34.1e9 / (weights + cache), abs=0.6)
+    slow, fast = float(said["limits_slow_tokens_per_s"]), float(said["limits_fast_tokens_per_s"])
+    assert slow < float(said["limits_tokens_per_s"]) < fast
+    assert float(said["limits_fewest_hours"]) < float(said["limits_most_hours"])
+
+
+def test_answers_are_text_with_names_of_this_chapter():
+    for name, text in answers().items():
+        assert name.startswith("limits_") and isinstance(text, str) and text and "nan" not in text
+
+
+def test_no_answer_tells_what_a_prediction_asks():
+    for ask in PREDICTIONS:
+        stored = ask.reference()
+        assert f"{stored.median:.{ask.digits}f}" not in answers().values()
+
+
+def test_prefill_of_the_example_is_right_of_every_ridge_in_the_picture_and_decode_left():
+    _, phone, load = example()
+    ridges = [constraints.ridge_op_per_byte(DEVICES[name]) for name in ("watch-class budget", "Pixel 6", phone.name)]
+    assert constraints.prefill_speed(phone, load).intensity_op_per_byte > max(ridges)
+    assert constraints.decode_speed(phone, load).intensity_op_per_byte < min(ridges)
 
 
 def test_the_phone_loses_at_the_third_and_the_eighth_answer_what_the_picture_says():
