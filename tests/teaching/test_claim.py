@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from mobilellm_lab.reference import open_sweep, origin, sweep_names
-from mobilellm_lab.teaching import Claim, Claims, Evidence, Verdict
+from mobilellm_lab.teaching import Claim, Claims, Evidence, Verdict, rules
 
 SWEEPS = sweep_names()
 
@@ -34,19 +35,23 @@ QUOTED = Claim(
 )
 
 
-def saying(verdict: Verdict, finding: str = "Well.", flips: str = ""):
+def saying(verdict: Verdict, finding: str = "Well.", **others: str):
     def found(*stores) -> Evidence:
         """By definition."""
-        return Evidence(verdict=verdict, finding=finding, flips=flips)
+        return Evidence(verdict=verdict, finding=finding, **others)
 
     return found
 
 
 def test_the_evidence_says_what_was_found_and_may_say_when_it_would_turn():
-    assert TOY.words() == ("It reaches 0.61.", "never.")
-    turning = replace(TOY, flips="", evidence=saying(Verdict.HOLDS, "Well.", "below 0.61."))
-    assert turning.words() == ("Well.", "below 0.61.")
-    assert QUOTED.words() == ("It reports 44.8.", "if measured.")
+    def words(claim: Claim) -> tuple[str, str]:
+        found = claim.found()
+        return found.finding, found.flips
+
+    assert words(TOY) == ("It reaches 0.61.", "never.")
+    turning = replace(TOY, flips="", evidence=saying(Verdict.HOLDS, "Well.", flips="below 0.61."))
+    assert words(turning) == ("Well.", "below 0.61.")
+    assert words(QUOTED) == ("It reports 44.8.", "if measured.")
 
 
 def test_the_evidence_is_given_exactly_the_stores_that_the_claim_names():
@@ -66,7 +71,7 @@ def test_the_evidence_is_given_exactly_the_stores_that_the_claim_names():
 
 def test_a_stale_verdict_is_not_shown():
     stale = replace(TOY, evidence=saying(Verdict.DOES_NOT_HOLD))
-    for show in (stale.words, stale.card, Claims([stale])._repr_html_):
+    for show in (stale.found, stale.row, Claims([stale])._repr_html_):
         with pytest.raises(ValueError, match=r"'toy'.*'holds'.*now says 'does not hold'.*found\(\)"):
             show()
 
@@ -81,9 +86,26 @@ def test_a_stale_verdict_is_not_shown():
 )
 def test_both_sentences_are_said_once(change, message):
     with pytest.raises(ValueError, match=message):
-        replace(TOY, **change).card()
+        replace(TOY, **change).row()
     with pytest.raises(ValueError, match="finding is empty"):
-        replace(QUOTED, finding="").card()
+        replace(QUOTED, finding="").row()
+
+
+@pytest.mark.parametrize("line", ["a" * 111, "1, 2, 3.5 and 4."])
+def test_a_line_is_short_and_has_at_most_three_numbers(line):
+    with pytest.raises(ValueError, match="claim 'toy': line='.*at most 110 characters and 3 numbers"):
+        replace(TOY, evidence=saying(Verdict.HOLDS, line=line)).row()
+    assert replace(QUOTED, line="W4A8 of GPT-2 in int8: 1.5 to 2.5 times, 125M.").row()
+
+
+def test_a_tie_names_the_smallest_effect_that_could_have_been_shown():
+    tie, toy = (
+        replace(TOY, verdict=verdict, evidence=saying(verdict, smallest="0.02 bits per byte"))
+        for verdict in (Verdict.NOT_DISTINGUISHABLE, Verdict.HOLDS)
+    )
+    assert "could have shown:</strong> 0.02 bits per byte.<" in tie.row() and "0.02" not in toy.row()
+    with pytest.raises(ValueError, match="smallest='' with verdict 'not distinguishable': name the smallest effect"):
+        Evidence(verdict=Verdict.NOT_DISTINGUISHABLE, finding="Well.")
 
 
 @pytest.mark.parametrize(
@@ -112,8 +134,8 @@ def test_what_is_only_quoted_says_where_it_stands(source):
     assert replace(QUOTED, source="https://example.org/card").derive().verdict == Verdict.ONLY_QUOTED
 
 
-def test_a_card_shows_everything_and_escapes_it():
-    html = TOY.card()
+def test_a_row_shows_everything_and_escapes_it():
+    html = TOY.row()
     for text in (
         "<em>better</em>",
         "a &lt; b",
@@ -125,24 +147,36 @@ def test_a_card_shows_everything_and_escapes_it():
         "test_claim.evidence()</code>",
     ):
         assert text in html, text
-    assert "As reported:" in QUOTED.card() and "44.8" in QUOTED.card() and "not measured here" in QUOTED.card()
-    assert "<details>" not in QUOTED.card()  # no rule where nothing is derived
+    assert "As reported:" in QUOTED.row() and "44.8" in QUOTED.row() and "not measured here" in QUOTED.row()
+    assert QUOTED.row().count("<details>") == TOY.row().count("<details>") - 1  # no rule where nothing is derived
+
+
+def test_the_line_stands_before_what_is_folded():
+    said = replace(TOY, evidence=saying(Verdict.HOLDS, "It reaches 0.61. Or so.", line="0.61 at last"))
+    summary, folded = said.row().split("</summary>", 1)
+    assert "0.61 at last" in summary and "Or so." in folded and "Or so." not in summary
 
 
 def test_every_verdict_differs_in_word_shape_and_colour():
     shown = [
-        TOY.card(),
-        replace(TOY, verdict=Verdict.DOES_NOT_HOLD, evidence=saying(Verdict.DOES_NOT_HOLD)).card(),
-        replace(TOY, verdict=Verdict.HOLDS_WHEN, condition="it rains.", evidence=saying(Verdict.HOLDS_WHEN)).card(),
-        QUOTED.card(),
+        TOY.row(),
+        replace(TOY, verdict=Verdict.DOES_NOT_HOLD, evidence=saying(Verdict.DOES_NOT_HOLD)).row(),
+        replace(TOY, verdict=Verdict.HOLDS_WHEN, condition="it rains.", evidence=saying(Verdict.HOLDS_WHEN)).row(),
+        replace(
+            TOY,
+            verdict=Verdict.NOT_DISTINGUISHABLE,
+            evidence=saying(Verdict.NOT_DISTINGUISHABLE, smallest="1 s"),
+        ).row(),
+        QUOTED.row(),
     ]
-    assert "it rains." in shown[2]
-    for start, end in (("<b>", "</b>"), ("<svg", "</svg>"), ("--lab-mark: ", '"')):
+    assert "<strong>Holds when:</strong> it rains." in shown[2]
+    assert len(shown) == len(Verdict)
+    for start, end in (("</svg>", "</span>"), ("<svg", "</svg>"), ("--lab-mark: ", '"')):
         parts = [html.split(start)[1].split(end)[0] for html in shown]
         assert len(set(parts)) == len(shown), start
 
 
-def test_a_list_shows_the_origin_of_each_data_file_once():
+def test_a_table_shows_the_origin_of_each_data_file_once():
     read = Claim(**FIELDS | {"data": SWEEPS[:1], "evidence": saying(Verdict.HOLDS)})
     html = Claims([read, replace(read, name="again"), QUOTED])._repr_html_()
     assert html.count("<li ") == 3
@@ -150,11 +184,35 @@ def test_a_list_shows_the_origin_of_each_data_file_once():
     assert "<script" not in html and "http" not in html
 
 
+def test_a_chapters_own_claims_come_first_and_the_rest_below_a_heading():
+    claims = Claims([TOY], also=[QUOTED])
+    assert claims == (TOY, QUOTED) and claims.own == (TOY,) and claims.also == (QUOTED,)
+    own, also = claims._repr_html_().split("<strong>Also said: ")
+    assert "claim-toy" in own and "claim-quoted" in also
+    assert "Also said" not in Claims([TOY, QUOTED])._repr_html_()
+
+
 def test_claims_are_chosen_by_where_they_are_said():
     claims = Claims([TOY, QUOTED])
     assert claims.of("Article") == (TOY,) and claims.of("paper") == (QUOTED,)
+    assert Claims([TOY], also=[QUOTED]).of("paper").also == (QUOTED,)
     assert repr(claims) == "toy: holds\nquoted: only quoted"
     with pytest.raises(ValueError, match="words='book': no claim's source"):
         claims.of("book")
     with pytest.raises(ValueError, match=r"named twice: \['toy'\]"):
         Claims([TOY, TOY])
+
+
+def test_two_arms_are_better_worse_or_not_distinguishable():
+    low, high, between = (pd.Series(values) for values in ([1.0, 2.0, 4.0], [4.5, 5.0, 7.0], [3.0, 3.5, 5.0]))
+    assert rules.better(high, low) is Verdict.HOLDS and rules.better(low, high) is Verdict.DOES_NOT_HOLD
+    assert rules.better(high, between) is rules.better(between, low) is Verdict.NOT_DISTINGUISHABLE
+
+
+def test_arms_are_apart_once_their_medians_differ_by_more_than_the_smallest_gap():
+    one, other = pd.Series([1.0, 2.0, 4.0]), pd.Series([10.0, 10.5, 12.5])
+    gap = rules.smallest_gap(one, other)
+    assert gap == rules.smallest_gap(other, one) == 3.0
+    for high, low in ((one, other), (other, one)):
+        level = high - high.median() + low.median()
+        assert rules.apart(level + 3.001, low) and not rules.apart(level + 2.4, low)
