@@ -13,7 +13,7 @@ PYTHONS := $(shell sed -n 's/^requires-python = ">=3\.\([0-9]*\),<3\.\([0-9]*\)"
 OLDEST := $(word 1,$(PYTHONS))
 BEYOND := $(word 2,$(PYTHONS))
 TORCH := $(shell sed -n 's/^\(torch==[0-9.]*\).*/\1/p' requirements.txt)
-LABS = $(sort $(wildcard labs/*.ipynb))
+SETTINGS := .venv/share/jupyter/lab/settings
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .PHONY: help lab site test package browsers bench tree lock clean
@@ -24,8 +24,9 @@ help:  ## this list
 
 lab: $(READY)  ## open the course in JupyterLab
 	@echo "lab: starting JupyterLab, stop it with Ctrl-C"
+	@mkdir -p $(SETTINGS) && cp binder/overrides.json $(SETTINGS)
 	@$(BIN)/jupyter lab $(ROOT) --log-level=WARN --ServerApp.root_dir="$(CURDIR)" \
-		--LabApp.default_url=/lab/tree/$(or $(firstword $(LABS)),README.md)
+		--LabApp.default_url=/lab/tree/labs/README.md
 
 site: $(READY)  ## build the website into _build/html
 	@echo "site: building, a cell that fails or a warning is an error"

@@ -1,13 +1,19 @@
-"""Sphinx extension: below the title of a lab's page, the ways to run it.
+"""Sphinx extension: below the title of a chapter and of a lab, the ways to run the lab.
 
 Downloading the notebook always works. Binder and Colab need the repository's address; where nobody has said it, they
 are not shown.
 """
 
+import re
+from collections.abc import Sequence
 from html import escape
 
 from lab_site import branch, repository_url
+from lab_timing import LIMIT_MIB, measured_pages
 from sphinx.application import Sphinx
+
+OPENING = re.compile(r'</h1>(\s*<p class="lab-subtitle">.*?</p>)?', flags=re.DOTALL)
+START = "starts in 1 to 2 minutes"
 
 
 def links(url: str, branch: str, name: str) -> dict[str, str]:
@@ -24,11 +30,15 @@ def colab_line(url: str, branch: str) -> str:
     return f'%pip install -q "git+{url}@{branch}" vl-convert-python'
 
 
-def bar(name: str, download: str, url: str | None, branch: str) -> str:
-    """HTML of the bar for the lab `name`, whose notebook is at `download`."""
+def bar(name: str, download: str, url: str | None, branch: str, *, chapter: str = "", memory: str = "") -> str:
+    """HTML of the bar for the lab `name`, whose notebook is at `download` and whose page belongs to `chapter`."""
     ways, colab = [f'<a href="{escape(download)}" download>download the notebook</a>'], ""
+    if chapter:
+        ways.append(f'<a href="{escape(chapter)}">read the chapter</a>')
     if url:
-        ways = [f'<a href="{escape(href)}">{where}</a>' for where, href in links(url, branch, name).items()] + ways
+        binder, elsewhere = map(escape, links(url, branch, name).values())
+        first = f'<a href="{binder}">Binder</a> <span>({START}, {memory})</span>'
+        ways = [first, f'<a href="{elsewhere}">Colab</a>', *ways]
         colab = (
             "<details><summary>On Colab, run this line first</summary>"
             f'<pre tabindex="0">{escape(colab_line(url, branch))}</pre></details>'
@@ -37,12 +47,38 @@ def bar(name: str, download: str, url: str | None, branch: str) -> str:
     return f'<div class="lab-launch"><p>{head} {" ".join(ways)}</p>{colab}</div>'
 
 
+def button(labs: Sequence[tuple[str, str, str, str]], url: str | None, branch: str) -> str:
+    """HTML of a chapter's line: each of its labs as (title, name, address of its page, memory)."""
+    parts = []
+    for title, name, page, memory in labs:
+        way = "<code>make lab</code>"
+        if url:
+            href = escape(links(url, branch, name)["Binder"])
+            way = f'<a href="{href}">run it on Binder</a> ({START}, {memory})'
+        parts.append(f'<span><a href="{escape(page)}">{escape(title)}</a>: {way}</span>')
+    return f'<p class="lab-line">{" ".join(parts)}</p>'
+
+
+def _memory(app: Sphinx, lab: str) -> str:
+    measured = measured_pages(app.env).get(lab)
+    return f"takes {measured.peak_mib:.0f} MiB" if measured else f"takes at most {LIMIT_MIB:.0f} MiB"
+
+
 def _add(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: object) -> None:
-    if not pagename.startswith("labs/") or "body" not in context:
+    folder, _, stem = pagename.partition("/")
+    if "body" not in context or not re.match(r"\d\d_", stem):
         return
-    download = context["pathto"](f"_sources/{pagename}.ipynb", 1)
-    title, end, rest = context["body"].partition("</h1>")
-    context["body"] = title + end + bar(pagename, download, repository_url(), branch()) + rest
+    relative = context["pathto"]
+    if folder == "labs":
+        download = relative(f"_sources/{pagename}.ipynb", 1)
+        chapter = relative(f"book/{stem.removesuffix('_more')}")
+        line = bar(pagename, download, repository_url(), branch(), chapter=chapter, memory=_memory(app, pagename))
+    else:
+        labs = [name for name in (f"labs/{stem}", f"labs/{stem}_more") if name in app.env.found_docs]
+        titles = (app.env.titles[name].astext().partition(" · ")[0] for name in labs)
+        rows = [(title, name, relative(name), _memory(app, name)) for title, name in zip(titles, labs, strict=True)]
+        line = button(rows, repository_url(), branch())
+    context["body"] = OPENING.sub(lambda opening: opening[0] + line, context["body"], count=1)
 
 
 def setup(app: Sphinx) -> dict:

@@ -57,14 +57,10 @@ def _table(app: Sphinx, docname: str, pages: dict[str, Measurement]) -> nodes.ta
     group += nodes.thead("", _row(*(nodes.paragraph("", text) for text in head)))
     body = nodes.tbody()
     for name, measurement in pages.items():
-        folder, _, stem = name.partition("/")
         title = app.env.titles[name].astext()
         link = nodes.reference("", title, internal=True, refuri=app.builder.get_relative_uri(docname, name))
-        number = f"{'Lab' if folder == 'labs' else 'Page'} {stem[:2]}: " if stem[0].isdigit() else ""
         numbers = (str(measurement.cells), f"{measurement.seconds:.1f}", f"{measurement.peak_mib:.0f}")
-        body += _row(
-            nodes.paragraph("", "", nodes.Text(number), link), *(nodes.paragraph("", text) for text in numbers)
-        )
+        body += _row(nodes.paragraph("", "", link), *(nodes.paragraph("", text) for text in numbers))
     limits = ("limit of a lab", "", f"{LIMIT_S:.0f}", f"{LIMIT_MIB:.0f}")
     body += _row(*(nodes.paragraph("", "", nodes.emphasis("", text)) for text in limits))
     group += body

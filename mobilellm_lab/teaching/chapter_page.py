@@ -42,4 +42,4 @@ def chapter_page(stem: str, *, root: Path = ROOT) -> Link:
             f"<code>_build/html/{escape(page)}</code>; run this cell again afterwards, for the link.</p>"
         )
     words = f"Read chapter {number}</a>, which has the reasoning and the full sweeps."
-    return Link(f'<p><a href="{escape(href)}" target="_blank">{words}</p>')
+    return Link(f'<p><a href="{escape(href)}">{words}</p>')

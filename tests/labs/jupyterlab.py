@@ -53,11 +53,16 @@ def notebook(stem: str, *extra: str) -> dict:
 
 
 @contextmanager
-def served(root: Path, notebooks: Mapping[str, dict]) -> Iterator[str]:
-    """Address of a JupyterLab on a folder of its own that holds these notebooks."""
-    (root / "work").mkdir()
-    for name, content in notebooks.items():
-        (root / "work" / f"{name}.ipynb").write_text(json.dumps(content), encoding="utf-8")
+def served(root: Path, notebooks: Mapping[str, dict], *, more: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Address of a JupyterLab on a folder of its own that holds these notebooks and `more` files, by path.
+
+    It has the settings of `make lab`.
+    """
+    files = {f"{name}.ipynb": json.dumps(content) for name, content in notebooks.items()} | dict(more or {})
+    for name, text in files.items():
+        path = root / "work" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -71,6 +76,7 @@ def served(root: Path, notebooks: Mapping[str, dict]) -> Iterator[str]:
     }
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"]
     settings = {
+        "LabApp.app_settings_dir": ROOT / "binder",  # where overrides.json lies
         "LabApp.expose_app_in_browser": True,
         "ServerApp.token": "",
         "ServerApp.password": "",

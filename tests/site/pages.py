@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 PHONE = {"width": 390, "height": 844}
 DESK = {"width": 1280, "height": 800}
 PAGES = [f"{page}.html" for page in re.findall(r"(?:file|root):\s*(\S+)", (ROOT / "_toc.yml").read_text())]
-PAGES += ["search.html?q=model", "genindex.html"]  # and index.html, which leads to the first
+PAGES += ["search.html?q=model", "genindex.html", "404.html"]  # and index.html, which leads to the first
 PATIENCE_MS = 120_000  # only catches a hang, also on a machine that is busy with other work
 
 # Scrolled at the beginning of a frame, whose end tells what watches the screen.

@@ -4,9 +4,11 @@ import re
 
 import pytest
 
-from mobilellm_lab.deep_narrow.figures.replay import shells_arms
-from mobilellm_lab.deep_narrow.study.evidence import reported
+from mobilellm_lab import constraints
+from mobilellm_lab.deep_narrow.study.evidence import speeds as by_depth
+from mobilellm_lab.quantization.study.evidence import speeds
 from mobilellm_lab.reference import open_sweep, sweep_names
+from mobilellm_lab.reference.rows import one
 from tests.site.pages import DESK, PHONE, SCROLL, watched
 from tests.site.visits import SILENT, TOO_WIDE
 
@@ -34,12 +36,16 @@ def test_first_page_says_it_all_in_one_screen(browser, address):
 
 
 def test_first_page_shows_the_stored_numbers(site):
-    store = open_sweep("deep_narrow")
-    runs = reported(store, [arm for arm in shells_arms() if arm.recipe.budget == 60_000])
-    one, four = (100 * runs[runs["depth"] == depth]["score"].median() for depth in (1, 4))
-    text = re.sub("<[^>]+>", "", (site / "book" / "intro.html").read_text(encoding="utf-8"))
-    assert f"{one:.0f} → {four:.0f} %" in text
-    assert f"{sum(len(open_sweep(name).rows) for name in sweep_names())} measurements" in text
+    text = re.sub("<[^>]+>|\u2060", "", (site / "book" / "intro.html").read_text(encoding="utf-8"))
+    text = " ".join(text.split())
+    low, high = (100 * extreme(constraints.reached().values()) for extreme in (min, max))
+    assert f"{low:.0f} to {high:.0f} %" in text
+    packed = one(speeds(open_sweep("quantization_speed")), backend="packed 4-bit (ours)", size="125M")
+    assert f"{packed['float_file_bytes'] / packed['file_bytes']:.1f} times smaller" in text
+    timed = by_depth(open_sweep("deep_narrow_cost"))
+    deep, shallow = (one(timed, budget=60_000, depth=depth)["p50"] for depth in (8, 1))
+    assert f"{shallow / deep:.1f} times as long" in text
+    assert f"{sum(len(open_sweep(name).rows) for name in sweep_names()):,} measurements" in text
 
 
 @pytest.mark.parametrize(("word", "where"), [("phone", "book/intro.html"), ("perplexity", "book/glossary.html")])

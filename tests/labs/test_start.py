@@ -1,0 +1,55 @@
+"""JupyterLab opens on a rendered list of the labs, which leads to them; a lab leads to its rendered chapter."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from labs.jupyterlab import ROOT, opened, served
+from playwright.sync_api import Browser
+
+START = (ROOT / "labs" / "README.md").read_text(encoding="utf-8")
+STEM = "01_constraints"
+CODE = "from pathlib import Path\nfrom mobilellm_lab.teaching.chapter_page import chapter_page\n"
+PAGE = "<html><body><h1>Rendered</h1></body></html>"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory) -> Iterator[str]:
+    """A JupyterLab on a repository with the start page, one lab of one cell, and a built chapter."""
+    root: Path = tmp_path_factory.mktemp("start")
+    cell = {"cell_type": "code", "id": "link", "metadata": {}, "outputs": [], "execution_count": None}
+    lab = json.loads((ROOT / "labs" / f"{STEM}.ipynb").read_text(encoding="utf-8"))
+    lab["cells"] = [cell | {"source": f'{CODE}chapter_page("{STEM}", root=Path({str(root / "work")!r}))'}]
+    files = {"labs/README.md": START, f"_build/html/book/{STEM}.html": PAGE}
+    with served(root, {f"labs/{STEM}": lab}, more=files) as address:
+        yield address
+
+
+def test_the_start_page_lists_every_lab():
+    labs = {path.name for path in (ROOT / "labs").glob("*.ipynb")}
+    assert re.findall(r"\]\((\S+\.ipynb)\)", START) == sorted(labs)
+
+
+def test_make_lab_opens_it_with_these_settings():
+    makefile, binder = ((ROOT / name).read_text(encoding="utf-8") for name in ("Makefile", "binder/postBuild"))
+    assert "--LabApp.default_url=/lab/tree/labs/README.md" in makefile
+    assert "cp binder/overrides.json" in makefile and "cp binder/overrides.json" in binder
+
+
+def test_the_start_page_is_shown_rendered_and_opens_a_lab(server, browser: Browser):
+    page = browser.new_page(viewport={"width": 1400, "height": 900})
+    page.goto(f"{server}/lab/tree/labs/README.md?reset")
+    shown = page.locator(".jp-MarkdownViewer")
+    shown.locator("h2", has_text="How a lab works").wait_for(timeout=120_000)
+    shown.locator(f"a[href*='{STEM}.ipynb']").click()
+    page.locator(".jp-NotebookPanel").wait_for(timeout=60_000)
+    page.close()
+
+
+def test_a_lab_opens_its_built_chapter_in_jupyterlab(server, browser: Browser):
+    page = opened(browser, server, f"labs/{STEM}", until=("text=Read chapter 1",))
+    page.locator(".jp-OutputArea a", has_text="Read chapter 1").click()
+    page.frame_locator("iframe").locator("h1", has_text="Rendered").wait_for(timeout=60_000)
+    page.close()
