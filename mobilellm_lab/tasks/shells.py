@@ -1,4 +1,4 @@
-"""The shell game: tokens shuffle n cups, and the answer at each position is where everything is now."""
+"""Shell game: state tracking of n shuffled cups, labelled at every position"""
 
 import itertools
 from collections.abc import Iterator
@@ -60,6 +60,10 @@ class Shells:
     def vocab_size(self) -> int:
         return len(self._rows)
 
+    def spell(self, permutation: int) -> str:
+        """The cup at each place, as letters: "BAC" after the first two of ABC have changed places."""
+        return "".join("ABCDE"[cup] for cup in self._rows[permutation])
+
     def batch(self, index: int, batch_size: int, *, split="train", seed=0, seq_len: int | None = None) -> Batch:
         """Moves and the states after each of them; `draw` of the hash is the position."""
         T = self.seq_len if seq_len is None else seq_len
@@ -111,12 +115,11 @@ class Shells:
 
     @torch.inference_mode()
     def show(self, model) -> str:
-        """One held-out game: each move, where the cups are, and what the model says."""
+        """One held-out game: each move, the true state and the model's answer."""
         batch = self.batch(0, 1, split="validation")
         said = model(batch.tokens.to(model.embed.weight.device)).argmax(-1)[0].tolist()
-        spell = ["".join("ABCDE"[cup] for cup in row) for row in self._rows]
         lines = ["move  cups  model"]
         for move, state, answer in zip(batch.tokens[0].tolist(), batch.targets[0].tolist(), said, strict=True):
             mark = "" if answer == state else "  wrong"
-            lines.append(f"{spell[move]:5} {spell[state]:5} {spell[answer]}{mark}")
+            lines.append(f"{self.spell(move):5} {self.spell(state):5} {self.spell(answer)}{mark}")
         return "\n".join(lines)

@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-import pandas as pd
 import pytest
 
 from mobilellm_lab.arms import SEEDS, VALIDATION_SEED, Arm
 from mobilellm_lab.deep_narrow import Recipe, band
-from mobilellm_lab.deep_narrow.study.evidence import best_depth, curves, reported
+from mobilellm_lab.deep_narrow.study.evidence import answers, curves, moves_solved, phone_overhead, reported, speeds
+from mobilellm_lab.reference import open_sweep
 from mobilellm_lab.sweeps import Store
 
 BASE = Recipe(steps=100)
@@ -94,14 +94,6 @@ def test_the_plan_is_the_chapters_own_unless_another_is_given(tmp_path):
         reported(Store(tmp_path / "none.jsonl"))
 
 
-def test_the_best_depth_is_that_of_the_best_median(store):
-    frame = pd.DataFrame({"depth": [1, 1, 1, 2, 2, 2, 4, 4, 4], "score": [0.3, 0.3, 0.9, 0.4, 0.4, 0.4, 0.1, 0.2, 0.3]})
-    assert best_depth(frame) == 2  # one lucky seed at depth 1 does not count
-    assert best_depth(frame, lower_is_better=True) == 4
-    first = reported(store, PLAN[:2])
-    assert best_depth(first) == 4 and best_depth(first, lower_is_better=True) == 1
-
-
 def test_curves_hold_every_point_of_the_reported_runs(store):
     frame = curves(store, PLAN[:2])
     assert list(frame.columns) == ["depth", "seed", "step", "loss_nats", "score"]
@@ -126,3 +118,26 @@ def test_the_band_of_the_default_number_of_steps(store):
     for recipe in (replace(arm.recipe, lr=1e-3, seed=seed) for seed in (*SEEDS, VALIDATION_SEED)):
         store.add(recipe, row(recipe))
     assert len(band(store, Recipe())) == 3  # steps=0 means the default; the run that chose the rate is not shown
+
+
+def test_an_accuracy_is_a_number_of_solved_moves():
+    assert moves_solved(1 / 6) == pytest.approx(0) and moves_solved(1.0) == pytest.approx(12)
+    assert moves_solved((6 + 6 / 6) / 12) == pytest.approx(6)  # six right, six guessed
+
+
+def test_the_phone_pays_for_layers_what_the_papers_second_pass_took():
+    extra_ms = 18 * (16.0 - 15.6) / 30
+    assert phone_overhead() == pytest.approx(extra_ms / (15.6 - extra_ms))
+    assert 0.01 < phone_overhead() < 0.02
+
+
+def test_the_answers_are_what_was_stored():
+    rates = speeds(open_sweep("deep_narrow_cost")).set_index(["budget", "depth"])["p50"]
+    said = {name: float(text) for name, text in answers().items()}
+    assert all(name.startswith("deep_") for name in said)
+    phone, tiny = rates[125_000_000], rates[1_000_000]
+    assert said["deep_slower"] == pytest.approx(100 * (1 - phone[30] / phone[12]), abs=0.5)
+    assert said["deep_tiny_slower"] == pytest.approx(tiny[1] / tiny[16], abs=0.05)
+    assert said["deep_cache_full"] == 9 / 3 * said["deep_cache_grouped"] == 30 * 2 * 576 * 2 / 1024
+    assert said["deep_lead_long"] > 1.5 * said["deep_lead_short"] > 0
+    assert said["deep_paper_points"] == pytest.approx(44.8 - 43.9)

@@ -198,6 +198,12 @@ def test_more_batches_are_more_sequences():
     assert same.loss_nats == pytest.approx(four.loss_nats, rel=1e-5)
 
 
+def test_a_move_is_spelled_as_what_it_makes_of_abc():
+    task = Shells()
+    assert sorted(map(task.spell, range(task.vocab_size))) == ["ABC", "ACB", "BAC", "BCA", "CAB", "CBA"]
+    assert task.spell(0) == "ABC"
+
+
 def test_show_spells_the_game_and_marks_what_is_wrong():
     task = Shells(seq_len=5)
     lines = task.show(oracle(task)).splitlines()

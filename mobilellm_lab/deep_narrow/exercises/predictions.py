@@ -1,4 +1,4 @@
-"""Chapter 2's predictions: what eight layers cost in speed (`COST`), and what four buy in accuracy (`QUALITY`)."""
+"""Predictions: decode speed by depth at 10M parameters (`COST`), accuracy of a small deep model (`QUALITY`)"""
 
 from mobilellm_lab.deep_narrow import arms
 from mobilellm_lab.deep_narrow.study.evidence import reported, speeds
@@ -6,26 +6,28 @@ from mobilellm_lab.reference import open_sweep, origin
 from mobilellm_lab.reference.rows import one
 from mobilellm_lab.teaching.prediction import Measured, Prediction
 
-BUDGET, STEPS = 60_000, 500  # parameters of the shapes compared, and updates of their training
+TIMED, SHALLOW, DEEP = 10_000_000, 2, 32  # parameters and layers of the shapes whose speed is asked for
+WIDE, NARROW = (1, 200_000), (6, 30_000)  # layers and parameters of the models whose accuracy is compared
+STEPS = 500  # updates of their training
 
 
-def cost(shallow: int = 1, deep: int = 8) -> Measured:
-    """How many times fewer tokens per second `deep` layers decode than `shallow` ones, at `BUDGET` parameters."""
+def cost() -> Measured:
+    """Tokens per second of `SHALLOW` layers over those of `DEEP` ones, at `TIMED` parameters."""
     store = open_sweep("deep_narrow_cost")
-    fast, slow = (one(speeds(store), budget=BUDGET, depth=depth) for depth in (shallow, deep))
+    fast, slow = (one(speeds(store), budget=TIMED, depth=depth) for depth in (SHALLOW, DEEP))
     return Measured(
         median=float(fast["p50"] / slow["p50"]),
         low=float(fast["p10"] / slow["p90"]),
         high=float(fast["p90"] / slow["p10"]),
         origin=str(origin(store)),
-        note=f"{slow['rounds']} rounds in turn: tenth to ninetieth percentile of one over the other's",
+        note=f"{slow['rounds']:.0f} rounds in turn: tenth to ninetieth percentile of one over the other's",
     )
 
 
-def quality(depth: int) -> Measured:
-    """Accuracy on the shell game with `depth` layers of `BUDGET` parameters after `STEPS` updates, over three seeds."""
+def quality(depth: int, budget: int) -> Measured:
+    """Accuracy on the shell game with `depth` layers of `budget` parameters after `STEPS` updates, over three seeds."""
     store = open_sweep("deep_narrow")
-    wanted = ("depth", "shells", BUDGET, STEPS, depth)
+    wanted = ("depth", "shells", budget, STEPS, depth)
     plan = [
         arm
         for arm in arms()
@@ -43,32 +45,33 @@ def quality(depth: int) -> Measured:
 
 COST = Prediction(
     name="cost",
-    question=f"Two models of {BUDGET:,} parameters write one token after another on one CPU core: one has a single "
-    "wide layer, the other eight narrow ones. How many times **fewer tokens per second** does the deep one write?",
+    question=f"Two models of {TIMED // 10**6} million parameters decode on one CPU core. One has {SHALLOW} layers, the "
+    f"other {DEEP}, {DEEP // SHALLOW} times as many. How many times **fewer tokens per second** does the deep one "
+    "decode?",
     unit="times",
     low=0.1,
     high=50,
     step=0.1,
     reference=cost,
-    explain="The arithmetic is about the same. But eight layers start eight times as many products, each waiting "
-    "for the one before, and each start takes a fixed time, however small the product. A large model spends its "
-    "time on reading weights instead, and there depth costs far less.",
+    explain="Both read the same number of weights for each token, which takes the same time at any depth. On top, each "
+    "layer starts its operations after the one before it. At this size the two costs are of the same order, so that "
+    "the slowdown lies far below the ratio of the depths, and far above 1.",
     digits=1,
 )
 
 QUALITY = Prediction(
     name="quality",
     # Quotes a stored number, read once when the chapter is imported, in about 10 ms.
-    question=f"On the shell game, where guessing is right once in six ({1 / 6:.2f}), one layer of {BUDGET:,} "
-    f"parameters reaches an accuracy of {quality(1).median:.2f} after {STEPS} steps of training. Four narrower "
-    "layers have as many parameters within 2 %, the same data and the same steps. **Which accuracy do they reach?**",
+    question=f"On the shell game guessing gives an accuracy of {1 / 6:.2f}. A model of {WIDE[0]} layer and {WIDE[1]:,} "
+    f"parameters reaches {quality(*WIDE).median:.2f} after {STEPS} steps of training. Another has {NARROW[0]} narrow "
+    f"layers and only {NARROW[1]:,} parameters, with the same data and steps. **Which accuracy does it reach?**",
     unit="",
     low=0,
     high=1,
     step=0.001,  # finer than the spread of the seeds, so that a prediction can lie inside
-    reference=lambda: quality(4),
+    reference=lambda: quality(*NARROW),
     explain="The moves do not commute, so an answer must be composed move by move. One layer looks at all moves at "
-    "once; each further layer builds on what the ones before it have composed.",
+    "once, however wide it is; each further layer builds on what the ones before it have composed.",
     digits=3,
 )
 

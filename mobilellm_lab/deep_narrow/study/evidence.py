@@ -1,12 +1,20 @@
-"""From stored runs to the tables that the chapter's claims rest on"""
+"""Tables of the stored runs, and the numbers of the chapter's answer and recipe"""
+
+from dataclasses import replace
 
 import pandas as pd
 
+from mobilellm_lab import footprint, zoo
+from mobilellm_lab.constraints.published import IPHONE_13
+from mobilellm_lab.deep_narrow.cost import costs
 from mobilellm_lab.deep_narrow.recipe import Recipe
 from mobilellm_lab.deep_narrow.study.sweep import Arm, arms
+from mobilellm_lab.reference import open_sweep
+from mobilellm_lab.reference.rows import one, seeds
 from mobilellm_lab.sweeps import Store
 
 AT = {"study": "depth", "task": "shells", "steps": 500}  # the runs that the chapter compares depths on
+PHONE, SHALLOW, DEEP = 125_000_000, 12, 30  # a model for a phone, and the depths that the chapter advises on
 
 
 def reported(store: Store, plan: list[Arm] | None = None) -> pd.DataFrame:
@@ -67,12 +75,6 @@ def speeds(store: Store) -> pd.DataFrame:
     return pd.DataFrame(rows).sort_values(["budget", "depth"], ignore_index=True)
 
 
-def best_depth(frame: pd.DataFrame, *, lower_is_better: bool = False) -> int:
-    """The depth whose median over the seeds is best; `frame` holds the depths of one task and budget."""
-    medians = frame.groupby("depth")["score"].median()
-    return int(medians.idxmin() if lower_is_better else medians.idxmax())
-
-
 def curves(store: Store, plan: list[Arm]) -> pd.DataFrame:
     """Learning curves of the reported runs: depth, seed, step, loss_nats and score on validation sequences."""
     rows = []
@@ -83,3 +85,50 @@ def curves(store: Store, plan: list[Arm]) -> pd.DataFrame:
                     {"depth": recipe.depth, "seed": recipe.seed, "step": step, "loss_nats": loss_nats, "score": score}
                 )
     return pd.DataFrame(rows)
+
+
+def moves_solved(accuracy: float, *, moves: int = 12, states: int = 6) -> float:
+    """Moves after which a model that answers them all and then guesses has this accuracy over the whole game."""
+    return moves * (accuracy - 1 / states) / (1 - 1 / states)
+
+
+def phone_overhead() -> float:
+    """Share of an iPhone 13's time per pass that 30 layers take more than 12 of the same bytes, at most.
+
+    From the paper's profile: the same 30 blocks run twice take 0.4 ms longer than once, arithmetic included.
+    """
+    once, twice, _ = IPHONE_13
+    layer_ms = (twice.execute_ms - once.execute_ms) / once.config.n_layers
+    extra_ms = (DEEP - SHALLOW) * layer_ms
+    return extra_ms / (once.execute_ms - extra_ms)
+
+
+def answers() -> dict[str, str]:
+    """The numbers of the opening and of the recipe: name -> text without a unit."""
+    rates, runs = speeds(open_sweep("deep_narrow_cost")), reported(open_sweep("deep_narrow"))
+    fast, slow = (one(rates, budget=PHONE, depth=depth) for depth in (SHALLOW, DEEP))
+    single, sixteen = (one(rates, budget=1_000_000, depth=depth)["p50"] for depth in (1, 16))
+    timed = {cost.config.n_layers: cost.config for cost in costs() if cost.budget == PHONE}
+    cache = {depth: footprint.kv_bytes_per_token(timed[depth]) for depth in (SHALLOW, DEEP)}
+    published = zoo.SHAPES["MobileLLM-125M"].config
+    untied = footprint.parameters(replace(published, tie_embeddings=False))
+    heads = (published.n_kv_heads, published.n_heads)
+    kib = [footprint.kv_bytes_per_token(replace(published, n_kv_heads=kept)) / 1024 for kept in heads]
+    short, long = (
+        [seeds(runs, "score", task="shells", budget=60_000, depth=n, **where).median() for n in (1, 8)]
+        for where in ({"study": "depth", "steps": 500}, {"study": "longer"})
+    )
+    return {
+        "deep_paper_points": "0.9",  # arXiv 2402.14905, figure 3: 43.9 to 44.8 over eight tasks, as reported
+        "deep_slower": f"{100 * (1 - slow['p50'] / fast['p50']):.0f}",  # % fewer tokens/s
+        "deep_rate_shallow": f"{fast['p50']:.0f}",  # tokens/s
+        "deep_rate_deep": f"{slow['p50']:.0f}",
+        "deep_phone_slower": f"{100 * phone_overhead():.0f}",  # %
+        "deep_cache_times": f"{cache[DEEP] / cache[SHALLOW]:.1f}",
+        "deep_cache_grouped": f"{kib[0]:.1f}",  # KiB per token
+        "deep_cache_full": f"{kib[1]:.1f}",
+        "deep_tied_saves": f"{100 * (1 - footprint.parameters(published) / untied):.0f}",  # %
+        "deep_tiny_slower": f"{single / sixteen:.1f}",  # times
+        "deep_lead_short": f"{short[1] - short[0]:.2f}",  # accuracy
+        "deep_lead_long": f"{long[1] - long[0]:.2f}",
+    }

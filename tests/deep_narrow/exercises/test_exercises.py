@@ -12,8 +12,10 @@ from mobilellm_lab.deep_narrow import EncoderLM, Noise
 from mobilellm_lab.deep_narrow import leak as chapter_leak
 from mobilellm_lab.deep_narrow.exercises import CHOOSE, COST, COUNT, EXERCISES, LEAK, MASK, QUALITY
 from mobilellm_lab.deep_narrow.exercises.choose import measured
-from mobilellm_lab.deep_narrow.exercises.predictions import quality
+from mobilellm_lab.deep_narrow.exercises.predictions import NARROW, WIDE, quality
+from mobilellm_lab.deep_narrow.study.evidence import speeds
 from mobilellm_lab.model import ModelConfig, Transformer
+from mobilellm_lab.reference import open_sweep
 
 SHAPE = {"vocab_size": 16, "dim": 16, "n_layers": 2, "n_heads": 4, "n_kv_heads": 2, "hidden_dim": 32, "max_seq_len": 16}
 
@@ -334,17 +336,25 @@ def test_the_measured_table_is_what_was_stored():
     assert sorted(rows["depth"].unique()) == [1, 2, 4, 8] and (rows.groupby("depth")["seed"].nunique() == 3).all()
     assert (rows.groupby("depth")["tokens_per_s"].nunique() == 1).all()
     for depth in (1, 4):
-        assert rows[rows["depth"] == depth]["score"].median() == pytest.approx(quality(depth).median)
+        assert rows[rows["depth"] == depth]["score"].median() == pytest.approx(quality(depth, 60_000).median)
 
 
 # Predictions and texts
 
 
 def test_the_predictions_quote_what_was_stored():
-    assert f"{quality(1).median:.2f}" in QUALITY.question
-    speeds = measured().groupby("depth")["tokens_per_s"].first()
-    assert COST.reference().median == pytest.approx(speeds[1] / speeds[8])
-    assert COST.reference().low < COST.reference().median < COST.reference().high
+    assert f"{quality(*WIDE).median:.2f}" in QUALITY.question
+    assert QUALITY.reference() == quality(*NARROW)
+    rates = speeds(open_sweep("deep_narrow_cost")).query("budget == 10_000_000").set_index("depth")
+    stored = COST.reference()
+    assert stored.median == pytest.approx(rates.loc[2, "p50"] / rates.loc[32, "p50"])
+    assert stored.low < stored.median < stored.high
+
+
+def test_the_small_deep_model_beats_the_large_shallow_one_and_the_deep_one_is_slower():
+    """What the two explanations take for granted."""
+    assert QUALITY.reference().low > quality(*WIDE).high and NARROW[1] < WIDE[1]
+    assert 1 < COST.reference().low and COST.reference().high < 32 / 2
 
 
 @pytest.mark.parametrize("prediction", [COST, QUALITY], ids=lambda prediction: prediction.name)
