@@ -5,12 +5,13 @@ import math
 import pytest
 from quantization.made_up import loss_increase_nats, stores
 
-from mobilellm_lab.quantization.grid import CHANNEL
+from mobilellm_lab.quantization.grid import CHANNEL, Grid
 from mobilellm_lab.quantization.study import evidence, sweep_qat
 from mobilellm_lab.quantization.study.kv_cache import contexts
 from mobilellm_lab.quantization.study.paretoq import PARETOQ
 from mobilellm_lab.quantization.study.recipe import FLOAT, Recipe
 from mobilellm_lab.quantization.study.sweep import DEEP, WIDE, studies
+from mobilellm_lab.reference import load_model, open_sweep
 from mobilellm_lab.sweeps import Store, key
 
 
@@ -131,3 +132,11 @@ def test_a_float_row_is_needed_for_every_rise(store, tmp_path):
     fewer.rows = {name: row for name, row in store.rows.items() if name != gone}
     with pytest.raises(ValueError, match=r"no stored run for Recipe\(model='stories-deep', bits=32"):
         evidence.runs(fewer, "layers")
+
+
+def test_the_bytes_of_a_shape_are_those_of_its_stored_runs():
+    stored = open_sweep("quantization")
+    for bits in (8, 4, 2):
+        row = stored[Recipe(model="stories-deep", bits=bits)]
+        config = load_model("stories-deep").model.config
+        assert evidence.weight_bytes(config, Grid(bits=bits, group_size=32)) == row["bytes"]["theory"]

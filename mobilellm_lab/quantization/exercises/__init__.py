@@ -1,4 +1,4 @@
-"""Chapter 3's exercises, quiz and predictions."""
+"""Exercises, quiz and predictions of chapter 3"""
 
 from pathlib import Path
 

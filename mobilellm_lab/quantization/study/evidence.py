@@ -6,6 +6,10 @@ from dataclasses import asdict
 
 import pandas as pd
 
+from mobilellm_lab import checkpoints, zoo
+from mobilellm_lab.constraints import ONEPLUS_12
+from mobilellm_lab.model import ModelConfig
+from mobilellm_lab.quantization.grid import Grid
 from mobilellm_lab.quantization.libraries.kernels import BACKENDS
 from mobilellm_lab.quantization.study import sweep_qat
 from mobilellm_lab.quantization.study.crossover import CROSSOVER_SIZES
@@ -15,7 +19,8 @@ from mobilellm_lab.quantization.study.mixed_precision import Mixture
 from mobilellm_lab.quantization.study.paretoq import PARETOQ
 from mobilellm_lab.quantization.study.recipe import FLOAT, QATRecipe, Recipe
 from mobilellm_lab.quantization.study.sweep import DEEP, WIDE, studies
-from mobilellm_lab.reference.rows import one
+from mobilellm_lab.reference import open_sweep
+from mobilellm_lab.reference.rows import one, seeds
 from mobilellm_lab.reference.rows import spread as printed
 from mobilellm_lab.sweeps import Store
 
@@ -260,3 +265,44 @@ def in_parts(run: pd.Series) -> str:
 def paretoq() -> pd.DataFrame:
     """ParetoQ's published table, as authors print it: model, bits, accuracy (%), perplexity."""
     return pd.DataFrame(map(asdict, PARETOQ))
+
+
+def weight_bytes(config: ModelConfig, grid: Grid) -> int:
+    """Bytes of a model of this shape by formula: its matrices packed on this grid, its vectors in float32."""
+    shapes = checkpoints.shapes(config).values()
+    return sum(grid.nbytes(shape) if len(shape) == 2 else 4 * math.prod(shape) for shape in shapes)
+
+
+def answers() -> dict[str, str]:
+    """The numbers of the chapter's opening and its recipe, as text without a unit."""
+    store, trained, speed = (open_sweep(f"quantization{name}") for name in ("", "_qat", "_speed"))
+    together = runs(store, "activations")
+    together = together[(together["bits"] == 4) & (together["activation_bits"] == 8)]
+    stories, text = (one(together, model=model) for model in NAMED.values())
+    right = one(runs(store, "float"), model=NAMED["text"])["accuracy"]
+    three = runs(store, "grid")
+    three = three[(three["bits"] == 3) & (three["group_size"] == 32) & three["symmetric"]]
+    lost = {way: seeds(three, INCREASE, model=NAMED["text"], method=way).median() for way in ("rtn", "gptq")}
+    lost["qat"] = seeds(qat(trained), INCREASE, model=NAMED["text"], arm="qat", bits=3).median()
+    cache = runs(store, "kv")
+    cache = cache[(cache["bits"] == FLOAT) & (cache["kv_bits"] == 8)]
+    packed = one(speeds(speed), backend="packed 4-bit (ours)", size="125M")
+    configs = {size: zoo.SHAPES[f"MobileLLM-{size}"].config for size in ("125M", "350M")}
+    bytes_of = {size: weight_bytes(config, Grid(bits=4, group_size=32)) for size, config in configs.items()}
+    half = 2 * sum(math.prod(shape) for shape in checkpoints.shapes(configs["125M"]).values())
+    half_speed, few_speed = (row.decode_per_s for row in ONEPLUS_12)
+    return {
+        "quant_stories": f"{stories[INCREASE]:.3f}",  # nats that 4-bit weights with 8-bit activations cost
+        "quant_text": f"{text[INCREASE]:.3f}",
+        "quant_perplexity": f"{100 * math.expm1(text[INCREASE]):.1f}",  # % more
+        "quant_points": f"{100 * (right - text['accuracy']):.1f}",  # of 100 next bytes, fewer right
+        "quant_125m": f"{bytes_of['125M'] / 2**20:.0f}",  # MiB in 4 bits
+        "quant_350m": f"{bytes_of['350M'] / 2**20:.0f}",
+        "quant_smaller": f"{half / bytes_of['125M']:.1f}",  # times, beside 16 bits
+        "quant_file_smaller": f"{packed['float_file_bytes'] / packed['file_bytes']:.1f}",  # times, beside float32
+        "quant_rtn_3": f"{lost['rtn']:.3f}",  # nats at 3 bits on text
+        "quant_gptq_3": f"{lost['gptq']:.3f}",
+        "quant_qat_3": f"{lost['qat']:.3f}",
+        "quant_cache": f"{cache[INCREASE].abs().max():.4f}",  # nats, 8 bits, the worst of four models
+        "quant_phone": f"{few_speed / half_speed:.1f}",  # times as fast in 4 bits as in 16, published
+    }

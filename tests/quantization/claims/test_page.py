@@ -2,6 +2,7 @@
 
 import pytest
 
+from mobilellm_lab import measuring, zoo
 from mobilellm_lab import quantization as quant
 from mobilellm_lab.quantization.study import evidence
 from mobilellm_lab.reference import open_sweep
@@ -139,3 +140,16 @@ def test_int8_is_slower_where_the_model_is_small_and_the_older_kernel_flips():
     assert ratio[new, "1M"] < ratio[new, "125M"]
     assert ratio["packed 4-bit (ours)"].max() < 1
     assert ratio["torchao int8 weight-only"].max() < 1
+
+
+def test_the_answers_are_those_of_the_rows_and_of_the_formulas():
+    said = {name: float(text) for name, text in evidence.answers().items()}
+    assert all(name.startswith("quant_") for name in said)
+    assert said["quant_rtn_3"] == pytest.approx(rounded(model="text-deep", bits=3), abs=5e-4)
+    assert said["quant_qat_3"] < said["quant_gptq_3"] < said["quant_rtn_3"]
+    assert said["quant_text"] == pytest.approx(rounded(model="text-deep", bits=4), abs=1e-3)  # the weights' alone
+    assert said["quant_cache"] < 0.001
+    for size, name in (("125M", "quant_125m"), ("350M", "quant_350m")):
+        config = zoo.SHAPES[f"MobileLLM-{size}"].config
+        assert said[name] == round(measuring.theoretical_weights(config, bits_per_weight=4.5).mib)
+    assert said["quant_smaller"] == pytest.approx(16 / 4.5, abs=0.1)

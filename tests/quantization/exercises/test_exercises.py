@@ -416,7 +416,7 @@ def claim(name):
 
 def test_the_predictions_quote_what_was_stored():
     stored, trained = open_sweep("quantization"), open_sweep("quantization_qat")
-    row = one(evidence.crossover(stored, trained, "stories-deep"), bits=2)
+    row = one(evidence.crossover(stored, trained, "stories-deep"), bits=1)
     assert RECOVERED.reference().median == pytest.approx(100 * row["recovered"], abs=1e-6)
     measured = open_sweep("quantization_speed")
     assert (
