@@ -1,4 +1,4 @@
-"""The article's ways to a deep and narrow shape, and its sample block: the rule behind each verdict."""
+"""Claims of the article on how to get a deep and narrow shape, and on its sample block"""
 
 import math
 from itertools import pairwise
@@ -34,11 +34,13 @@ def fewer_blocks(store: Store) -> Evidence:
     }
     return Evidence(
         verdict=graded(gain > 0 for gain in change.values()),
-        finding=f"Fewer blocks is the opposite of deep: MobileLLM-125M has {zoo.SHAPES['MobileLLM-125M'].n_layers} "
-        f"where models of its size had {' or '.join(map(str, sorted(layers)))}. With layers of exactly the same "
-        f"shape, half as many lose {100 * -max(change.values()):.0f} to {100 * -min(change.values()):.0f} points of "
-        f"accuracy on the shell game, in all of {len(change)} pairs. They do nearly halve the arithmetic, and the "
-        "article itself warns of the loss.",
+        line=f"In {len(change)} pairs of equal layers, half as many lose {100 * -max(change.values()):.0f} to "
+        f"{100 * -min(change.values()):.0f} points of accuracy.",
+        finding=f"Fewer blocks is the opposite of deep. MobileLLM-125M has {zoo.SHAPES['MobileLLM-125M'].n_layers} "
+        f"where models of its size had {' or '.join(map(str, sorted(layers)))}. We compare {len(change)} pairs whose "
+        f"layers have the same shape. Half as many layers lose {100 * -max(change.values()):.0f} to "
+        f"{100 * -min(change.values()):.0f} points of accuracy on the shell game. They nearly halve the arithmetic, "
+        "and the article itself warns of the loss.",
         flips="when latency binds and not the number of parameters. Meta's later MobileLLM-R1-140M has "
         f"{zoo.SHAPES['MobileLLM-R1-140M'].n_layers} blocks; its paper gives no reason.",
     )
@@ -64,9 +66,9 @@ def fewer_heads() -> Evidence:
     weights = {n: footprint.parameters(ModelConfig(n_heads=8, n_kv_heads=n, **shape)) for n in (8, 2)}
     return Evidence(
         verdict=graded(b < a for a, b in zip(flops, flops[1:], strict=False)),
-        finding="At a given width the heads divide the same matrices among themselves. With 16, 8, 4 or 2 heads a "
-        f"model of width 128 and four layers does the same {flops[0]:,} FLOPs per token at 128 positions, and stores "
-        "the same weights.",
+        line="At one width, any number of query heads needs the same arithmetic and stores the same weights.",
+        finding="At a given width the heads divide the same matrices among themselves. A model of width 128 and four "
+        f"layers does {flops[0]:,} FLOPs per token at 128 positions, with two to sixteen heads alike.",
         flips=f"for key/value heads: two instead of eight make the cache {cache[8] / cache[2]:.0f} times smaller and "
         f"save {100 * (1 - weights[2] / weights[8]):.0f} % of that model's weights. Or if the width of a head is "
         "fixed, so that attention itself gets narrower.",
@@ -107,12 +109,13 @@ def smaller_hidden_size(runs_store: Store, cost_store: Store) -> Evidence:
     more = [points for n, points in lost.items() if n > 1]
     return Evidence(
         verdict=graded(cheaper + faster),
-        finding="At every depth the narrower model computes less and decodes faster. The speed follows only in part: "
-        f"eight layers with {sizes[1] / sizes[0]:.0f} times fewer weights decode {speed:.1f} times faster where "
-        f"starting operations takes the time. And it costs quality: from {large:,} to {small:,} parameters, which is "
-        f"{flops[8][0] / flops[8][1]:.1f} times less arithmetic at eight layers, the median accuracy on the shell "
-        f"game falls by {lost[1]:.1f} points with one layer, which had no use for the width, and by {min(more):.1f} "
-        f"to {max(more):.1f} points with two to sixteen.",
+        line="Narrower computes less and decodes faster at every depth; with two layers or more it loses "
+        f"{min(more):.1f} to {max(more):.1f} points.",
+        finding="At every depth the narrower model computes less and decodes faster. The speed follows only in part. "
+        f"Eight layers with {sizes[1] / sizes[0]:.0f} times fewer weights decode {speed:.1f} times faster, where "
+        f"starting operations takes the time. It also costs accuracy on the shell game, from {large:,} to {small:,} "
+        f"parameters {min(more):.1f} to {max(more):.1f} points with two layers or more. One layer, which had no use "
+        f"for the width, loses {lost[1]:.1f}.",
     )
 
 
@@ -141,10 +144,11 @@ def smaller_embeddings() -> Evidence:
     many = [share > 0.25 for share in shares.values()]
     return Evidence(
         verdict=graded(many),
-        finding=f"The table, stored once or twice, is {100 * shares['MobileLLM-125M']:.0f} % of MobileLLM-125M, "
-        f"{100 * shares['MobileLLM-1B']:.0f} % of MobileLLM-1B and {100 * shares['Gemma 3 270M']:.0f} % of Gemma 3 "
-        f"270M; it is more than a quarter in {sum(many)} of {len(many)} published models. As the output layer it is "
-        "multiplied once per token; looking a token up is free.",
+        line=f"The table is {100 * shares['MobileLLM-125M']:.0f} % of MobileLLM-125M and "
+        f"{100 * shares['MobileLLM-1B']:.0f} % of MobileLLM-1B.",
+        finding=f"The table, stored once or twice, is {100 * shares['MobileLLM-125M']:.0f} % of MobileLLM-125M and "
+        f"{100 * shares['Gemma 3 270M']:.0f} % of Gemma 3 270M. It is more than a quarter in {sum(many)} of "
+        f"{len(many)} published models. As the output layer it is multiplied once per token; a lookup is free.",
     )
 
 
@@ -180,11 +184,12 @@ def sample_block() -> Evidence:
     signs = [moved == 0, loss >= floor, blind <= floor + 0.05]
     return Evidence(
         verdict=graded(signs),
-        finding="Smaller sizes are cheaper, but the block is no language model: it has no causal mask, so every "
-        "position sees the answer, and no positions, so none knows where it is. Trained on tokens that nothing "
-        f"predicts, one such block reaches {loss:.2f} nats where {floor:.2f} is the best possible. Shown only the "
-        f"past, as when it generates, it needs {blind:.2f}. Changing the last token moves earlier predictions by up "
-        f"to {moved:.1f}.",
+        line=f"It has no causal mask; on random tokens it reaches {loss:.2f} nats where {floor:.2f} is the best "
+        "possible.",
+        finding="Smaller sizes are cheaper, but the block is no language model. It has no causal mask, so every "
+        "position sees the answer, and no positions, so none knows where it is. Trained on random tokens, one such "
+        f"block reaches {loss:.2f} nats where {floor:.2f} is the best possible. Shown only the past, as when it "
+        f"generates, it needs {blind:.2f}. A change of the last token moves earlier logits by up to {moved:.1f}.",
     )
 
 
@@ -198,4 +203,5 @@ SAMPLE_BLOCK = Claim(
 )
 
 
-CLAIMS = (FEWER_BLOCKS, FEWER_HEADS, SMALLER_HIDDEN_SIZE, SMALLER_EMBEDDINGS, SAMPLE_BLOCK)
+OWN = (SAMPLE_BLOCK,)
+ALSO = (FEWER_BLOCKS, FEWER_HEADS, SMALLER_HIDDEN_SIZE, SMALLER_EMBEDDINGS)
