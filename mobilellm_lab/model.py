@@ -1,4 +1,4 @@
-"""The transformer in one page: RMSNorm, RoPE, GQA, SwiGLU, tied embeddings, layer sharing, KV cache.
+"""Decoder of the Llama family: RMSNorm, RoPE, GQA, SwiGLU, tied embeddings, layer sharing, KV cache
 
 Shape letters, used in every signature of the package:
 B batch, T time, D dim, H query heads, K key/value heads, Dh head dim, V vocabulary.

@@ -1,4 +1,4 @@
-"""Training as a stream: one `Step` per update, consumed alike by notebook, panel, benchmark, command line and test."""
+"""Training loop: a generator of one `Step` per update"""
 
 import math
 import time
@@ -41,7 +41,7 @@ def constant(value: float) -> Schedule:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
-    """How to train. Every field is checked before time is spent.
+    """Settings of a training run. Every field is checked before time is spent.
 
     Raises:
         ValueError: a field out of range; names it, its value and a remedy.
@@ -85,7 +85,7 @@ class TrainConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """What one update did."""
+    """Result of one update."""
 
     step: int  # 1 for the first
     loss_nats: float  # mean cross-entropy of the batch, before the update
@@ -103,7 +103,7 @@ class Step:
 
 @dataclass(kw_only=True)
 class TrainState:
-    """Where a run stands: with it and the same task and config, `train` goes on bit for bit where it was left."""
+    """State of a run, from which `train` resumes bit for bit, given the same task and config."""
 
     step: int = 0  # updates done
     tokens: int = 0  # seen by them
@@ -146,7 +146,7 @@ class TrainState:
             *(OSError, EOFError, RuntimeError, UnpicklingError, zipfile.BadZipFile),
             *(AttributeError, KeyError, TypeError, ValueError),
         ) as error:
-            raise ValueError(f"{path} cannot be gone on with ({error}): delete it to start again") from error
+            raise ValueError(f"Cannot resume from {path} ({error}); delete it to start over") from error
 
 
 class _AdamW:
@@ -195,7 +195,7 @@ class _AdamW:
     def load_state_dict(self, saved: dict) -> None:
         own = self.state_dict()["moments"]
         if [t.shape for t in own] != [t.shape for t in saved["moments"]]:
-            raise ValueError("the saved moments are of another model: start again without the state")
+            raise ValueError("the saved moments are of another model: start over without the state")
         for tensor, value in zip(own, saved["moments"], strict=True):
             tensor.copy_(value)
 
@@ -224,8 +224,8 @@ def train(model: nn.Module, task: Task, config: TrainConfig, *, state: TrainStat
     between two steps it can be saved; one that was loaded goes on from there.
 
     Raises:
-        ValueError: the vocabulary or the sequence does not fit the model, a batch asks nothing or what is no id, or the
-            loss stops being finite.
+        ValueError: the vocabulary or the sequence does not fit the model, a batch has no target or one that is no id,
+            or the loss stops being finite.
     """
     if task.vocab_size != model.config.vocab_size:
         raise ValueError(f"vocab_size={model.config.vocab_size}: task {task.name} has {task.vocab_size} tokens")
@@ -253,13 +253,13 @@ def train(model: nn.Module, task: Task, config: TrainConfig, *, state: TrainStat
         loss_nats, lr = loss.item(), config.lr(progress)
         if not math.isfinite(loss_nats):
             if (targets == IGNORE).all():
-                raise ValueError(f"batch {i} of task {task.name}: all targets are {IGNORE}, give it one that asks")
-            raise ValueError(f"loss_nats={loss_nats} at step {i + 1} with lr={lr:.2g}: start again with a lower lr")
+                raise ValueError(f"batch {i} of task {task.name}: all targets are {IGNORE}, give a token id")
+            raise ValueError(f"loss_nats={loss_nats} at step {i + 1} with lr={lr:.2g}: start over with a lower lr")
         model.zero_grad()
         loss.backward()
         grad_norm = float(torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip))
         if not math.isfinite(grad_norm):  # the update would spoil a model that is still good
-            raise ValueError(f"grad_norm={grad_norm} at step {i + 1} with lr={lr:.2g}: start again with a lower lr")
+            raise ValueError(f"grad_norm={grad_norm} at step {i + 1} with lr={lr:.2g}: start over with a lower lr")
         for optimizer in state.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = lr

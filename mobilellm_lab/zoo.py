@@ -1,4 +1,4 @@
-"""Published shapes with their sources, and families of shapes with equal parameter count."""
+"""Published model shapes with sources, and families of shapes with equal parameters"""
 
 import math
 from collections.abc import Iterable

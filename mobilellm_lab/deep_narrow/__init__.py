@@ -1,4 +1,4 @@
-"""Chapter 2: what depth costs and what it buys at a fixed number of parameters."""
+"""Chapter 2: gain and cost of depth at a fixed number of parameters"""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Causality: a block without a causal mask cheats as a language model, and a test that catches it"""
+"""Leak test for language models, and a block without a causal mask that fails it"""
 
 import math
 from collections.abc import Iterator
@@ -21,8 +21,8 @@ from mobilellm_lab.training import Step, TrainConfig, train
 class EncoderLM(nn.Module):
     """A language model of PyTorch's encoder layers: post-norm, ReLU, MHA, untied; mask and positions are switches.
 
-    With both switches off its block is the one that tutorials often show as "a transformer block": every position
-    attends to every other, the future included, and none knows where it is.
+    With both switches off its block is the one that tutorials often show as "a transformer block". Every position
+    attends to every other, also to later ones, and none knows where it is.
     """
 
     def __init__(self, config: ModelConfig, *, causal: bool, positions: bool, seed: int = 0):
@@ -67,9 +67,9 @@ def leak(model: nn.Module, tokens: Int[Tensor, "1 T"]) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Noise:
-    """Tokens that nothing before them predicts: the lowest honest loss is exactly ln(vocab_size).
+    """Independent random tokens: the entropy floor is exactly ln(vocab_size).
 
-    A loss below the floor means that the model is shown the answer.
+    A loss below the floor means that the model sees the token that it should predict.
     """
 
     vocab_size: int = 16  # all equally likely
@@ -88,7 +88,7 @@ class Noise:
     def evaluate(
         self, model: nn.Module, *, split="validation", batches: int = 1, batch_size: int = 256, drawn: bool = True
     ) -> Iterator[Evaluation]:
-        """Loss and accuracy of the model on whole sequences, and its loss when it is shown only what came before."""
+        """Loss and accuracy of the model on whole sequences, and its loss on prefixes."""
         losses, right, blind = [], [], []
         for i in range(batches):
             batch, device = self.batch(i, batch_size, split=split), model.embed.weight.device
@@ -112,12 +112,12 @@ class Noise:
             )
 
     def show(self, model: nn.Module) -> str:
-        """The first held-out sequence, and below each token what the model expects to follow."""
+        """The first held-out sequence, and below each token the model's likeliest next one."""
         tokens = self.batch(0, 1, split="validation").tokens.to(model.embed.weight.device)
         rows = (tokens[0], model(tokens).argmax(-1)[0])
         return "\n".join(" ".join(f"{token:2}" for token in row.tolist()) for row in rows)
 
 
 def train_on_noise(model: nn.Module, noise: Noise, *, steps: int = 200) -> Iterator[Step]:
-    """The steps of a short training that is long enough to find a leak."""
+    """Steps of a training run that is just long enough to show a leak."""
     return train(model, noise, TrainConfig(steps=steps, batch_size=64, optimizer="adamw", lr=1e-2))

@@ -1,4 +1,4 @@
-"""Cost of depth: cached decoding of equal-parameter shapes, timed in turn within one process"""
+"""Decode speed of equal-parameter shapes, timed in turn within one process"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Several recipes trained at once, each in a process of its own: what the five-depth button runs."""
+"""Parallel training of several recipes, each in its own process"""
 
 import multiprocessing
 import os
@@ -19,7 +19,7 @@ _outbox = None  # in a worker: the way to the parent
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Where one recipe stands; `result` is there once it has finished."""
+    """Progress of one recipe; `result` is set once it has finished."""
 
     recipe: Recipe
     step: int  # updates done

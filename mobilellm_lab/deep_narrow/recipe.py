@@ -1,4 +1,4 @@
-"""A recipe in, a trained and measured model out: what every slider of chapter 2 turns."""
+"""Training recipe of chapter 2 and its measured result"""
 
 import math
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ HOLD = ("budget", "width")
 
 @dataclass(frozen=True, kw_only=True)
 class TaskDefaults:
-    """What a task is trained with unless the recipe says otherwise; `benchmarks/recipes.py` compares alternatives."""
+    """Training defaults of one task; `benchmarks/recipes.py` compares alternatives."""
 
     options: dict  # of `tasks.make`
     steps: int  # updates
@@ -70,7 +70,7 @@ class Recipe:
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
                 raise ValueError(f"{name}={getattr(self, name)}: must be positive, or 0 for the default")
         if self.hold_out and self.task != "shells":
-            raise ValueError(f"hold_out=True: only shells has pairs of moves, task={self.task!r} does not")
+            raise ValueError(f"hold_out=True with task={self.task!r}: only shells has pairs of moves, leave it False")
 
     @property
     def defaults(self) -> TaskDefaults:
@@ -85,7 +85,7 @@ class Recipe:
         return make(self.task, **self.task_options)
 
     def model_config(self, task: Task) -> ModelConfig:
-        """The shape that these sliders stand for."""
+        """The model shape of this recipe."""
         shape = dict(
             vocab_size=task.vocab_size,
             n_heads=self.n_heads,
@@ -116,7 +116,7 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """What a recipe gave: theory, measurement and quality side by side, never one in place of another."""
+    """Costs by formula, measured speed and quality of one trained recipe."""
 
     recipe: Recipe
     config: ModelConfig
@@ -126,7 +126,7 @@ class Result:
     steps: int  # updates done
     train_s: float  # seconds of training
     train_tokens_per_s: float  # over the whole run
-    decode_per_s: Throughput | None  # measured tokens/s of cached decoding at batch 1; None where it was not asked for
+    decode_per_s: Throughput | None  # measured tokens/s of cached decoding at batch 1; None if not measured
     loss_nats: float  # on test sequences
     floor_nats: float | None  # the lowest loss possible
     headline: str  # the score that plots show
@@ -139,7 +139,7 @@ class Result:
 
 @dataclass
 class Run:
-    """A recipe being cooked. Iterate for the steps, stop whenever you like, then ask for `result()`."""
+    """A training run. Iterate over its steps, stop at any time, then take `result()`."""
 
     recipe: Recipe
     eval_every: int = 0  # steps between evaluations while training; 0 for none before the end
@@ -160,13 +160,13 @@ class Run:
             yield step
 
     def result(self, *, measure_decode: bool = True) -> Result:
-        """The model as it stands, on test sequences.
+        """The evaluated model on test sequences.
 
         Raises:
-            ValueError: not a single step was made.
+            ValueError: the run has made no step.
         """
         if self.last is None:
-            raise ValueError("steps=0 done: iterate over the run before asking for its result")
+            raise ValueError("steps=0 done: iterate over the run before taking its result")
         config, decode_per_s = self.model.config, None
         evaluation = evaluate(self.task, self.model, split="test")
         scores = dict(evaluation.scores)
@@ -194,5 +194,5 @@ class Run:
         )
 
     def answers(self) -> str:
-        """What the model says now, on held-out input."""
+        """The model's answers on held-out input, as text."""
         return self.task.show(self.model)

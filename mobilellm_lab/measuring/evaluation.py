@@ -53,7 +53,7 @@ class EvalSet:
         for number, batch in enumerate(self.batches):
             check_targets(batch.targets, task.vocab_size)
             if (batch.targets == IGNORE).all():
-                raise ValueError(f"batch {number} of task {task.name}: all targets are {IGNORE}, give it one that asks")
+                raise ValueError(f"batch {number} of task {task.name}: all targets are {IGNORE}, give a token id")
         self.likeliest: list[Int[Tensor, "B T"]] = []  # of the float model, for each batch
         self.float_evaluation: EvalResult | None = None  # its own, so far
         self._float: Iterator[Evaluation] | None = None

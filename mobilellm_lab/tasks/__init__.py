@@ -1,4 +1,4 @@
-"""Tasks that models learn: three small ones that need no download, behind one protocol."""
+"""Training tasks without downloads, behind one protocol"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from mobilellm_lab.token_ids import IGNORE, check_pair
 
 @dataclass(frozen=True)
 class Batch:
-    """Token ids, and what the model should answer at each position (`IGNORE` where nothing is asked).
+    """Token ids, and the target at each position (`IGNORE` where there is none).
 
     Raises:
         ValueError: tokens and targets that are not of one shape (B, T).
@@ -28,7 +28,7 @@ class Batch:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """How well a model does on the held-out batches so far."""
+    """Loss and scores of a model on the held-out batches so far."""
 
     loss_nats: float  # mean cross-entropy per evaluated position
     losses: tuple[float, ...] = ()  # the same of each batch
@@ -39,7 +39,7 @@ class Evaluation:
 
 @runtime_checkable
 class Task(Protocol):
-    """What `training.train` needs of a task."""
+    """The interface of a task that `training.train` and `evaluate` use."""
 
     name: str
     vocab_size: int
@@ -60,7 +60,7 @@ class Task(Protocol):
         """
 
     def show(self, model) -> str:
-        """A few lines of what the model answers now, on held-out input."""
+        """The model's answers on held-out input, in a few lines."""
 
 
 def evaluate(task: Task, model, **options) -> Evaluation:

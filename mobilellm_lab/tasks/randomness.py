@@ -1,4 +1,4 @@
-"""One integer hash of (seed, sequence, draw), so that NumPy and C can make the same sequences."""
+"""Counter-based random integers: one hash of (seed, sequence, draw), the same in NumPy and C"""
 
 import numpy as np
 

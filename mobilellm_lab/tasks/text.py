@@ -1,4 +1,4 @@
-"""Real English: Python's own language reference, the reader's file, or a Hugging Face data set."""
+"""English text: Python's language reference, a file, or a Hugging Face data set"""
 
 import hashlib
 import json
@@ -249,7 +249,7 @@ class Text:
             )
 
     def show(self, model) -> str:
-        """A piece of held-out text, and how the model goes on: the likeliest tokens, then a sample."""
+        """A piece of held-out text, and the model's continuations: greedy, then sampled."""
         half = max(1, self.seq_len // 2)
         prompt = self._cut("validation", np.array([0]), half).tokens.to(model.embed.weight.device)
         n_new = min(64, model.config.max_seq_len - half)

@@ -1,4 +1,4 @@
-"""Chapter 2's exercises, quiz and predictions."""
+"""Exercises, quiz and predictions of chapter 2"""
 
 from pathlib import Path
 

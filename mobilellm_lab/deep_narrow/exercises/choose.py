@@ -1,4 +1,4 @@
-"""Exercise: choose a depth from measured quality and speed."""
+"""Exercise: choice of a depth from measured quality and speed"""
 
 from collections.abc import Callable
 
@@ -142,8 +142,7 @@ def _lesson(answer, found):
     rows, limit = _cases()[-1]
     return (
         f"Of the measured shapes of 60,000 parameters with at least {limit:,.0f} tokens/s you take {found[-1]:g} "
-        f"layers; without a limit it would be {_choose_solution(rows, 0)}. Quality and speed are two columns, and each "
-        "choice says what binds."
+        f"layers; without a limit it would be {_choose_solution(rows, 0)}."
     )
 
 
@@ -151,9 +150,9 @@ CHOOSE = by_example(
     name="choose",
     title="Choose a depth",
     task="""
-A device must answer at some speed, and every depth has been trained with three seeds. Write
-`choose(rows, min_tokens_per_s)`: the **depth with the highest median score over its seeds, among the depths that decode
-at least `min_tokens_per_s`**.
+A device must decode at a minimum speed, and every depth has been trained with three seeds. Write
+`choose(rows, min_tokens_per_s)`. It returns the **depth with the highest median score over its seeds, among the depths
+that decode at least `min_tokens_per_s`**.
 
 `rows` is a pandas DataFrame, one row per run, with the columns `depth`, `seed`, `score` (higher is better) and
 `tokens_per_s` (the same in all rows of one depth). At least one depth is fast enough, and no two medians tie.

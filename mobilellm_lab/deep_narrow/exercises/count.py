@@ -1,4 +1,4 @@
-"""Exercise: count the weights of a shape before it exists."""
+"""Exercise: number of parameters of a shape"""
 
 from functools import partial
 from inspect import signature
@@ -104,11 +104,10 @@ def _lesson(answer, found):
 
 COUNT = by_example(
     name="count",
-    title="Count the weights",
+    title="Count the parameters",
     task="""
-How large is a model before it exists? Write
-`parameters(n_layers, dim, hidden_dim, n_heads, n_kv_heads, vocab_size)`: the number of stored weights of MobileLLM's
-decoder.
+Write `parameters(n_layers, dim, hidden_dim, n_heads, n_kv_heads, vocab_size)`. It returns the number of stored weights
+of MobileLLM's decoder, without building it.
 
 One **tied** table serves as input and output. Each layer has attention (queries and output dim x dim, keys and values
 for `n_kv_heads` heads of `dim / n_heads` channels), a SwiGLU feed-forward layer of width `hidden_dim` with its three

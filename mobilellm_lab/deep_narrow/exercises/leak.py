@@ -1,4 +1,4 @@
-"""Exercise: catch the block that cheats, by what a later token does to an earlier answer."""
+"""Exercise: leak test for a missing causal mask"""
 
 import math
 from collections.abc import Callable
@@ -212,18 +212,18 @@ def _inspect_leak(answer: Callable) -> str:
     if min(tutorial, placed) <= STILL:
         raise Wrong("misses the block without a mask", "A block without a mask gave 0: look at all earlier positions.")
     return (
-        f"Both honest models give 0. The tutorial's block gives {tutorial:.2f} before any training: without a mask "
-        "each answer depends on the tokens that come later, and the next one is the answer itself. That is how its "
-        "loss gets below what is possible."
+        f"Both honest models give 0. The tutorial's block gives {tutorial:.2f} before any training. Without a mask its "
+        "logits depend on later tokens, and the next one is the target itself. So its loss falls below the entropy of "
+        "the data."
     )
 
 
 LEAK = Exercise(
     name="leak",
-    title="Catch the block that cheats",
+    title="Find the leak",
     task="""
-A block without a causal mask trains to a loss that no honest model can have. Find out why, with a test that works for
-any language model: change a *later* token and see whether an *earlier* answer moves.
+A block without a causal mask trains to a loss that no honest model can have. One test finds such a block in any
+language model. Change a *later* token, and see whether an *earlier* logit moves.
 
 Write `leak(model, tokens)`. `model(tokens)` gives logits of shape (1, T, V) for tokens of shape (1, T), T at least 2,
 and `model.config.vocab_size` is V. Return the **largest absolute change of any logit before the changed position**: 0
@@ -244,7 +244,7 @@ for an honest model. Leave the caller's `tokens` as they are.
         "not the largest change": _average,
     },
     hints=(
-        "Run the model twice, on two inputs that differ in one token only. Which answers may differ in an honest "
+        "Run the model twice, on two inputs that differ in one token only. Which logits may differ in an honest "
         "model, and which may not?",
         "Change the last token of a copy: `changed = tokens.clone()`, then `changed[:, -1] = ...`, modulo the "
         "vocabulary. All positions but the last must give the same logits as before.",

@@ -1,4 +1,4 @@
-"""Exercise: repair the block that cheats, by attention weights that leave the future out."""
+"""Exercise: causal attention weights"""
 
 from collections.abc import Callable
 from functools import partial
@@ -17,19 +17,19 @@ STILL = 1e-4  # a weight that is off by less is right
 
 
 def _masked_stub(scores):
-    """Causal weights from raw scores; both (heads, T, T), rows see columns."""
+    """Causal weights from raw scores; both (heads, T, T), rows are queries."""
     return ...  # your code
 
 
 def _masked_solution(scores):
-    """Causal weights from raw scores; both (heads, T, T), rows see columns."""
+    """Causal weights from raw scores; both (heads, T, T), rows are queries."""
     T = scores.shape[-1]
     future = torch.ones(T, T, dtype=torch.bool).triu(1)
     return scores.masked_fill(future, float("-inf")).softmax(-1)
 
 
 def _masked_alternative(scores):
-    """Causal weights from raw scores; both (heads, T, T), rows see columns."""
+    """Causal weights from raw scores; both (heads, T, T), rows are queries."""
     weights = torch.zeros_like(scores)
     for t in range(scores.shape[-1]):
         weights[:, t, : t + 1] = scores[:, t, : t + 1].softmax(-1)
@@ -43,7 +43,7 @@ def _above(scores: Tensor, diagonal: int) -> Tensor:
 _MISTAKES = {
     "no mask": (
         lambda scores: scores.softmax(-1),
-        "The future keeps its weight: this is the softmax that lets the tutorial's block cheat.",
+        "The future keeps its weight: this is the softmax of the block without a mask.",
     ),
     "masks after the softmax": (
         lambda scores: scores.softmax(-1).masked_fill(_above(scores, 1), 0.0),
@@ -57,8 +57,8 @@ _MISTAKES = {
     ),
     "hides the past": (
         lambda scores: scores.masked_fill(_above(scores, 0).mT & ~_above(scores, 0), float("-inf")).softmax(-1),
-        "The weights are those of the other triangle: each position sees itself and what comes later. Rows ask, "
-        "columns are seen, and the future lies above the diagonal.",
+        "The weights are those of the other triangle: each position sees itself and what comes later. Rows are "
+        "queries, columns are keys, and the future lies above the diagonal.",
     ),
     "hides its own position": (
         lambda scores: scores.masked_fill(_above(scores, 0), float("-inf")).softmax(-1),
@@ -67,8 +67,8 @@ _MISTAKES = {
     ),
     "softmax over the queries": (
         lambda scores: scores.masked_fill(_above(scores, 1), float("-inf")).softmax(-2),
-        "The columns add up to 1, not the rows. Each position that asks shares out a weight of 1 over what it sees: "
-        "the softmax runs over the last dimension.",
+        "The columns add up to 1, not the rows. Each query shares out a weight of 1 over its keys: the softmax runs "
+        "over the last dimension.",
     ),
 }
 
@@ -128,14 +128,14 @@ def _lesson(answer, found):
 
 MASK = by_example(
     name="mask",
-    title="Repair it",
+    title="Mask the future",
     task="""
-Attention scores say how much each position wants to see each other one; a softmax turns a row of scores into weights
-that add up to 1. In the block that cheats, that row includes the future.
+Attention scores say how much each position attends to each other one. A softmax turns a row of scores into weights that
+add up to 1. Without a causal mask, that row includes later positions.
 
-Write `masked(scores)`. `scores` has the shape (heads, T, T): row t holds the scores of position t, one column for each
-position that it could look at. Return weights of the same shape with which **position t sees itself and what came
-before, and nothing else**; each row still adds up to 1.
+Write `masked(scores)`. `scores` has the shape (heads, T, T), with a row for each query position and a column for each
+key position. Return weights of the same shape with which **position t attends to itself and earlier positions, and
+nothing else**. Each row still adds up to 1.
 """.strip(),
     answer="masked",
     stub=_masked_stub,
@@ -143,8 +143,8 @@ before, and nothing else**; each row still adds up to 1.
     alternative=_masked_alternative,
     mistakes=_MISTAKES,
     hints=(
-        "Which triangle of the T x T square is the future, if rows ask and columns are seen? Does the diagonal "
-        "belong to it?",
+        "Which triangle of the T x T square is the future, if rows are queries and columns are keys? Does the "
+        "diagonal belong to it?",
         "Hide the future *before* the softmax, with a score that it turns into a weight of exactly 0. What number "
         "has exp(x) = 0?",
         "`future = torch.ones(T, T, dtype=torch.bool).triu(1)` is true above the diagonal. "

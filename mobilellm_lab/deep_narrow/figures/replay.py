@@ -1,4 +1,4 @@
-"""Chapter 2's replays: what depth buys at four budgets, and what it costs, over the stored sweeps"""
+"""Replays of chapter 2: accuracy by depth at four budgets, and decode speed by depth"""
 
 import math
 from dataclasses import dataclass
@@ -175,7 +175,7 @@ def cost_replay(cost_store: Store) -> Replay:
         rows=rows,
         columns=COST,
         origin=str(origin(cost_store)),
-        title="What a layer costs in decoding speed",
+        title="Decode speed by depth",
         alt=(
             "Two charts. Tokens per second against depth for the chosen budget, bars from p10 to p90. Speed relative "
             "to the shallowest shape for all budgets, the chosen one marked: the larger the model, the flatter the "

@@ -2,7 +2,7 @@
 
 NAMES = {  # module whose `SWEEPS` declares them: name, and caption of the file
     "mobilellm_lab.deep_narrow.study.sweep": {
-        "deep_narrow": "the measured runs of chapter 2, one per line, with their provenance",
-        "deep_narrow_cost": "chapter 2: decoding speed of equal-parameter shapes",
+        "deep_narrow": "training runs of chapter 2, one per line with its provenance",
+        "deep_narrow_cost": "decode speed of equal-parameter shapes (chapter 2)",
     },
 }

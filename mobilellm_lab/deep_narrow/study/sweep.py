@@ -1,4 +1,4 @@
-"""The measured sweeps of chapter 2: depths x budgets x seeds, each arm at its own best learning rate."""
+"""Sweeps of chapter 2 over depth, budget and seed, each arm at its own best learning rate"""
 
 from dataclasses import replace
 
@@ -53,7 +53,7 @@ def arms() -> list[Arm]:
 
 
 def training(recipe: Recipe) -> dict:
-    """What the task's defaults add to the recipe: a row measured with other values is out of date."""
+    """The task's defaults beside the recipe; a row measured with other values is out of date."""
     return {name: value for name, value in as_stored(recipe.defaults).items() if name not in ("steps", "lr")}
 
 
