@@ -25,8 +25,8 @@ help:  ## this list
 lab: $(READY)  ## open the course in JupyterLab
 	@echo "lab: starting JupyterLab, stop it with Ctrl-C"
 	@mkdir -p $(SETTINGS) && cp binder/overrides.json $(SETTINGS)
-	@$(BIN)/jupyter lab $(ROOT) --log-level=WARN --ServerApp.root_dir="$(CURDIR)" \
-		--LabApp.default_url=/lab/tree/labs/README.md
+	@MOBILELLM_LAB_SITE=/static $(BIN)/jupyter lab $(ROOT) --log-level=WARN --ServerApp.root_dir="$(CURDIR)" \
+		--ServerApp.extra_static_paths="$(CURDIR)/_build/html" --LabApp.default_url=/lab/tree/labs/README.md
 
 site: $(READY)  ## build the website into _build/html
 	@echo "site: building, a cell that fails or a warning is an error"

@@ -1,5 +1,6 @@
 """Link from a lab to its chapter's rendered page"""
 
+import os
 import re
 from html import escape
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from mobilellm_lab.charts.viewer import headless
 
 ROOT = Path(__file__).parents[2]
+SERVED = "MOBILELLM_LAB_SITE"  # where the running JupyterLab serves _build/html, such as /static
 
 
 class Link(str):
@@ -27,19 +29,24 @@ def website(root: Path = ROOT) -> str | None:
 def chapter_page(stem: str, *, root: Path = ROOT) -> Link:
     """Where to read the chapter of this stem ("03_quantization"): on the website, else in the copy built here.
 
-    Where there is neither, the command that builds it. In the website's own labs it is the page beside them.
+    Where there is neither, the command that builds it. In the website's own labs it is the page beside them. JupyterLab
+    shows no page of a folder as it is; the one that `make lab` starts serves the copy, and says where in `SERVED`.
     """
-    page, number = f"book/{stem}.html", int(stem[:2])
+    page, number, served = f"book/{stem}.html", int(stem[:2]), os.environ.get(SERVED)
+    built = root / "_build" / "html" / page
     if headless():
-        href = f"../{page}"
-    elif address := website(root):
-        href = f"{address}{page}"
-    elif (root / "_build" / "html" / page).exists():
-        href = f"../_build/html/{page}"
+        return _link(f"../{page}", number)
+    if address := website(root):
+        return _link(f"{address}{page}", number)
+    if not built.exists():
+        where = f"<code>make site</code> builds it; run this cell again afterwards, for the link to chapter {number}"
+    elif served:
+        return _link(f"{served}/{page}", number)
     else:
-        return Link(
-            f"<p>Chapter {number} has the reasoning and the full sweeps. <code>make site</code> builds it as "
-            f"<code>_build/html/{escape(page)}</code>; run this cell again afterwards, for the link.</p>"
-        )
+        where = f"open <code>{escape(str(built))}</code> in a browser"
+    return Link(f"<p>The chapter has the reasoning and the full sweeps: {where}.</p>")
+
+
+def _link(href: str, number: int) -> Link:
     words = f"Read chapter {number}</a>, which has the reasoning and the full sweeps."
     return Link(f'<p><a href="{escape(href)}">{words}</p>')

@@ -72,6 +72,7 @@ def served(root: Path, notebooks: Mapping[str, dict], *, more: Mapping[str, str]
         "JUPYTER_RUNTIME_DIR": str(root / "runtime"),
         "MOBILELLM_LAB_PROGRESS": str(root / "progress.json"),
         "MOBILELLM_LAB_MODELS": str(root / "models"),
+        "MOBILELLM_LAB_SITE": "/static",
         "PYTHONPATH": str(ROOT),
     }
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"]
@@ -81,6 +82,7 @@ def served(root: Path, notebooks: Mapping[str, dict], *, more: Mapping[str, str]
         "ServerApp.token": "",
         "ServerApp.password": "",
         "ServerApp.root_dir": root / "work",
+        "ServerApp.extra_static_paths": root / "work" / "_build" / "html",
     }
     command += [f"--{name}={value}" for name, value in settings.items()]
     with (root / "log").open("w") as log:

@@ -20,23 +20,35 @@ def link(root: Path) -> str | None:
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch) -> Path:
-    """A repository without a website's address and without a built copy, open in JupyterLab."""
+    """A repository without a website's address and without a built copy, in the JupyterLab of `make lab`."""
     monkeypatch.setattr(module, "headless", lambda: False)
+    monkeypatch.setenv(module.SERVED, "/static")
     (tmp_path / "_config.yml").write_text('html:\n  baseurl: ""  # such as https://someone.github.io/lab/\n')
     return tmp_path
 
 
-def test_without_a_page_the_command_that_builds_it(checkout):
-    assert link(checkout) is None
-    said = chapter_page(STEM, root=checkout)
-    assert "make site" in said and f"_build/html/book/{STEM}.html" in said
-
-
-def test_the_built_copy_where_no_website_is_known(checkout):
+def build(checkout: Path) -> Path:
     page = checkout / "_build/html/book" / f"{STEM}.html"
     page.parent.mkdir(parents=True)
     page.write_text("")
-    assert (checkout / "labs" / link(checkout)).resolve() == page
+    return page
+
+
+def test_without_a_page_the_command_that_builds_it(checkout):
+    assert link(checkout) is None
+    assert "make site" in chapter_page(STEM, root=checkout)
+
+
+def test_the_built_copy_where_no_website_is_known(checkout):
+    build(checkout)
+    assert link(checkout) == f"/static/book/{STEM}.html"
+
+
+def test_the_path_of_the_built_copy_where_nothing_serves_it(checkout, monkeypatch):
+    page = build(checkout)
+    monkeypatch.delenv(module.SERVED)
+    assert link(checkout) is None
+    assert f"<code>{page}</code>" in chapter_page(STEM, root=checkout)
 
 
 @pytest.mark.parametrize("written", ['"https://someone.github.io/lab/"', "https://someone.github.io/lab"])
