@@ -80,7 +80,7 @@ def test_the_plans_measure_what_predictions_need():
         for bits in (32, 16):
             assert pretended.lacks(threads=1, bits=bits, rows=8) == ""
         assert pretended.lacks(threads=cores(), bits=32, rows=1) == ""
-        assert max(p.working_set_mib for p in plan if p.name == "read") >= 512  # a model of 125M weights in 32 bits
+        assert max(p.working_set_mib for p in plan if p.name == "read") >= 256  # far beyond the caches of two cores
     assert {p.name for p in full_plan()} == {"read", "copy", "matmul", "dispatch"}
 
 

@@ -1,5 +1,8 @@
 """Counted operations: known ones, views included; torch's profiler is asked in tests/constraints/test_dispatch.py."""
 
+import subprocess
+import sys
+
 import torch
 
 from mobilellm_lab.measuring import started_operations
@@ -19,3 +22,12 @@ def test_what_is_started_outside_does_not_count():
     first = started_operations(x.neg)
     x.neg().sum()
     assert first == started_operations(x.neg) == 1
+
+
+def test_counting_does_not_load_torchs_compiler():
+    """It would take a second and 70 MiB, of the 1 GiB that a lab has. In a fresh process: others may have loaded it."""
+    code = (
+        "import sys, torch; from mobilellm_lab.measuring import started_operations; "
+        "assert started_operations(torch.ones(3).neg) == 1; assert 'torch._dynamo' not in sys.modules"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=120).returncode == 0

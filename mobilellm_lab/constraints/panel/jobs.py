@@ -25,7 +25,7 @@ PROBING, BUILDING = 0.15, 0.25  # shares of the progress bar
 COLUMNS = "run, MiB, fits, MB a step, tokens/s here, predicted, on the device, hours".split(", ")
 LOOK_S = 0.01  # between two looks at the stop button
 UNKNOWN = "unknown"
-SMALLEST_MIB, LARGEST_MIB = 2, 512  # working sets that a run measures before it starts
+SMALLEST_MIB, LARGEST_MIB = 2, 256  # working sets that a run measures before it starts
 
 
 @dataclass
