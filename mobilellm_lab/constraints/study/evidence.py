@@ -3,7 +3,6 @@
 import pandas as pd
 
 from mobilellm_lab import footprint, zoo
-from mobilellm_lab.constraints.battery_life import endurance
 from mobilellm_lab.constraints.cards import Device
 from mobilellm_lab.constraints.devices import find_device
 from mobilellm_lab.constraints.memory_fit import fit, most_parameters
@@ -35,22 +34,18 @@ def example() -> tuple[str, Device, Workload]:
 def answers() -> dict[str, str]:
     """Numbers of the opening, the recipe box and the course page, as text without units."""
     name, device, load = example()
-    needs, decode, lasts = fit(device, load), decode_speed(device, load), endurance(device, load)
+    needs, decode = fit(device, load), decode_speed(device, load)
     slow, fast = (decode_speed(device, load, efficiency=share).tokens_per_s for share in EFFICIENCY_RANGE)
     joules = [row.j_per_token_per_billion for row in ENERGY_ROWS]
     cpu, gpu = CPU_AND_GPU
     heat = [row.tokens_per_s for row in THROTTLING if row.device == "iPhone 16 Pro"]
     return {
-        "limits_phone": PHONE,
         "limits_dram_gb": f"{device.memory_gib.value:g}",
         "limits_budget_mib": f"{needs.budget_mib:.0f}",
         "limits_bits": f"{FOUR_BITS:g}",
         "limits_context": f"{CONTEXT:,}",
         "limits_most_millions": f"{most_parameters(device, load) / 1e6:.0f}",
         "limits_model": name,
-        "limits_total_mib": f"{needs.total_mib:.0f}",
-        "limits_read_mb": f"{load.read_bytes / 1e6:.0f}",
-        "limits_bandwidth_gb_s": f"{device.bandwidth_gb_s.value:g}",
         "limits_efficiency": f"{EFFICIENCY:g}",
         "limits_tokens_per_s": f"{decode.tokens_per_s:.0f}",
         "limits_slow_tokens_per_s": f"{slow:.0f}",
@@ -61,8 +56,6 @@ def answers() -> dict[str, str]:
         "limits_wait_gpu_s": f"{PROMPT / gpu.prefill_per_s:.1f}",
         "limits_low_j": f"{min(joules):.2f}",
         "limits_high_j": f"{max(joules):.2f}",
-        "limits_fewest_hours": f"{lasts.hours[0]:.1f}",
-        "limits_most_hours": f"{lasts.hours[1]:.1f}",
         "limits_hot_percent": f"{100 * (1 - heat[-1] / heat[0]):.0f}",
     }
 
