@@ -4,7 +4,6 @@
   notebook only.
 - Links to the repository appear where its address is known, so none is ever dead.
 - The predictions of whoever builds the site stay out of it.
-- Charts are reduced to a palette: a quarter of the bytes, and no difference that an eye sees.
 - GitHub Pages is told to serve folders whose names start with an underscore.
 """
 
@@ -16,7 +15,6 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image
 from sphinx.application import Sphinx
 from sphinx.config import Config
 
@@ -94,19 +92,8 @@ def _configure(app: Sphinx, config: Config) -> None:
         }
 
 
-def lighten(folder: Path) -> None:
-    """Gives every opaque PNG in full colour the 256 colours that are nearest to its own."""
-    for path in folder.glob("*.png"):
-        with Image.open(path) as image:
-            if image.mode != "RGBA" or image.getchannel("A").getextrema() != (255, 255):
-                continue
-            few = image.convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-        few.save(path, optimize=True)
-
-
 def _finish(app: Sphinx, error: Exception | None) -> None:
     if error is None:
-        lighten(Path(app.outdir) / "_images")
         (Path(app.outdir) / ".nojekyll").touch()
 
 

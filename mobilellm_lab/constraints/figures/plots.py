@@ -42,6 +42,8 @@ def roofline(devices: Sequence[Device], work: Mapping[str, Speed]) -> Figure:
     places = [speed.intensity_op_per_byte for speed in work.values()]
     x = np.geomspace(min(places) / 4, max(places) * 4, 200)
     axes.set(xscale="log", yscale="log", xlim=(x[0], x[-1]))
+    for axis in (axes.xaxis, axes.yaxis):
+        paper.plain(axis)
     for device, color, marker in paper.styled(devices):
         if not device.bandwidth_gb_s.known:
             axes.plot([], [], " ", label=f"{device.name}: bandwidth unknown")

@@ -81,7 +81,7 @@ def kv_per_token(rows: Mapping[str, float]) -> Figure:
     """KV cache in KiB per token of each model, 16-bit values."""
     figure, axes = paper.axes("KV cache, KiB per token", "")
     bars = axes.barh(range(len(rows)), list(rows.values()), color=COLORS[0])
-    axes.bar_label(bars, fmt="%.1f", padding=3)
+    axes.bar_label(bars, fmt="%.1f", padding=3, fontsize=paper.TEXT)
     axes.margins(x=0.15)
     paper.rows(axes, rows)
     return figure

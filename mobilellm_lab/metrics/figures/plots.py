@@ -1,6 +1,5 @@
 """Chapter 7's results in, printed figures out."""
 
-import textwrap
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -18,7 +17,7 @@ from mobilellm_lab.measuring import Comparison, InMemory, Interval, Latency, Mea
 
 FAINT = "0.6"
 PERCENTILES = {50: "o", 95: "s", 99: "^"}  # and their markers
-MARKS = "circle p50, square p95, triangle p99; dashed the mean"
+MARKS = "circle p50, square p95, triangle p99,\ndashed the mean"
 VERDICTS = {  # colour and marker of a comparison
     "a is faster": (COLORS[0], "o"),
     "b is faster": (COLORS[1], "s"),
@@ -27,7 +26,7 @@ VERDICTS = {  # colour and marker of a comparison
 
 
 def four_columns(rows: Mapping[str, Sequence]) -> Figure:
-    """Bars of one axis per column, so that nobody reads across them.
+    """Bars of a picture per column, so that nobody reads across them.
 
     Args:
         rows: theoretical, on disk, in memory and measured of each model; None on disk where there is no file.
@@ -42,13 +41,13 @@ def four_columns(rows: Mapping[str, Sequence]) -> Figure:
         for found, (column, kind) in zip(row, kinds.items(), strict=True):
             if not isinstance(found, kind) and not (found is None and kind is OnDisk):
                 raise ValueError(f"row {name!r}: {found} stands in the column {column!r}, put it into its own")
-    figure, found = paper.panels(columns=4, sharey=True, figsize=(6.4, 1.2 + 0.45 * len(rows)))
+    figure, found = paper.panels(rows=2, columns=2, sharey=True, figsize=(paper.SIZE[0], 2 + 0.8 * len(rows)))
     for i, (axes, column, color) in enumerate(zip(found, kinds, COLORS, strict=False)):
         values = [row[i] for row in rows.values()]
         numbers = [0.0 if value is None else value.ms if isinstance(value, Measured) else value.mib for value in values]
         bars = axes.barh(list(rows), numbers, color=color)
         labels = ["no file" if value is None else _digits(n) for value, n in zip(values, numbers, strict=True)]
-        axes.bar_label(bars, labels, padding=2)
+        axes.bar_label(bars, labels, padding=2, fontsize=paper.TEXT)
         axes.set(title=column, xlabel="ms" if column == "measured" else "MiB", xticks=[])
         axes.margins(x=0.6)
         axes.spines["bottom"].set_visible(False)
@@ -170,7 +169,6 @@ def pitfalls(rows: pd.DataFrame) -> Figure:
     _plain_ticks(axes)
     medians = rows.groupby(["title", "unit"], sort=False)[["wrong", "right"]].median()
     words = [f"{_digits(wrong)} for {_digits(right)} {unit}" for (_, unit), wrong, right in medians.itertuples()]
-    words = [textwrap.shorten(word, 37, placeholder=" …") for word in words]
     paper.rows(axes, [f"{title}: {word}" for (title, _), word in zip(medians.index, words, strict=True)], width=26)
     paper.legend(axes)
     return figure

@@ -131,6 +131,7 @@ def calibrated_on(frame: pd.DataFrame) -> Figure:
     rows["nats"] = rows["loss_increase_nats"].clip(lower=LEAST_INCREASE)
     paper.seeds(axes, rows, "nats", "row")
     axes.set_xscale("log")
+    paper.plain(axes.xaxis)
     return figure
 
 
@@ -142,8 +143,11 @@ def sensitivity(frame: pd.DataFrame) -> Figure:
     figure, axes = paper.axes("", "")
     table = frame.pivot(index="bits", columns="matrix", values="loss_increase_nats")[frame["matrix"].unique()]
     table = table.clip(lower=LEAST_INCREASE).rename(index="{:g}".format)
-    bar = {"label": "loss increase (nats)", "location": "top"}
-    sns.heatmap(table, norm=LogNorm(), cmap="rocket_r", cbar_kws=bar, ax=axes)
+    sns.heatmap(table, norm=LogNorm(), cmap="rocket_r", cbar_kws={"location": "top"}, ax=axes)
+    bar = axes.collections[0].colorbar
+    bar.set_label("loss increase (nats)", fontsize=paper.TEXT)
+    bar.ax.tick_params(labelsize=paper.TEXT)
+    paper.plain(bar.ax.xaxis)
     firsts = {name.split(".")[1]: at for at, name in reversed(list(enumerate(table))) if name.startswith("blocks.")}
     axes.set_xticks(list(firsts.values()), list(firsts), rotation=0)
     axes.tick_params("y", rotation=0)
@@ -219,6 +223,7 @@ def _bands(axes: Axes, frame: pd.DataFrame, x: str, **options: object) -> None:
     parts = parts[parts["once"] | (parts["part"] == ONCE[0])]
     paper.lines(axes, parts.assign(nats=parts["nats"].clip(lower=LEAST_INCREASE)), x, "nats", "line", **options)
     axes.set_yscale("log")
+    paper.plain(axes.yaxis)
     paper.legend(axes)
 
 
