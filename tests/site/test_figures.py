@@ -9,7 +9,6 @@ from docutils.utils import new_document
 from playwright.sync_api import Browser
 
 from mobilellm_lab.charts import printed
-
 from tests.site.axe import THEME
 from tests.site.pages import DESK, PAGES, PHONE, load, watched
 from tests.site.replays import CONTRAST, FAINTEST
