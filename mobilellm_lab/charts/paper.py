@@ -18,6 +18,7 @@ from mobilellm_lab.charts.printed import Printed
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#BF8400", "#3E9BD1")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 SIZE = (4.5, 3.9)  # inches, 324 points: narrower than a phone 390 px wide, where a point of text is at least a pixel
+ROW = 0.24  # inches of a legend's row
 TEXT = 11  # points of legends and words beside the data; no word is smaller
 STYLE = {"axes.grid": True, "grid.color": "0.93", "axes.spines.top": False, "axes.spines.right": False}
 SHOWN = {"FigureClass": Printed, "layout": "constrained", "figsize": SIZE}
@@ -37,8 +38,15 @@ def panels(rows: int = 1, columns: int = 1, **options: object) -> tuple[Figure, 
 def axes(x_label: str, y_label: str) -> tuple[Figure, Axes]:
     """A figure with a single picture."""
     figure, (drawn,) = panels()
-    drawn.set(xlabel=textwrap.fill(x_label, 36), ylabel=textwrap.fill(y_label, 30))
+    drawn.set(xlabel=_even(x_label, 36), ylabel=_even(y_label, 30))
     return figure, drawn
+
+
+def _even(words: str, width: int) -> str:
+    """In as few lines as `width` letters allow, all of about the same length."""
+    fewest = len(textwrap.wrap(words, width))
+    narrowest = next(width for width in range(1, width + 1) if len(textwrap.wrap(words, width)) <= fewest)
+    return textwrap.fill(words, narrowest)
 
 
 def plain(axis: Axis) -> None:
@@ -99,5 +107,8 @@ def legend(drawn: Axes, columns: int = 2, **options: object) -> None:
     for number in range(columns, 0, -1):
         found = drawn.figure.legend(handles, words, ncols=number, **style | options)
         if number == 1 or found.get_window_extent().width <= drawn.figure.bbox.width:
-            return
+            break
         found.remove()
+    width, height = drawn.figure.get_size_inches()
+    rows = -(-len(words) // number)
+    drawn.figure.set_size_inches(width, height + ROW * max(0, rows - 2))  # the picture keeps its height

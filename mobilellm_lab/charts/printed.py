@@ -104,5 +104,5 @@ def _named_apart(text: str) -> str:
     """Only ids that are referred to, with a prefix that no other figure of a page has."""
     used = set(re.findall(r'(?:url\(|href=")#([\w-]+)', text))
     prefix = hashlib.sha256(text.encode()).hexdigest()[:8]
-    text = re.sub(r' id="([\w-]+)"', lambda found: found[0] if found[1] in used else "", text)
+    text = re.sub(r' id="([^"]+)"', lambda found: found[0] if found[1] in used else "", text)
     return re.sub(r'(id="|url\(#|href="#)([\w-]+)', rf"\1f{prefix}-\2", text)

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.text import Text
 
 from mobilellm_lab.charts import paper
-from mobilellm_lab.charts.printed import svg
+from mobilellm_lab.charts.printed import POINTS, svg
 
 CHAPTERS = ("constraints", "deep_narrow", "metrics", "quantization")
 FIGURES = {
@@ -30,6 +30,7 @@ def test_a_figure_is_drawn_for_a_phone(name):
 @pytest.mark.parametrize("name", FIGURES)
 def test_no_word_is_cut_or_lies_on_another(name):
     figure = FIGURES[name]()
+    figure.set_dpi(POINTS)
     svg(figure)  # lays it out
     words = [text for text in figure.findobj(Text) if text.get_text().strip() and text.get_visible()]
     boxes = {word: word.get_window_extent() for word in words if shown(word)}

@@ -54,7 +54,7 @@ def test_a_unit_is_no_smaller_than_a_pixel_on_a_phone():
 
 def test_black_grey_and_white_are_the_pages_own():
     text = svg(drawn())
-    colors = set(re.findall(r"#[0-9a-f]{6}", text))
+    colors = set(re.findall(r"(?:fill|stroke): (#[0-9a-f]{6})", text))
     assert colors == {paper.COLORS[0].lower()}
     assert 'fill="currentColor"' in text and "stroke-opacity: 0.47" in text  # 0.6 of white
     assert "--pst-color-background" in text and "--jp-layout-color0" in text

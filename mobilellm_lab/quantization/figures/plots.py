@@ -143,7 +143,7 @@ def sensitivity(frame: pd.DataFrame) -> Figure:
     figure, axes = paper.axes("", "")
     table = frame.pivot(index="bits", columns="matrix", values="loss_increase_nats")[frame["matrix"].unique()]
     table = table.clip(lower=LEAST_INCREASE).rename(index="{:g}".format)
-    sns.heatmap(table, norm=LogNorm(), cmap="rocket_r", cbar_kws={"location": "top"}, ax=axes)
+    sns.heatmap(table, norm=LogNorm(), cmap="flare", cbar_kws={"location": "top"}, ax=axes)
     bar = axes.collections[0].colorbar
     bar.set_label("loss increase (nats)", fontsize=paper.TEXT)
     bar.ax.tick_params(labelsize=paper.TEXT)
