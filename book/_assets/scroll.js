@@ -3,8 +3,8 @@
 (() => {
   const KINDS = {
     "Formula": "div.math mjx-container",
-    "Table": ".pst-scrollable-table-container, .cell_output > .text_html, .lab-scroll, .replay-table",
-    "Code": "div.highlight pre",
+    "Table": ".pst-scrollable-table-container, .cell_output > .text_html, .replay-table, [role=region]",
+    "Code": "pre",
   };
 
   const look = (box, kind) => {

@@ -1,5 +1,6 @@
 """Printed figures: one theme, lines in bands, dots in rows, and a legend above the picture."""
 
+import itertools
 import textwrap
 from collections.abc import Iterable, Iterator
 
@@ -93,7 +94,8 @@ def rows(drawn: Axes, names: Iterable, width: int = 17) -> None:
     """Names at the left, the first on top, and as much height as they need with words above each row."""
     names = [textwrap.fill(str(name), width, break_long_words=False, break_on_hyphens=False) for name in names]
     drawn.set(yticks=range(len(names)), yticklabels=names, ylim=(len(names) - 0.4, -0.6), ylabel="")
-    lines_a_row = max(2, *(name.count("\n") + 1 for name in names))
+    counts = [name.count("\n") + 1 for name in names]
+    lines_a_row = max(2, *(sum(two) / 2 + 0.3 for two in itertools.pairwise(counts)), *counts[:1])
     drawn.figure.set_size_inches(SIZE[0], 1.4 + 0.2 * lines_a_row * len(names))
 
 

@@ -10,7 +10,7 @@ from mobilellm_lab.charts import paper
 from mobilellm_lab.charts.printed import OPENING, svg
 
 PHONE_PX = 330  # of a figure at the least, on a screen of 390
-GROUNDS = {"white": "#ffffff", "the site's dark": "#14181e", "JupyterLab's dark": "#111111"}
+GROUNDS = {"white": "#ffffff", "the site's dark": "#121212", "JupyterLab's dark": "#111111"}
 FRAME = pd.DataFrame({"bits": [2, 4, 8], "nats": [1.0, 0.01, 0.0001], "line": "one"})
 
 
