@@ -26,6 +26,7 @@ VEGA_LITE = "5.20"  # of Altair 5.5; JupyterLab 4 draws version 5 by itself
 CHOSEN, MARKED, FAINT = "#0072b2", "#d55e00", "#808080"  # told apart by any colour vision, on white and on black
 WIDTH, HEIGHT = 360, 230  # of one chart before the page fits it into its box
 NOTEBOOK_WIDTH = 270  # two of them fit into a cell beside JupyterLab's file browser
+MOST_LETTERS = 64  # of all words of a slider that stand in one row in JupyterLab
 MEASURED = "Replay: every point is a stored measurement."
 FONT = "system-ui, sans-serif"
 TEXT = {"font": FONT, "fontSize": 12}
@@ -43,13 +44,28 @@ CONFIG = {
     },
     "title": {"anchor": "start", "frame": "bounds", "fontSize": 12.5, "fontWeight": 600, "offset": 8},
 }
-THEMED = {  # in the page the theme decides, also after a switch
+THEMED = {  # the theme of the page or of JupyterLab decides, also after a switch
     "axis": {"labelColor": "currentColor", "titleColor": "currentColor", "gridColor": "currentColor"}
     | {"tickColor": "currentColor", "domainColor": "currentColor"},
     "legend": {"labelColor": "currentColor", "titleColor": "currentColor"},
-    "title": {"color": "currentColor"},
+    "title": {"color": "currentColor", "subtitleColor": "currentColor"},
     "text": {"color": "currentColor"},
 }
+
+
+MIME = "application/vnd.vegalite.v5+json"
+CONTROLS_ON_TOP = """
+.vega-embed { display: flex; flex-direction: column; font: 13px/1.9 system-ui, sans-serif;
+  color: var(--jp-ui-font-color1, currentColor); }
+.vega-embed .vega-bindings { order: -1; margin-bottom: 12px; }
+.vega-embed .vega-bind, .vega-embed .vega-bind > label { display: flex; flex-wrap: wrap; align-items: baseline; }
+.vega-embed .vega-bind-name { flex: none; width: 7em; font-weight: 600; }
+.vega-embed .vega-bind-radio { display: flex; flex-wrap: wrap; gap: 0 14px; }
+.vega-embed .vega-bind-radio label { display: flex; align-items: center; gap: 4px; cursor: pointer; }
+.vega-embed .vega-bind input { margin: 0; }
+.vega-embed select { font: inherit; line-height: 1.4; color: inherit; background: var(--jp-layout-color1, Canvas); }
+"""
+EMBED = {"actions": False, "renderer": "svg", "defaultStyle": CONTROLS_ON_TOP}  # of vega-embed, which JupyterLab calls
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,8 +101,14 @@ class Slider:
 
     @property
     def param(self) -> alt.Parameter:
-        """The parameter with a range input of JupyterLab's own."""
-        bind = alt.binding_range(min=0, max=len(self.values) - 1, step=1, name=f"{self.label} ")
+        """The parameter with a control of Vega's own that shows the words: a row of buttons, or a list of many words.
+
+        Vega's range input is left out: beside it stands the index.
+        """
+        short = sum(map(len, self.words)) <= MOST_LETTERS
+        bind = (alt.binding_radio if short else alt.binding_select)(
+            options=list(range(len(self.values))), labels=list(self.words), name=self.label
+        )
         return alt.param(name=self.name, value=self.start_index, bind=bind)
 
     @property
@@ -156,33 +178,27 @@ class Replay:
         """A Vega-Lite specification for each chart, with plain parameters that the page's own sliders set."""
         specs = []
         for chart in self.charts:
-            spec = chart.properties(width=WIDTH).configure(**CONFIG).to_dict()
-            for part, colors in THEMED.items():
-                spec["config"][part] = spec["config"].get(part, {}) | colors
-            spec["background"] = "transparent"
+            spec = _themed(chart.properties(width=WIDTH))
             spec["autosize"] = {"type": "fit-x", "contains": "padding"}
             spec["params"] = [{"name": slider.name, "value": slider.start_index} for slider in self.sliders]
             specs.append(spec)
         return specs
 
     def notebook_spec(self) -> dict:
-        """One Vega-Lite specification with JupyterLab's own range inputs; its title says what they stand at."""
+        """One Vega-Lite specification with controls of its own; its title is the sentence of their setting."""
         readouts = [textwrap.wrap(text, 44 * len(self.charts)) for text in self.readouts]
         index = "0"
         for slider in self.sliders:
             index = f"({index}) * {len(slider.values)} + {slider.name}"
-        words = " + ' · ' + ".join(f"{json.dumps(slider.words)}[{slider.name}]" for slider in self.sliders)
         title = alt.TitleParams(
-            text=alt.ExprRef(
-                f"split({words} + '\\n' + {json.dumps([chr(10).join(r) for r in readouts])}[{index}], '\\n')"
-            ),
+            text=alt.ExprRef(f"{json.dumps(readouts)}[{index}]"),
             subtitle=[line for text in (self.key, self.badge) for line in textwrap.wrap(text, 50 * len(self.charts))],
             subtitlePadding=6,
             offset=16,
         )
         charts = [chart.properties(width=NOTEBOOK_WIDTH) for chart in self.charts]
         params = [slider.param for slider in self.sliders]
-        return alt.hconcat(*charts, title=title).add_params(*params).configure(**CONFIG).to_dict()
+        return _themed(alt.hconcat(*charts, title=title).add_params(*params))
 
     def svgs(self) -> list[str]:
         """Each chart at the start setting, as inline SVG that takes the width of its box."""
@@ -236,11 +252,19 @@ class Replay:
             f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
         )
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict:
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> tuple[dict, dict]:
         """For a page the HTML; for a reader with a kernel Vega-Lite, which JupyterLab draws only where no HTML is."""
         if headless():
-            return {"text/html": self.html(), "text/plain": self.title}
-        return {"application/vnd.vegalite.v5+json": self.notebook_spec(), "text/plain": self.title}
+            return {"text/html": self.html(), "text/plain": self.title}, {}
+        return {MIME: self.notebook_spec(), "text/plain": self.title}, {MIME: {"embed_options": EMBED}}
+
+
+def _themed(chart: alt.TopLevelMixin) -> dict:
+    """The specification, in the colours of whatever page it stands in."""
+    spec = chart.configure(**CONFIG).to_dict()
+    for part, colors in THEMED.items():
+        spec["config"][part] = spec["config"].get(part, {}) | colors
+    return spec | {"background": "transparent"}
 
 
 def _control(slider: Slider) -> str:

@@ -102,10 +102,17 @@ def test_specifications_are_vega_lite_5_with_a_parameter_for_each_slider():
     spec = replay.notebook_spec()
     alt.Chart.from_dict(spec)
     assert [param["bind"] for param in spec["params"]] == [
-        {"input": "range", "min": 0, "max": 2, "step": 1, "name": "Depth "},
-        {"input": "range", "min": 0, "max": 1, "step": 1, "name": "Bits "},
+        {"input": "radio", "options": [0, 1, 2], "labels": ["one", "two", "four"], "name": "Depth"},
+        {"input": "radio", "options": [0, 1], "labels": ["4 bits", "8 bits"], "name": "Bits"},
     ]
-    assert "currentColor" not in json.dumps(spec)  # JupyterLab has its own themes
+    assert spec["config"]["text"]["color"] == "currentColor" and spec["background"] == "transparent"
+
+
+def test_many_words_are_a_list_in_jupyterlab():
+    words = tuple(f"a name of many letters, number {number}" for number in range(9))
+    slider = Slider(column="kind", label="Kind", values=tuple(range(9)), words=words, start=4)
+    (param,) = alt.Chart(ROWS).mark_bar().add_params(slider.param).to_dict()["params"]
+    assert param["bind"]["input"] == "select" and param["bind"]["labels"] == list(words)
 
 
 def test_the_chosen_rows_are_picked_by_index():
@@ -189,11 +196,13 @@ def test_numbers_of_a_table(value, said):
 def test_a_page_gets_html_and_a_reader_with_a_kernel_gets_vega_lite(monkeypatch):
     """JupyterLab prefers HTML to Vega-Lite where it is given both, and could not move it."""
     monkeypatch.setattr(module, "headless", lambda: True)
-    assert set(make()._repr_mimebundle_()) == {"text/html", "text/plain"}
+    bundle, _ = make()._repr_mimebundle_()
+    assert set(bundle) == {"text/html", "text/plain"}
     monkeypatch.setattr(module, "headless", lambda: False)
-    bundle = make()._repr_mimebundle_()
-    assert set(bundle) == {"application/vnd.vegalite.v5+json", "text/plain"}
-    json.dumps(bundle)
+    bundle, metadata = make()._repr_mimebundle_()
+    assert set(bundle) == {module.MIME, "text/plain"}
+    assert metadata[module.MIME]["embed_options"]["actions"] is False
+    json.dumps([bundle, metadata])
 
 
 def test_twice_the_same():
