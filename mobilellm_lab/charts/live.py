@@ -1,4 +1,4 @@
-"""Live charts of training: the loss while it falls, and depth against quality."""
+"""Live charts of training: score and loss against steps, quality against depth"""
 
 from collections.abc import Mapping, Sequence
 from statistics import median
@@ -27,29 +27,29 @@ def curve_svg(
     x_label: str,
     y_label: str,
     x_max: Number,
-    floor: Number | None = None,
+    y_range: tuple[Number, Number] | None = None,
+    levels: Mapping[str, Number] | None = None,
     smooth: int = 0,
     earlier: Mapping[str, Points] | None = None,
 ) -> str:
-    """An SVG of curves over 0 .. `x_max`; `floor` is the best possible value of y.
+    """An SVG of curves over 0 .. `x_max`, and dashed `levels` of y by name: what guessing gives, the best possible.
 
-    With `smooth` > 0 a curve is its running mean over about so many points, over the faint raw values; `earlier` curves
-    are drawn as they are.
+    The y axis spans `y_range`, or else what is drawn. With `smooth` > 0 a curve is its running mean over about so many
+    points, over the faint raw values; `earlier` curves are drawn as they are.
     """
     drawn = {name: running_mean(points, smooth) for name, points in series.items()} | dict(earlier or {})
     strokes = {name: STROKES[i % len(STROKES)] for i, name in enumerate(drawn)}  # kept while others have no points yet
     drawn = {name: points for name, points in drawn.items() if points}
-    ys = [y for points in [*series.values(), *drawn.values()] for _, y in points] + ([] if floor is None else [floor])
+    levels = dict(levels or {}) if drawn else {}
+    ys = [y for points in [*series.values(), *drawn.values()] for _, y in points] + [*levels.values(), *(y_range or ())]
     x_max = max([x_max, *(points[-1][0] for points in drawn.values())])
     names = max((len(name) for name in drawn), default=0) if len(drawn) > 1 else 0
     axes = Axes(
         round_ticks(0, x_max), round_ticks(min(ys), max(ys)) if drawn else [], x_label, y_label, _label_margin(names)
     )
     parts, labels = axes.parts(), []
-    if floor is not None and drawn:
-        y = axes.y(floor)
-        parts.append(f'<path d="M{axes.left} {y:.1f}H{axes.right}" stroke="currentColor" stroke-dasharray="4 4"/>')
-        parts.append(words(axes.left + 6, y - 5, f"best possible {floor:.3g}", opacity=0.8))
+    for name, level in levels.items():
+        parts += _level(axes, name, level)
     for name, points in reversed(drawn.items()):
         stroke, dash = strokes[name]
         if smooth and name in series:
@@ -64,8 +64,7 @@ def curve_svg(
         f"{name}: from {points[0][1]:.3g} to {points[-1][1]:.3g} at {x_label} {points[-1][0]:.3g}"
         for name, points in drawn.items()
     ]
-    if floor is not None and drawn:
-        said.append(f"best possible {floor:.3g}")
+    said += [f"{name} {level:.3g}" for name, level in levels.items()]
     return picture(f"{y_label} over {x_label}", "; ".join(said) or "no steps yet", parts)
 
 
@@ -77,18 +76,22 @@ def band_svg(
     x_label: str = "depth (layers)",
     band_label: str = "reference, min to max and median",
     x_range: tuple[int, int] = (1, 16),
+    levels: Mapping[str, Number] | None = None,
 ) -> str:
     """An SVG of quality against depth on a logarithmic axis.
 
     Args:
         points: (depth, score, label) of this session's runs, the latest last; it is highlighted.
         band: rows that start with (depth, score); per depth their range is shaded and their median drawn.
+        levels: of the score, by name: what guessing gives.
     """
     rows: dict[float, list[float]] = {}
     for depth, score, *_ in band:
         rows.setdefault(depth, []).append(score)
     depths = sorted(rows)
     ys = [score for _, score, *_ in (*points, *band)]
+    levels = dict(levels or {}) if ys else {}
+    ys += levels.values()
     ticks = [depth for depth in (1, 2, 3, 4, 6, 8, 12, 16, 24, 32) if x_range[0] <= depth <= x_range[1]]
     axes = Axes(ticks, round_ticks(min(ys), max(ys)) if ys else [], x_label, y_label, 14, logarithmic=True)
     parts, said = axes.parts(), []
@@ -101,6 +104,9 @@ def band_svg(
         parts.append(f'<path d="M{axes.left + 8} 25h22" stroke="#009e73" stroke-width="7" stroke-opacity="0.5"/>')
         parts.append(words(axes.left + 36, 30, band_label))
         said.append(f"{band_label}: " + ", ".join(f"{s:.3g} at {d:g}" for d, s in middle))
+    for name, level in levels.items():
+        parts += _level(axes, name, level)
+        said.append(f"{name} {level:.3g}")
     for depth, score, _ in points[:-1]:
         place = f'cx="{axes.x(depth):.1f}" cy="{axes.y(score):.1f}"'
         parts.append(f'<circle {place} r="5" fill="none" stroke="#0072b2" stroke-width="2" class="point"/>')
@@ -125,6 +131,15 @@ def running_mean(points: Points, window: int) -> list[tuple[Number, Number]]:
         mean, weight = keep * mean + (1 - keep) * y, keep * weight + 1 - keep
         smoothed.append((x, mean / weight))
     return smoothed
+
+
+def _level(axes: Axes, name: str, level: Number) -> list[str]:
+    """A dashed line across, with its name and number at the right end."""
+    y = axes.y(level)
+    return [
+        f'<path d="M{axes.left} {y:.1f}H{axes.right}" stroke="currentColor" stroke-dasharray="4 4"/>',
+        outlined(axes.right - 6, y - 5, f"{name} {level:.3g}", "end"),
+    ]
 
 
 def _label_margin(characters: int) -> Number:

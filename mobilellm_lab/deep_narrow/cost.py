@@ -1,5 +1,6 @@
 """Decode speed of equal-parameter shapes, timed in turn within one process"""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from mobilellm_lab import footprint, zoo
 from mobilellm_lab.layout import for_decoding
-from mobilellm_lab.measuring import decode_throughput
+from mobilellm_lab.measuring import decode_throughput, settled
 from mobilellm_lab.model import ModelConfig, Transformer
 from mobilellm_lab.provenance import provenance
 
@@ -52,14 +53,20 @@ def costs() -> list[Cost]:
     return shapes
 
 
-def measure(shapes: list[Cost], *, rounds: int = 7) -> Iterator[tuple[Cost, dict]]:
-    """Yields a row per shape. The shapes of one budget take turns, so that a busy minute slows them alike."""
+def measure(shapes: list[Cost], *, rounds: int = 7, limit_s: float = 0.0) -> Iterator[tuple[Cost, dict]]:
+    """Yields a row per shape. The shapes of one budget take turns, so that a busy minute slows them alike.
+
+    Rounds beyond `rounds` follow until the times of each shape have settled, up to `limit_s` for each budget.
+    """
     for budget in dict.fromkeys(shape.budget for shape in shapes):
         group = [shape for shape in shapes if shape.budget == budget]
         models = [for_decoding(Transformer(shape.config)) for shape in group]
-        rates = [[] for _ in group]
-        for i in range(rounds):
+        rates, start = [[] for _ in group], time.monotonic()
+        while len(rates[-1]) < rounds or (
+            time.monotonic() - start < limit_s and not all(settled([1 / rate for rate in each]) for each in rates)
+        ):
             for model, samples in zip(models, rates, strict=True):
-                once = decode_throughput(model, length=TOKENS[budget], warmup=int(i == 0), repeats=1, min_time_s=0.0)
+                warmup = int(not samples)
+                once = decode_throughput(model, length=TOKENS[budget], warmup=warmup, repeats=1, min_time_s=0.0)
                 samples.append(once.median_per_s)
         yield from ((shape, shape.row(samples)) for shape, samples in zip(group, rates, strict=True))

@@ -1,6 +1,7 @@
 """Training recipe of chapter 2 and its measured result"""
 
 import math
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
@@ -24,13 +25,18 @@ class TaskDefaults:
     lr: float  # AdamW's peak
     start_length: float  # curriculum: the fraction of the sequence length at the start ...
     full_length_at: float  # ... and the progress at which the length is full
+    watched: int  # validation sequences of one look at a run under way
 
 
 DEFAULTS = {
-    "shells": TaskDefaults(options={}, steps=500, batch_size=64, lr=6e-3, start_length=0.2, full_length_at=0.8),
-    "stories": TaskDefaults(options={}, steps=300, batch_size=32, lr=4e-3, start_length=0.2, full_length_at=0.8),
+    "shells": TaskDefaults(
+        options={}, steps=500, batch_size=64, lr=6e-3, start_length=0.2, full_length_at=0.8, watched=256
+    ),
+    "stories": TaskDefaults(
+        options={}, steps=300, batch_size=32, lr=4e-3, start_length=0.2, full_length_at=0.8, watched=64
+    ),
     "text": TaskDefaults(
-        options={"seq_len": 128}, steps=400, batch_size=8, lr=4e-3, start_length=0.25, full_length_at=0.8
+        options={"seq_len": 128}, steps=400, batch_size=8, lr=4e-3, start_length=0.25, full_length_at=0.8, watched=16
     ),
 }
 LONGER = 2  # the generalisation test is this many times longer than what was trained on
@@ -143,6 +149,8 @@ class Run:
 
     recipe: Recipe
     eval_every: int = 0  # steps between evaluations while training; 0 for none before the end
+    watch: float = 0.0  # most of the training time that `scores` may take beside it; 0 keeps none
+    scores: list[tuple[Step, float]] = field(init=False, default_factory=list)  # `held_out` after these steps
     task: Task = field(init=False)
     model: Transformer = field(init=False)
     last: Step | None = field(init=False, default=None)  # the newest step
@@ -155,9 +163,20 @@ class Run:
         config = self.recipe.train_config()
         if self.eval_every:
             config = replace(config, eval_every=self.eval_every)
+        watched_s = 0.0
         for step in train(self.model, self.task, config):
             self.last = step
+            due = len(self.scores) < 2 or step.progress == 1 or watched_s < self.watch * step.elapsed_s
+            if self.watch and due:
+                start = time.perf_counter()
+                self.scores.append((step, self.held_out()))
+                watched_s += time.perf_counter() - start
             yield step
+
+    def held_out(self) -> float:
+        """The task's headline score now, on validation sequences of full length, also while training has short ones."""
+        evaluations = self.task.evaluate(self.model, batches=1, batch_size=self.recipe.defaults.watched)
+        return next(evaluations).scores[self.task.headline]
 
     def result(self, *, measure_decode: bool = True) -> Result:
         """The evaluated model on test sequences.

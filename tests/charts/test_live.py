@@ -45,7 +45,7 @@ def test_a_growing_run_does_not_move_what_is_drawn():
 
 def test_everything_stays_inside_even_where_a_run_outlasts_its_plan():
     series = {f"run {i}": [(x, y + i) for x, y in falling(700)] for i in range(4)}
-    svg = curve_svg(series, x_max=500, floor=-1, smooth=20, earlier={"before": falling(50)}, **AXES)
+    svg = curve_svg(series, x_max=500, levels={"best possible": -1}, smooth=20, earlier={"before": falling(50)}, **AXES)
     for points in curves(svg):
         assert all(0 <= x <= WIDTH and 0 <= y <= HEIGHT for x, y in points)
     for text in ET.fromstring(svg).iter(f"{SVG}text"):
@@ -86,12 +86,31 @@ def test_a_curve_keeps_its_colour_when_others_get_their_first_points():
 
 
 def test_the_picture_says_itself_in_words_and_takes_the_themes_colour():
-    svg = curve_svg({"depth 4": [(1, 1.9), (500, 1.02)]}, x_max=500, floor=0.0, **AXES)
+    svg = curve_svg({"depth 4": [(1, 1.9), (500, 1.02)]}, x_max=500, levels={"best possible": 0.0}, **AXES)
     root = ET.fromstring(svg)
     assert root.get("role") == "img"
     assert root.find(f"{SVG}title").text == "loss (nats) over steps"
     assert root.find(f"{SVG}desc").text == "depth 4: from 1.9 to 1.02 at steps 500; best possible 0"
     assert {text.get("fill") for text in root.iter(f"{SVG}text")} == {"currentColor"}
+
+
+def test_a_given_range_keeps_its_ends_and_levels_lie_at_their_height():
+    """A score grows on an axis from 0 to 1, which does not rescale under it."""
+    options = {"x_max": 10, "y_range": (0, 1), "levels": {"guessing": 1 / 6}, **AXES}
+    early, late = (curves(curve_svg({"a": points}, **options))[0] for points in ([(1, 0.2)], [(1, 0.2), (9, 0.9)]))
+    assert early[0] == late[0]
+    root = ET.fromstring(curve_svg({"a": [(0, 1 / 6), (10, 1 / 6)]}, **options))
+    (level,) = (path for path in root.iter(f"{SVG}path") if path.get("stroke-dasharray") == "4 4")
+    (points,) = curves(ET.tostring(root, encoding="unicode"))
+    assert f" {points[0][1]}H" in level.get("d")
+    assert "guessing 0.167" in [text.text for text in root.iter(f"{SVG}text")]
+
+
+def test_a_band_names_what_guessing_gives():
+    root = ET.fromstring(band_svg([(2, 0.4, "")], [(1, 0.3)], y_label="accuracy", levels={"guessing": 1 / 6}))
+    assert "guessing 0.167" in root.find(f"{SVG}desc").text
+    empty = ET.fromstring(band_svg([], y_label="accuracy", levels={"guessing": 1 / 6}))
+    assert "no runs yet" in [text.text for text in empty.iter(f"{SVG}text")]
 
 
 def test_names_are_escaped_and_an_empty_chart_is_a_chart():
@@ -136,6 +155,6 @@ def test_a_curve_of_500_points_takes_about_a_millisecond():
     points, best = falling(500), math.inf
     for _ in range(20):
         start = time.process_time()
-        curve_svg({"a": points}, x_max=500, floor=0.0, smooth=20, **AXES)
+        curve_svg({"a": points}, x_max=500, levels={"best possible": 0.0}, smooth=20, **AXES)
         best = min(best, time.process_time() - start)
     assert best < 0.02, f"{1000 * best:.1f} ms"  # ten times the 2 ms that it must meet

@@ -1,6 +1,7 @@
 """What the sliders of chapter 2 stand for: shapes, training, results held against formulas."""
 
 import math
+import time
 from dataclasses import replace
 
 import pytest
@@ -116,6 +117,23 @@ def test_a_run_is_the_training_of_its_recipe(cooked):
     *_, step = train(model, cooked.task, TINY.train_config())
     assert step.loss_nats == cooked.last.loss_nats
     assert all(torch.equal(p, q) for p, q in zip(model.parameters(), cooked.model.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("task", NAMES)
+def test_a_watched_run_keeps_scores_of_full_length_and_trains_as_before(task):
+    run, plain = Run(replace(TINY, task=task, steps=3), watch=1e-9), Run(replace(TINY, task=task, steps=3))
+    assert [step.loss_nats for step in run] == [step.loss_nats for step in plain]
+    assert [step.step for step, _ in run.scores] == [1, 2, 3] and plain.scores == []  # two at once, and the last
+    seen, evaluation = run.held_out(), evaluate(run.task, run.model, batches=1, batch_size=DEFAULTS[task].watched)
+    assert run.scores[-1][1] == seen == evaluation.scores[run.task.headline]
+
+
+def test_looking_takes_no_more_than_its_share_of_the_time(monkeypatch):
+    monkeypatch.setattr(Run, "held_out", lambda run: time.sleep(0.05) or 0.5)
+    run = Run(replace(TINY, steps=1_000_000, seconds=1.0), watch=0.1)
+    for _ in run:
+        pass
+    assert 3 <= len(run.scores) <= 6  # two at the start, two for each second, one at the end
 
 
 def test_evaluations_come_as_often_as_asked():

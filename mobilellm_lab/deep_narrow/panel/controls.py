@@ -7,8 +7,7 @@ import ipywidgets as W
 
 from mobilellm_lab import footprint
 from mobilellm_lab.charts import report
-from mobilellm_lab.charts.live import curve_svg
-from mobilellm_lab.deep_narrow.panel.jobs import FAMILY, Family, Reference, Session, Training, file_name, loss_label
+from mobilellm_lab.deep_narrow.panel.jobs import FAMILY, Family, Reference, Session, Training, file_name, score_svg
 from mobilellm_lab.deep_narrow.recipe import HOLD, Recipe, Run
 from mobilellm_lab.deep_narrow.study.sweep import band
 from mobilellm_lab.live.controls import checkbox, choice, slider
@@ -55,11 +54,11 @@ class DeepNarrow(RecipePanel):
             counts=lambda values: {name: name == values["hold"] for name in HOLD},
             groups=GROUPS,
             below=[W.Box([self.keep_button, self.kept], layout={"flex_flow": "row wrap"})],
-            chart=curve_svg({}, x_label="steps", y_label=loss_label(base), x_max=base.steps or base.defaults.steps),
+            chart=score_svg({}, base.make_task(), x_label="steps", x_max=base.steps or base.defaults.steps),
             warm_up=_warm_up,
             replay=replay,
         )
-        self.buttons[FIVE].tooltip = f"depths {', '.join(map(str, FAMILY))}, two at a time"
+        self.buttons[FIVE].tooltip = f"depths {', '.join(map(str, FAMILY))}, the shallow ones first, two at a time"
         self.keep_button.on_click(lambda _: self._keep())
         self.bar.observe(lambda _: self._offer_to_keep(), "bar_style")  # which is empty while a job runs
         self.controls["n_heads"].observe(lambda change: self._offer_kv_heads(change.old, change.new), "value")

@@ -31,4 +31,4 @@ def least_work() -> Iterator[None]:
 
 
 def _on_one_batch(evaluate):
-    return lambda task, model, **options: evaluate(task, model, batches=1, batch_size=16, **options)
+    return lambda task, model, **options: evaluate(task, model, **options | {"batches": 1, "batch_size": 16})

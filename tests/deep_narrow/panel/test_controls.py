@@ -10,11 +10,14 @@ import pytest
 from live.panel_harness import HANG_S, choices, each_value, press, press_and_stop, shared_panel, turn, until
 
 from mobilellm_lab import checkpoints, footprint
-from mobilellm_lab.deep_narrow import Recipe, Result
-from mobilellm_lab.deep_narrow.panel import deep_narrow_panel
+from mobilellm_lab.deep_narrow import Recipe, Result, Run
+from mobilellm_lab.deep_narrow.family import WORKERS, Report
+from mobilellm_lab.deep_narrow.panel import deep_narrow_panel, jobs
 from mobilellm_lab.deep_narrow.panel.controls import FIVE, DeepNarrow
-from mobilellm_lab.deep_narrow.panel.jobs import file_name
+from mobilellm_lab.deep_narrow.panel.jobs import Family, Session, file_name, guessing
 from mobilellm_lab.own_models import VARIABLE, own_models
+from mobilellm_lab.tasks import NAMES
+from mobilellm_lab.workers import WorkerLostError
 
 STEPS = 2  # the fewest that draw a curve
 
@@ -151,6 +154,35 @@ def test_the_control_that_does_not_count_is_hidden_and_kv_heads_follow_heads(pan
     assert choices(panel, "n_kv_heads") == [1]
 
 
+def test_the_held_out_score_is_drawn_first_from_0_to_1_and_the_loss_second():
+    """The loss rises while the sequences grow; the score at full length says what was learned."""
+    panel = make()
+    run(panel)
+    score, loss = panel.chart.value.split("</svg>")[:2]
+    assert "accuracy on held-out sequences, full length" in score and "guessing 0.167" in score
+    assert ">1</text>" in score and ">0</text>" in score
+    assert "training loss (nats)" in loss and "best possible 0" in loss
+    assert "(guessing 0.167)" in panel.status.value
+
+
+@pytest.mark.parametrize("task", NAMES)
+def test_guessing_stands_beside_every_score(task):
+    panel = make(task=task, depth=1)
+    result = run(panel)
+    assert all(f"on test; guessing {guessing(task, name):.3g}" in panel.numbers.value for name in result.scores)
+    assert "guessing" in panel.chart.value.split("</svg>")[0]
+    assert "guessing" in panel.report.value.split("</svg>")[0]  # in the picture of quality by depth
+    assert f"<td>{guessing(task, result.headline):.3g}</td>" in panel.report.value
+
+
+def test_a_guess_is_one_of_the_possible_answers():
+    tasks = {name: Recipe(task=name).make_task() for name in NAMES}
+    assert guessing("shells", "accuracy") == 1 / tasks["shells"].vocab_size
+    assert guessing("stories", "two-hop") == 1 / tasks["stories"].rooms
+    assert guessing("text", "accuracy") == 1 / tasks["text"].vocab_size
+    assert guessing("text", "bits_per_byte") == math.log2(tasks["text"].vocab_size)
+
+
 def test_a_run_shows_its_numbers_answers_point_and_history():
     panel = make(reference=lambda recipe: [(1, 0.2), (4, 0.3), (4, 0.5)])
     result = run(panel)
@@ -164,7 +196,7 @@ def test_a_run_shows_its_numbers_answers_point_and_history():
     run(panel)
     assert panel.report.value.index("2. shells, depth 2") < panel.report.value.index("1. shells, depth 4")
     assert "1. depth 4" in panel.chart.value  # the curve before stays, for comparison
-    assert panel.chart.value.count('class="curve"') == 2
+    assert panel.chart.value.count('class="curve"') == 4  # score and loss of both
 
 
 def test_only_runs_of_the_same_task_and_size_share_a_plot():
@@ -246,6 +278,7 @@ def test_five_depths_train_in_processes_and_leave_none_behind():
     assert all(r.parameters == pytest.approx(30_000, rel=0.02) for r in results)
     assert sorted(panel.history, key=lambda r: r.recipe.depth) == results
     assert panel.report.value.count('class="point') == 5
+    assert panel.chart.value.count("</svg>") == 2 and "guessing" in panel.chart.value
     until(lambda: not set(multiprocessing.active_children()) - before)
 
 
@@ -258,4 +291,60 @@ def test_stop_ends_the_processes():
 
     press_and_stop(panel, FIVE, once=lambda: children() and "waits" in panel.status.value)
     assert panel.result == []
+    assert "depth 12 not finished" in panel.status.value
     until(lambda: not children())
+
+
+def news(recipe: Recipe, progress: float, elapsed_s: float, result: Result | None = None) -> Report:
+    return Report(
+        recipe=recipe, step=1, loss_nats=1.0, score=0.5, progress=progress, elapsed_s=elapsed_s, result=result
+    )
+
+
+def test_shallow_depths_start_first_and_finished_ones_are_kept_when_stopped(monkeypatch):
+    asked, finished = [], Run(Recipe(depth=1, steps=1, hold="width", width=16))
+    for _ in finished:
+        pass
+    result = finished.result()
+
+    def train(recipes):
+        asked.extend(recipes)
+        while True:
+            yield [news(recipes[0], 1.0, 2.0, result), news(recipes[1], 0.5, 2.0)]
+
+    monkeypatch.setattr(jobs, "train_family", train)
+    panel = make(budget=30_000)
+    press_and_stop(panel, FIVE, once=lambda: "left" in panel.status.value)
+    assert [recipe.depth for recipe in asked] == [1, 2, 4, 8, 12]
+    assert panel.result == panel.history == [result]
+    assert f"depth 1 {0.5:.3f} · depth 2 not finished" in panel.status.value
+
+
+def test_the_time_left_follows_from_the_first_steps():
+    """Two workers; half of the progress is less than half of the work, as the sequences grow."""
+    family = Family(Session(lambda recipe: []), Recipe(budget=30_000))
+    assert family.left_s() == 0 and "left" not in family.status()
+    for recipe in family.recipes[:2]:
+        family.newest[recipe] = news(recipe, 0.5, 10.0)
+    done, whole = 0.5 * (0.2 + 0.7) / 2, 0.8 * (0.2 + 1) / 2 + 0.2  # under the curriculum: 0.2 to 1 at 0.8 of the run
+    whole_s = 10 * whole / done
+    assert family._whole_s(family.newest[family.recipes[0]]) == pytest.approx(whole_s, rel=0.05)
+    waiting = [whole_s / 2 * depth for depth in (4, 8, 12)]
+    alone = whole_s - 10 + waiting[0] + waiting[2]  # the worker that takes depths 4 and 12
+    if WORKERS == 2:
+        assert family.left_s() == pytest.approx(max(alone, whole_s - 10 + waiting[1]), rel=0.05)
+    assert "s left" in family.status()
+
+
+def test_a_lost_worker_is_named_with_the_depths_that_it_leaves(monkeypatch):
+    def train(recipes):
+        yield [news(recipes[0], 0.5, 1.0)]
+        raise WorkerLostError("a worker process was killed, most likely because memory ran out: do less")
+
+    monkeypatch.setattr(jobs, "train_family", train)
+    panel = make(budget=30_000)
+    panel.run(FIVE)
+    with pytest.raises(WorkerLostError, match="memory"):
+        panel.result  # noqa: B018
+    assert "Not trained: depth 1, 2, 4, 8, 12; what was finished is kept" in panel.status.value
+    assert 'role="alert"' in panel.status.value
