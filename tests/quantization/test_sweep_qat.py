@@ -13,7 +13,8 @@ from mobilellm_lab.measuring.start import start
 from mobilellm_lab.model import ModelConfig, Transformer
 from mobilellm_lab.quantization.study.recipe import FLOAT, QATRecipe
 from mobilellm_lab.quantization.study.sweep import DEEP, WIDE
-from mobilellm_lab.quantization.study.sweep_qat import BITS, METHODS, STEPS, arms, qat_row
+from mobilellm_lab.quantization.study.sweep_qat import BITS, METHODS, STEPS, arms, chosen_rate, qat_row
+from mobilellm_lab.reference import open_sweep
 from mobilellm_lab.stored import as_stored
 from mobilellm_lab.sweeps import Store, key
 from mobilellm_lab.tasks import make
@@ -96,3 +97,20 @@ def test_a_plan_is_carried_out_once_each_line_at_its_best_rate(folder, tmp_path)
         losses = {recipe.lr: store[recipe]["validation_loss_nats"] for recipe in arm.candidates()}
         assert {recipe.lr for recipe in arm.reported(store)} == {min(losses, key=losses.get)}
         assert all(store[recipe]["recipe"] == as_stored(recipe) for recipe in arm.reported(store))
+
+
+def test_the_rate_that_was_chosen_is_a_candidate_with_the_least_validation_loss():
+    store = open_sweep("quantization_qat")
+    for arm in arms():
+        recipe = arm.recipe
+        if recipe.bits != FLOAT and not recipe.learned_step:
+            chosen = chosen_rate(store, recipe.model, recipe.bits, task=recipe.model.split("-")[0])
+            losses = {candidate.lr: store[candidate]["validation_loss_nats"] for candidate in arm.candidates()}
+            assert losses[chosen] == min(losses.values())
+
+
+def test_what_was_not_measured_takes_the_next_more_bits_of_the_deep_model():
+    store = open_sweep("quantization_qat")
+    assert chosen_rate(store, "my own", 6, task="text") == chosen_rate(store, "text-deep", 8, task="text")
+    assert chosen_rate(store, "my own", 2, task="shells") == chosen_rate(store, "stories-deep", 2, task="stories")
+    assert chosen_rate(store, "stories-wide", 2, task="stories") == 3e-4  # its own row

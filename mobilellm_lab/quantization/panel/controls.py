@@ -30,8 +30,10 @@ from mobilellm_lab.quantization.study.recipe import (
     Recipe,
 )
 from mobilellm_lab.quantization.study.sweep import distances
+from mobilellm_lab.quantization.study.sweep_qat import chosen_rate
 from mobilellm_lab.reference import open_sweep
 from mobilellm_lab.sweeps import Store
+from mobilellm_lab.tasks import Task
 
 GROUPS_OF = (TENSOR, CHANNEL, 64, 32, 16, 8)
 EVALUATED = {"8k": 8_192, "32k": 32_768, "131k": 131_072}  # test tokens
@@ -47,6 +49,7 @@ GROUPS = {
     "QAT": ("seconds", "learned_step"),
     "Shown": ("matrix",),
 }
+OPENS_AT_BITS = 2  # where rounding hurts, and the methods and QAT differ
 TRAIN_TOKENS = 512  # of one update, so that Stop is answered in time
 MOST_STEPS = 1_000_000  # the clock ends a training, not these
 NAMES = ("stories-deep", "stories-wide", "text-deep", "text-wide")
@@ -121,9 +124,15 @@ class Quantization(RecipePanel):
             steps=MOST_STEPS,
             seconds=float(values["seconds"]),
             batch_size=max(1, TRAIN_TOKENS // task.seq_len),
+            lr=self._rate(recipe, task),
             seed=recipe.seed,
         )
         return Training(self.session, training, tokens=values["tokens"], matrix=values["matrix"])
+
+    def _rate(self, recipe: Recipe, task: Task) -> float:
+        """The stored runs' choice: at 8 bits a thirtieth of that at 1 bit, or training makes a good model worse."""
+        bits = min(recipe.bits, max(BITS))  # float weights are refused by the job
+        return chosen_rate(open_sweep("quantization_qat"), recipe.model, bits, task=task.name)
 
 
 def quantization_panel(
@@ -134,7 +143,7 @@ def quantization_panel(
     seconds: int | float = 20,
     **defaults,
 ) -> Quantization:
-    """The live panel of chapter 3; `defaults` are fields of `quantization.Recipe` at which the controls start.
+    """The live panel of chapter 3; `defaults` are fields of `quantization.Recipe` where the controls start.
 
     Args:
         checkpoint: the folder of a model saved with the task it was trained on, to start with; it stands beside the
@@ -154,7 +163,7 @@ def quantization_panel(
     folders = offered(NAMES, checkpoint)
     if checkpoint is not None:
         defaults = {"model": next(name for name, folder in folders.items() if folder == Path(checkpoint))} | defaults
-    base = Recipe(**defaults)
+    base = Recipe(**{"bits": OPENS_AT_BITS} | defaults)
     if base.model not in folders:
         raise ValueError(f"model={base.model!r}: {advice(base.model, folders)}; or give checkpoint=")
     session = Session(folders=folders, stored={name: distances(store, name) for name in folders})
@@ -188,7 +197,7 @@ def _controls(base: Recipe, session: Session, tokens: int, seconds: int | float)
         ),
         "tokens": choice("evaluated", EVALUATED, tokens, "test tokens that it is judged by", kind=W.ToggleButtons),
         "bits": choice(
-            "bits", named((FLOAT, *reversed(BITS)), {FLOAT: "float"}), base.bits, "of a weight", kind=W.SelectionSlider
+            "bits", named((*BITS, FLOAT), {FLOAT: "float"}), base.bits, "of a weight", kind=W.SelectionSlider
         ),
         "group_size": choice(
             "a scale for", named(GROUPS_OF, scales), base.group_size, "neighbouring weights", kind=W.SelectionSlider

@@ -1,9 +1,9 @@
 """A float model being rounded, or trained by QAT: the jobs behind the buttons of chapter 3's panel"""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from statistics import mean
+from statistics import mean, stdev
 
 from mobilellm_lab.charts import report
 from mobilellm_lab.charts.live import curve_svg
@@ -121,7 +121,10 @@ class Training:
         if self.last is None:
             return self.phase
         limit = f"{self.last.elapsed_s:.1f} of {self.recipe.seconds:g} s"
-        return f"{self.phase} · {limit}, update {self.last.step:,} · training loss {self.last.loss_nats:.3f} nats"
+        rate = f"learning rate {self.recipe.lr:g}"
+        return (
+            f"{self.phase} · {limit}, update {self.last.step:,}, {rate} · training loss {self.last.loss_nats:.3f} nats"
+        )
 
     def chart(self) -> str:
         return curve_svg(
@@ -136,19 +139,30 @@ class Training:
         return report.tiles([*self._gain(), *self.shown.numbers()])
 
     def _gain(self) -> list[tuple[str, str, str]]:
-        """What training took back of the loss increase that rounding to nearest leaves."""
+        """The share of RTN's loss increase that QAT takes back, where that increase is above the noise."""
         evaluation, before = self.shown.evaluation, self.start.eval_set.float_evaluation
         if self.rounded is None or evaluation is None:
             return [("Taken back", "…", "after training")]
-        same = slice(len(evaluation.losses))  # batches: any of the three may be one ahead where it was stopped
-        rounded_nats = mean(self.rounded.losses[same])
-        lost = rounded_nats - mean(before.losses[same])
-        note = f"of the {lost:+.4f} nats that rounding costs"
-        gained = rounded_nats - evaluation.loss_nats
-        return [("Taken back", f"{100 * gained / lost:.0f} %" if lost > 0 else "nothing to take back", note)]
+        batches = list(zip(self.rounded.losses, before.losses, evaluation.losses, strict=False))  # one may be ahead
+        lost = [rounded - whole for rounded, whole, _ in batches]
+        gained = [rounded - trained for rounded, _, trained in batches]
+        lost_nats, gained_nats, noise = mean(lost), mean(gained), max(noise_nats(lost), noise_nats(gained))
+        if lost_nats <= noise:
+            note = f"rounding costs {lost_nats:+.4f} nats, less than the noise of ±{noise:.4f}"
+            return [("Taken back", "too little to tell", note)]
+        if gained_nats < 0:
+            note = f"{-gained_nats:.4f} nats worse than rounding, which costs {lost_nats:+.4f}"
+            return [("Taken back", "nothing", note)]
+        share = f"{100 * gained_nats / lost_nats:.0f} %"
+        return [("Taken back", share, f"of the {lost_nats:+.4f} nats that rounding costs")]
 
     def report(self) -> str:
         return self.shown.report()
+
+
+def noise_nats(differences: Sequence[float]) -> float:
+    """Twice the standard error of the mean of these paired differences; infinite for a single one."""
+    return 2 * stdev(differences) / math.sqrt(len(differences)) if len(differences) > 1 else math.inf
 
 
 def settling(evaluation: EvalResult | None, batch_size: int) -> list[tuple[int, float]]:

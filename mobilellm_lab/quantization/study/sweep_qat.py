@@ -16,6 +16,7 @@ from mobilellm_lab.quantization.ptq import quantize
 from mobilellm_lab.quantization.study.recipe import CALIBRATION_SEQUENCES, FLOAT, QATRecipe
 from mobilellm_lab.quantization.study.sweep import DEEP, WIDE
 from mobilellm_lab.reference.models import FOLDER
+from mobilellm_lab.sweeps import Store
 from mobilellm_lab.training import train
 
 COMMAND = "mobilellm-lab sweep quantization_qat"
@@ -38,6 +39,20 @@ def arms() -> list[Arm]:
         plan += [Arm(study="qat", recipe=line, rates=LOW_RATES if line.bits < 3 else RATES) for line in lines]
     wide = [QATRecipe(model=model, bits=2, steps=STEPS) for model in WIDE]
     return plan + [Arm(study="qat", recipe=line, rates=LOW_RATES) for line in wide]
+
+
+def chosen_rate(store: Store, model: str, bits: int | float, *, task: str) -> float:
+    """The learning rate that the stored runs chose at so many bits, or at the next more that were measured.
+
+    It is the model's own where there are such rows, else the deep model's of its kind of text.
+    """
+    measured = min(b for b in BITS if b >= bits)
+    for name in (model, "text-deep" if task == "text" else "stories-deep"):
+        for arm in arms():
+            recipe = arm.recipe
+            if (recipe.model, recipe.bits, recipe.learned_step) == (name, measured, False):
+                return arm.best_rate(store)
+    raise AssertionError(f"no arm at {measured} bits")
 
 
 def qat_row(recipe: QATRecipe, *, folder: Path = FOLDER) -> dict:

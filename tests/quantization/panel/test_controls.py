@@ -6,6 +6,7 @@ import shutil
 import time
 from dataclasses import replace
 from random import Random
+from types import SimpleNamespace
 
 import pytest
 from live.panel_harness import choices, press, press_and_stop, shared_panel, turn
@@ -30,8 +31,8 @@ WIDGETS_ONLY = ("seconds", "learned_step", "matrix", "tokens", "model")  # looke
 
 
 def make(**options) -> Quantization:
-    """A panel that starts with the small model, and trains for a third of a second."""
-    return quantization_panel(checkpoint=OWN, **{"seconds": 0.3} | options)
+    """A panel that starts with the small model at 4 bits, and trains for a third of a second."""
+    return quantization_panel(checkpoint=OWN, **{"bits": 4, "seconds": 0.3} | options)
 
 
 panel = shared_panel(make)
@@ -239,6 +240,45 @@ def test_training_with_the_grid_wins_back_what_rounding_loses():
     rounded = run(panel)
     assert entry.loss_increase_nats < rounded.loss_increase_nats
     assert entry.theory == rounded.theory
+
+
+def test_the_panel_opens_where_rounding_hurts_and_its_slider_runs_upward():
+    panel = quantization_panel(checkpoint=OWN)
+    assert panel.values["bits"] == 2
+    bits = choices(panel, "bits")
+    assert bits == sorted(bits) and bits[-1] == FLOAT
+
+
+def test_the_learning_rate_follows_the_bits(panel):
+    """As the stored runs chose it: the more bits, the less may change."""
+    rates = []
+    for bits in (1, 2, 3, 6, 8):
+        panel.controls["model"].value, panel.controls["bits"].value = "stories-deep", bits
+        job = panel.actions[TRAIN](panel.values)
+        rates.append(job.recipe.lr)
+    assert rates == sorted(rates, reverse=True) and rates[0] >= 10 * rates[-1]
+    next(iter(job))
+    assert f"learning rate {rates[-1]:g}" in job.status()
+
+
+@pytest.mark.parametrize(
+    ("rounded", "trained", "said"),
+    [
+        ((1.1, 1.2, 1.3), (1.05, 1.15, 1.25), "50 %"),
+        ((1.001, 1.0995, 1.2), (1.01, 1.11, 1.21), "too little to tell"),  # -2000 % of nothing
+        ((1.1, 1.2, 1.3), (1.2, 1.3, 1.4), "nothing"),
+        ((1.1,), (1.05,), "too little to tell"),  # of one batch
+    ],
+)
+def test_what_training_takes_back_is_a_share_only_above_the_noise(panel, rounded, trained, said):
+    job = panel.actions[TRAIN](panel.values)
+    losses = ((1.0, 1.1, 1.2), rounded, trained)
+    whole, *others = (EvalResult(loss_nats=1.0, losses=each, agreement=1.0) for each in losses)
+    job.start = replace(job.start, eval_set=SimpleNamespace(float_evaluation=whole))
+    job.rounded, job.shown.evaluation = others
+    ((name, value, note),) = job._gain()
+    assert (name, value) == ("Taken back", said)
+    assert "nats" in note and ("noise" in note) == (said == "too little to tell")
 
 
 @pytest.mark.parametrize("learned", [False, True])
