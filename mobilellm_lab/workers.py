@@ -4,13 +4,15 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
 import torch
+
+KILLED, INTERRUPTED = (-9, 137), (-2, 130)  # exit codes: of SIGKILL, and of Ctrl-C while a worker still starts
 
 
 class WorkerLostError(BrokenExecutor):
@@ -25,7 +27,7 @@ def worker_pool(count: int, begin: Callable | None = None, *arguments: Any) -> I
     process is killed, which could end nobody by itself.
 
     Raises:
-        WorkerLostError: the system killed one.
+        WorkerLostError: one ended before its time; names the likely cause and the remedy.
     """
     context = multiprocessing.get_context("spawn")  # a fork would copy torch's threads in mid-air
     theirs, ours = context.Pipe(duplex=False)
@@ -33,14 +35,23 @@ def worker_pool(count: int, begin: Callable | None = None, *arguments: Any) -> I
     try:
         yield executor
     except BrokenExecutor as error:
-        raise WorkerLostError(
-            "a worker process was killed, most likely because memory ran out: ask for fewer at once, or for less"
-        ) from error
+        codes = {process.exitcode for process in (executor._processes or {}).values()}
+        raise WorkerLostError(_cause(codes)) from error
     finally:
         ours.close()
         for process in list((executor._processes or {}).values()):  # `terminate_workers` from Python 3.14 on
             process.terminate()  # also one that still imports and does not look at its pipe
         executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _cause(codes: Collection[int | None]) -> str:
+    """What most likely ended a worker, by the exit codes of all, and what to do."""
+    if not codes.isdisjoint(INTERRUPTED) and codes.isdisjoint(KILLED):
+        return "a worker process was interrupted while it started: start again"
+    return (
+        "a worker process was killed, most likely because memory ran out: ask for fewer at once, or for less, or shut "
+        "down other notebooks"
+    )
 
 
 def _start(alive: Connection, begin: Callable | None, arguments: tuple) -> None:

@@ -47,6 +47,16 @@ def test_a_killed_worker_is_named_with_its_likely_cause():
             pool.submit(os.getpid).result()
 
 
+def test_an_interrupted_kernel_is_not_called_a_lack_of_memory():
+    """A notebook's interrupt reaches the whole process group, also a worker that still imports."""
+    with pytest.raises(WorkerLostError, match="interrupted while it started: start again"):
+        with worker_pool(1, time.sleep, 600) as pool:
+            answer = pool.submit(os.getpid)
+            (worker,) = pool._processes
+            os.kill(worker, signal.SIGINT)  # at once: Python itself is still starting
+            answer.result()
+
+
 @pytest.mark.parametrize("way", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM], ids=lambda way: way.name)
 def test_no_worker_outlives_who_began_it(tmp_path, way):
     script = tmp_path / "sleeping.py"

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from html import escape, unescape
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import comm
 import ipywidgets as W
@@ -50,6 +50,7 @@ class Job(Protocol):
 class _Run:
     job: Callable[[], Job]
     stop: threading.Event = field(default_factory=threading.Event)
+    word: str = "stopped"  # what its status line says at the end of a run that was stopped
     done: Future = field(default_factory=Future)
     thread: threading.Thread | None = None
 
@@ -69,8 +70,9 @@ def static_if_headless() -> Iterator[None]:
 class Live:
     """Controls, a button per action, Stop, and a chart that grows while a job runs.
 
-    Nothing runs until a button is pressed. One run at a time and the newest wins: a new run stops the one before,
-    waits for it and starts.
+    Nothing runs until a button is pressed. One run at a time and the newest wins, in all panels of a kernel, since two
+    would halve each other's speed: a new run stops the one before, waits for it and starts. A cell that is run again
+    stops the run of its earlier panel.
 
     Args:
         controls: the widgets, by the name under which `actions` and `preview` see their values.
@@ -82,6 +84,8 @@ class Live:
         warm_up: slow imports and caches, in the background while the reader still looks at the controls.
         replay: makes what a headless show puts in place of the controls; never called where the controls are there.
     """
+
+    _at_work: ClassVar["Live | None"] = None  # the panel of this process whose run is the newest
 
     def __init__(
         self,
@@ -145,8 +149,12 @@ class Live:
 
     def run(self, action: str | None = None) -> None:
         """Starts an action with what the controls stand at, and returns at once; what still runs is stopped."""
+        other, Live._at_work = Live._at_work, self
+        if other is not None and other is not self:
+            other._make_way("another panel's run began")
         run, previous = self._new_run(action)
-        run.thread = threading.Thread(target=self._work, args=(run, previous), daemon=True)
+        earlier = [each.thread for each in (previous, other and other._newest) if each is not None]
+        run.thread = threading.Thread(target=self._work, args=(run, earlier), daemon=True)
         run.thread.start()
 
     def stop(self) -> None:
@@ -157,16 +165,25 @@ class Live:
                 self.stop_button.disabled = True
                 self._say(f"{STOPPING} · {self._said}")
 
+    def _make_way(self, cause: str) -> None:
+        """Stops the run for another panel's sake, and names the cause in the status line."""
+        if self.running:
+            self._newest.word = f"stopped, since {cause}"
+            self.stop()
+
     def show(self) -> None:
         """Displays the panel. Headless: its replay, then what the first action, run here and now, gives."""
         if not headless():
+            earlier = Live._at_work
+            if earlier is not None and earlier is not self and earlier._kind == self._kind:
+                earlier._make_way("its cell was run again")
             display(self.widget)
             if self._warming is None:
                 self._warming = threading.Thread(target=self._warm_up, daemon=True)
                 self._warming.start()
             return
         run, _ = self._new_run(None)
-        self._work(run, None)
+        self._work(run, [])
         run.done.result()
         caption = ""
         if self._replay is not None:
@@ -203,8 +220,13 @@ class Live:
             self._say("starting")
         return run, previous
 
-    def _work(self, run: _Run, previous: _Run | None) -> None:
-        for thread in (previous and previous.thread, self._warming):
+    @property
+    def _kind(self) -> tuple:
+        """Alike in the panels that one cell makes."""
+        return type(self), *self.controls, *self.actions
+
+    def _work(self, run: _Run, earlier: Sequence[threading.Thread | None]) -> None:
+        for thread in (*earlier, self._warming):
             if thread is not None:
                 thread.join()  # here and not in the click's callback: no click ever waits
         try:
@@ -231,11 +253,11 @@ class Live:
         stopped = run.stop.is_set()
         if progress is None or (stopped and run is not self._newest):  # nothing there, or nobody waits for it any more
             run.done.cancel()
-            self._end(run, "stopped before the first step" if stopped else "nothing to do", "warning")
+            self._end(run, f"{run.word} before the first step" if stopped else "nothing to do", "warning")
             return
         time.sleep(max(0.0, drawn + FRAME_S - time.monotonic()) if not stopped else 0)
         self._draw(run, job, progress)
-        word = "stopped" if stopped else "done"
+        word = run.word if stopped else "done"
         with self._lock:
             if run is self._newest:
                 self.stop_button.disabled = True

@@ -137,6 +137,37 @@ def test_the_newest_run_wins_and_there_is_only_one_at_a_time():
     assert threading.active_count() < 20
 
 
+def test_a_cell_that_is_run_again_stops_the_run_of_its_earlier_panel(monkeypatch):
+    """Else both would train, and halve each other's speed in silence."""
+    monkeypatch.setattr(live, "display", lambda *objects, **options: None)
+    monkeypatch.setattr(live, "headless", lambda: False)
+    earlier, later = make(), make()
+    earlier.controls["steps"].value = 1000
+    earlier.show()
+    earlier.run()
+    until(lambda: "of 1000" in earlier.status.value)
+    later.show()
+    assert earlier.wait(HANG_S) and 0 < earlier.result < 1000
+    assert "stopped, since its cell was run again · step" in earlier.status.value
+    assert press(later) == 20
+
+
+def test_a_panel_of_another_kind_is_left_to_run_until_this_one_runs(monkeypatch):
+    monkeypatch.setattr(live, "display", lambda *objects, **options: None)
+    monkeypatch.setattr(live, "headless", lambda: False)
+    one, other = make(), Live({}, {"Go": lambda values: Count(7)})
+    one.controls["steps"].value = 1000
+    one.run()
+    until(lambda: "of 1000" in one.status.value)
+    other.show()
+    one.show()  # its own cell again, with the same panel
+    assert one.running and not one._newest.stop.is_set()
+    other.run()
+    assert other.result == 7 and Count.most_active == 1  # the first had ended before
+    assert "stopped, since another panel&#x27;s run began · step" in one.status.value
+    assert 0 < one.result < 1000
+
+
 def test_stopped_before_the_first_step_is_a_cancelled_run():
     gate = threading.Event()
     panel = make(gate=gate)
