@@ -8,10 +8,11 @@ from mobilellm_lab.constraints.decode import build, decode_steps
 from mobilellm_lab.constraints.dispatch import torch_operations
 from mobilellm_lab.constraints.machine import Machine
 from mobilellm_lab.constraints.workload import Workload
-from mobilellm_lab.measuring import Latency
+from mobilellm_lab.measuring import Latency, settled
 from mobilellm_lab.model import ModelConfig
 
 MIB = 2**20
+BUSY = 4  # times as long may a measurement take where its samples do not settle
 # One dispatch-bound and two memory-bound models: 0.2, 100 and 500 MB of 32-bit weights.
 LAB_MODELS = {
     "60k": zoo.solve(60_000, 4, vocab_size=256),
@@ -101,6 +102,8 @@ class Outcome:
 def measure(prediction: Prediction, *, seconds: int | float = 1.0, repeats: int = 5, warmup: int = 2) -> Outcome:
     """Builds the predicted model with random weights and decodes, `repeats` steps and on until `seconds` have passed.
 
+    On a busy machine it goes on until the steps have settled, for `BUSY` times as long at most.
+
     Raises:
         ValueError: no repeats, a negative warm-up or time.
     """
@@ -113,6 +116,10 @@ def measure(prediction: Prediction, *, seconds: int | float = 1.0, repeats: int 
     for _ in range(warmup):
         next(steps)
     samples, start = [], time.perf_counter()
-    while len(samples) < repeats or time.perf_counter() - start < seconds:
+    while (
+        len(samples) < repeats
+        or (taken := time.perf_counter() - start) < seconds
+        or (taken < BUSY * seconds and not settled(samples))
+    ):
         samples.append(next(steps))
     return Outcome(prediction=p, step=Latency(samples_ms=tuple(samples), warmup=warmup))

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from mobilellm_lab.constraints.decode import DTYPES, build, decode_steps
 from mobilellm_lab.constraints.dispatch import SMALLEST, torch_operations
 from mobilellm_lab.constraints.machine import MANY_ROWS, UNITS, Machine, Probe
-from mobilellm_lab.measuring import Latency, Throughput
+from mobilellm_lab.measuring import Latency, Throughput, settled
 
 MIB = 2**20
 DIM = 512  # columns of the probes' matrices ...
@@ -94,18 +94,18 @@ class Probing:
     plan: tuple[ProbePlan, ...] = field(default_factory=lab_plan)
     min_samples: int = 5  # of each probe
     min_time_s: int | float = 0.04  # samples are taken until they add up to this ...
-    limit_s: int | float = (
-        0.3  # ... and until the working set is gone through, but no longer than this once there are two
-    )
+    limit_s: int | float = 0.3  # ... and until the working set is gone through, but no longer than this
+    busy_limit_s: int | float = 1.0  # of a probe whose samples are too few, or too far above the fastest
     probes: list[Probe] = field(init=False, default_factory=list)  # as they are done
 
     def __post_init__(self) -> None:
         if not self.plan:
             raise ValueError("plan is empty: give at least one ProbePlan")
-        if self.min_samples < 2 or not 0 <= self.min_time_s <= self.limit_s:
+        if self.min_samples < 2 or not 0 <= self.min_time_s <= self.limit_s <= self.busy_limit_s:
             raise ValueError(
-                f"min_samples={self.min_samples}, min_time_s={self.min_time_s}, limit_s={self.limit_s}: give at least "
-                "2 samples, and times that are not negative and within the limit"
+                f"min_samples={self.min_samples}, min_time_s={self.min_time_s}, limit_s={self.limit_s}, "
+                f"busy_limit_s={self.busy_limit_s}: give at least 2 samples, and times that are not negative and each "
+                "within the next"
             )
 
     def __iter__(self) -> Iterator[float]:
@@ -121,10 +121,7 @@ class Probing:
             warmup.append(_timed_ms(job, plan.threads))
             yield
         samples: list[float] = []
-        while len(samples) < 2 or (
-            sum(samples) < 1000 * self.limit_s
-            and (len(samples) < max(self.min_samples, job.round) or sum(samples) < 1000 * self.min_time_s)
-        ):
+        while self._go_on(samples, job.round):
             samples.append(_timed_ms(job, plan.threads))
             yield
         latency = Latency(samples_ms=tuple(samples), warmup=len(warmup))
@@ -140,8 +137,18 @@ class Probing:
                 p10=rates[1],
                 p90=rates[2],
                 runs=latency.runs,
+                settled=settled(samples),
             )
         )
+
+    def _go_on(self, samples: list[float], whole: int) -> bool:
+        """Whether these ms of samples are not enough; `whole` is how many go once through the working set."""
+        taken_s = sum(samples) / 1000
+        if len(samples) < 2:
+            return True
+        if len(samples) < self.min_samples or not settled(samples):
+            return taken_s < self.busy_limit_s
+        return taken_s < self.limit_s and (len(samples) < whole or taken_s < self.min_time_s)
 
     def machine(self) -> Machine:
         """What was measured so far."""

@@ -37,6 +37,7 @@ from mobilellm_lab.measuring.latency import (
     latency,
     throughput,
 )
+from mobilellm_lab.measuring.load import Load, load, settled
 from mobilellm_lab.measuring.memory import PeakMemory, peak_memory
 from mobilellm_lab.measuring.neighbour import Neighbour
 from mobilellm_lab.measuring.operations import started_operations
@@ -61,6 +62,7 @@ __all__ = [
     "InMemory",
     "Interval",
     "Latency",
+    "Load",
     "Measure",
     "Measured",
     "MeasuredEnergy",
@@ -92,6 +94,7 @@ __all__ = [
     "generation",
     "in_memory",
     "latency",
+    "load",
     "load_record",
     "mean_loss_nats",
     "measure_energy",
@@ -104,6 +107,7 @@ __all__ = [
     "require_memory",
     "resident",
     "score",
+    "settled",
     "started_operations",
     "theoretical_kv",
     "theoretical_weights",

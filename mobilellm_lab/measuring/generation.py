@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 
 from mobilellm_lab.measuring.latency import Clock, Latency, Throughput, throughput
+from mobilellm_lab.measuring.load import settled
 from mobilellm_lab.model import Transformer, generate
 
 
@@ -45,13 +46,15 @@ def generation(
     warmup: int = 1,
     repeats: int = 5,
     min_time_s: float = 0.2,
+    limit_s: float = 0.0,
     clock: Clock = time.perf_counter,
 ) -> Generation:
     """TTFT and time per output token in ms of cached greedy decoding at batch 1, over `repeats` runs and more.
 
-    Runs go on until they add up to `min_time_s`. Every token is timed by itself, so the percentiles of `tpot` see a
-    token that hung; its first token is timed as `ttft` and is not among them. The prompt is token 0 again and again:
-    speed does not depend on what is said. On an accelerator each token is waited for.
+    Runs go on until they add up to `min_time_s`, and on a busy machine up to `limit_s` until they settle. Every token
+    is timed by itself, so the percentiles of `tpot` see a token that hung; its first token is timed as `ttft` and is
+    not among them. The prompt is token 0 again and again: speed does not depend on what is said. On an accelerator each
+    token is waited for.
 
     Raises:
         ValueError: fewer than 1 prompt token, 2 new tokens or 1 repeat, a negative warm-up or time, or more tokens
@@ -85,7 +88,7 @@ def generation(
     for _ in range(warmup):
         run()
     first_ms, token_ms, rest_ms, total_s = [], [], [], 0.0
-    while len(first_ms) < repeats or total_s < min_time_s:
+    while len(first_ms) < repeats or total_s < min_time_s or (total_s < limit_s and not settled(rest_ms)):
         stamps = run()
         total_s += stamps[-1] - stamps[0]
         first_ms.append(1000 * (stamps[1] - stamps[0]))

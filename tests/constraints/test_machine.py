@@ -1,6 +1,6 @@
 """The rates between probes, what a prediction lacks, and this machine as a card."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 from pretended import made
@@ -66,9 +66,18 @@ def test_rows_of_the_stored_sweep_become_the_machine_again(machine):
 def test_this_machine_is_a_card_of_measurements(machine):
     device = this_machine(machine)
     assert device.kind == "machine" and device.chip
-    assert device.bandwidth_gb_s.value == machine.find("read")[-1].median
+    assert device.bandwidth_gb_s.value == machine.find("read")[-1].best
     assert {v.mark for v in device.values().values()} == {"measured", "unknown"}
     assert budget_of(device).memory_mib == pytest.approx(0.1 * 1024 * device.memory_gib.value)
+
+
+def test_the_card_of_a_busy_machine_says_so():
+    quiet = (made("read", 512, 9), made("matmul", 8, 50, rows=MANY_ROWS))
+    assert "busy" not in this_machine(Machine(probes=quiet)).bandwidth_gb_s.source
+    unsettled = replace(made("read", 512, 0.08), p90=8.2, settled=False)
+    bandwidth = this_machine(Machine(probes=(unsettled, quiet[1]))).bandwidth_gb_s
+    assert bandwidth.value == 8.2
+    assert bandwidth.source.endswith("the machine was busy: fastest tenth of the samples")
 
 
 def test_the_plans_measure_what_predictions_need():

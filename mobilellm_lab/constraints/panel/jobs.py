@@ -99,7 +99,8 @@ class Decoding:
             self.phase = "calculated"
 
     def _measure(self, plan: tuple[ProbePlan, ...]) -> Iterator[float]:
-        probing = Probing(plan, min_samples=3, min_time_s=0.02, limit_s=0.1)  # the reader waits for the first point
+        limits = {"limit_s": 0.1, "busy_limit_s": 0.2}  # the reader waits for the first point
+        probing = Probing(plan, min_samples=3, min_time_s=0.02, **limits)
         yield from probing
         self.session.learn(probing.probes)
 
@@ -175,7 +176,9 @@ class Measuring:
             return "measuring"
         where = f" at {probes[-1].working_set_mib:g} MiB" if probes[-1].unit == "GB/s" else ""
         newest = f"{access(probes[-1])}{where}: {digits(probes[-1].median)} {probes[-1].unit}"
-        return f"{len(probes)} of {len(self.probing.plan)} probes · {newest}"
+        busy = sum(not probe.settled for probe in probes)
+        beside = f" · busy machine: {busy} did not settle" if busy else ""
+        return f"{len(probes)} of {len(self.probing.plan)} probes · {newest}{beside}"
 
     def chart(self) -> str:
         return probes_svg(self.probing.probes)
