@@ -14,18 +14,19 @@ EVERY_S = 0.2  # between two updates of a progress line
 T = TypeVar("T")
 
 
-def progress(steps: Iterable[T], label: str) -> Iterator[T]:
+def progress(steps: Iterable[T], label: str, *, of: int = 0) -> Iterator[T]:
     """Passes the steps on, and shows below the cell what share of them is done and how long the rest takes.
 
     Args:
         steps: things to do, of known number; or a run's steps, each of which is its share of the whole, 0 to 1, or has
             it as `progress` or `share`.
         label: of the work.
+        of: how many steps there are, where they cannot say.
     """
     if headless():
         yield from steps
         return
-    count = len(steps) if isinstance(steps, Sized) else None
+    count = of or (len(steps) if isinstance(steps, Sized) else 0)
     start, drawn, share, line = time.monotonic(), 0.0, 0.0, display(_line(label, 0.0, 0.0), raw=True, display_id=True)
     word = "stopped"
     try:

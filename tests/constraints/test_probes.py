@@ -136,13 +136,13 @@ def test_a_slow_machine_is_not_waited_for(monkeypatch):
 
 def test_a_busy_machine_is_measured_until_half_of_its_samples_are_near_the_fastest(monkeypatch):
     """The first samples fall into another program's turns: two of them gave 0.08 GB/s where 8 were there."""
-    taken = iter([400.0] * 6 + [4.0] * 1000)  # ms; one sample warms up
+    taken = iter([4.0] + [400.0] * 3 + [4.0] * 1000)  # ms; the first warms up
     monkeypatch.setattr(probes, "_timed_ms", lambda job, threads: next(taken))
     probing = Probing((ProbePlan(name="read", working_set_mib=2),), busy_limit_s=10)
     for _ in probing:
         pass
     (probe,) = probing.probes
-    assert probe.settled and probe.runs >= 10
+    assert probe.settled and probe.runs >= 7
     assert probe.median == pytest.approx(SAMPLE_BYTES / 4e-3 / 1e9)
 
 

@@ -37,6 +37,11 @@ predict(ASK)
 COMPARE = "ASK.compare(5.5)"
 QUIZ = "from mobilellm_lab.deep_narrow.exercises import LEAK, QUIZ\nQUIZ"
 CHECK = "LEAK.check(lambda model, tokens: 1 / 0)"
+REPLAY = """
+from mobilellm_lab.deep_narrow.figures.replay import quality_replay
+from mobilellm_lab.reference import open_sweep
+quality_replay(open_sweep("deep_narrow"))
+"""
 MAIN = "02_deep_narrow"  # its notebook holds the cells above, too
 LABS = sorted(path.stem for path in (ROOT / "labs").glob("*.ipynb") if panel_cells(path.stem))
 
@@ -44,7 +49,7 @@ LABS = sorted(path.stem for path in (ROOT / "labs").glob("*.ipynb") if panel_cel
 @pytest.fixture(scope="module")
 def server(tmp_path_factory) -> Iterator[str]:
     """One JupyterLab with a notebook of each lab's panel: the panel, what makes its run long, another cell."""
-    more = {MAIN: (BROKEN, PREDICT, COMPARE, QUIZ, CHECK)}
+    more = {MAIN: (BROKEN, PREDICT, COMPARE, QUIZ, CHECK, REPLAY)}
     labs = {stem: notebook(stem, long_run(stem), OTHER, *more.get(stem, ())) for stem in LABS}
     with served(tmp_path_factory.mktemp("jupyterlab"), labs) as address:
         yield address
@@ -53,7 +58,7 @@ def server(tmp_path_factory) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def page(server, browser: Browser) -> Iterator[Page]:
     """Chapter 2's panel and the cells above, opened and run from top to bottom."""
-    shown = ("text=answer 1", "text=Run the broken one", ".lab-outcome")  # the last is of the last cell
+    shown = ("text=answer 1", "text=Run the broken one", ".lab-outcome")  # the last is of the last cell but one
     page = opened(browser, server, MAIN, until=shown)
     yield page
     page.close()
@@ -165,6 +170,20 @@ def test_a_failing_answer_is_shown_and_not_raised(page):
     outcome = page.locator(".lab-outcome")
     assert "Wrong: an exception" in outcome.inner_text()
     assert "ZeroDivisionError: division by zero in line 1 of <lambda>" in outcome.inner_text()
+
+
+def test_a_replay_shows_values_above_its_charts(page):
+    run_cell(page, 8)
+    controls, picture = page.locator(".vega-bindings"), page.locator(".vega-embed svg.marks")
+    controls.wait_for(timeout=60_000)
+    assert controls.bounding_box()["y"] + controls.bounding_box()["height"] <= picture.bounding_box()["y"] + 1
+    assert controls.inner_text().split()[:3] == ["Depth", "1", "layer"]
+    chosen = picture.text_content()
+    controls.get_by_label("100k parameters").check()
+    page.wait_for_function(
+        "before => document.querySelector('.vega-embed svg.marks').textContent !== before", arg=chosen
+    )
+    assert re.search(r"\b(9\d|10\d),\d{3} parameters", picture.text_content())
 
 
 @pytest.mark.parametrize("stem", [stem for stem in LABS if stem != MAIN])

@@ -30,6 +30,11 @@ def test_things_of_known_number_are_counted_and_passed_on(shown):
     assert shown[-1].startswith("four things: done after ")
 
 
+def test_steps_that_cannot_say_are_counted_against_a_number(shown):
+    assert len(list(progress(iter("abcd"), "pairs", of=4))) == 4
+    assert "pairs: 75%" in shown
+
+
 @pytest.mark.parametrize("step", [0.5, SimpleNamespace(progress=0.5), SimpleNamespace(share=0.5)], ids=str)
 def test_a_runs_steps_say_their_share(shown, step):
     assert list(progress(iter([step]), "a run")) == [step]

@@ -6,7 +6,6 @@ import shutil
 import time
 from dataclasses import replace
 from random import Random
-from types import SimpleNamespace
 
 import pytest
 from live.panel_harness import choices, press, press_and_stop, shared_panel, turn
@@ -270,11 +269,11 @@ def test_the_learning_rate_follows_the_bits(panel):
         ((1.1,), (1.05,), "too little to tell"),  # of one batch
     ],
 )
-def test_what_training_takes_back_is_a_share_only_above_the_noise(panel, rounded, trained, said):
+def test_what_training_takes_back_is_a_share_only_above_the_noise(panel, monkeypatch, rounded, trained, said):
     job = panel.actions[TRAIN](panel.values)
     losses = ((1.0, 1.1, 1.2), rounded, trained)
     whole, *others = (EvalResult(loss_nats=1.0, losses=each, agreement=1.0) for each in losses)
-    job.start = replace(job.start, eval_set=SimpleNamespace(float_evaluation=whole))
+    monkeypatch.setattr(job.start.eval_set, "float_evaluation", whole)
     job.rounded, job.shown.evaluation = others
     ((name, value, note),) = job._gain()
     assert (name, value) == ("Taken back", said)
