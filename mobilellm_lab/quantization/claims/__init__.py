@@ -1,4 +1,4 @@
-"""Chapter 3 judged: its claims, each with the rule behind its verdict."""
+"""Claims of chapter 3, its own and the rest, each with the rule behind its verdict"""
 
 from mobilellm_lab.quantization.claims import (
     calibration,
@@ -15,8 +15,35 @@ from mobilellm_lab.quantization.claims import (
 )
 from mobilellm_lab.teaching.claim import Claims
 
-ARTICLE = (*promises.CLAIMS, *ptq_or_qat.CLAIMS, *calibration.CLAIMS, *flow.CLAIMS)
-PAPERS = (*rounding.CLAIMS, *qat.CLAIMS, *methods.CLAIMS, *outliers.CLAIMS, *kv_cache.CLAIMS, *shapes.CLAIMS)
-CLAIMS = Claims((*ARTICLE, *PAPERS, *published.CLAIMS))
+OWN = (
+    promises.FOUR_TIMES_SMALLER,
+    promises.INT8_IS_FASTER,
+    promises.ROUNDING_MAY_COST,
+    rounding.W8A8,
+    calibration.CALIBRATION_IS_ESSENTIAL,
+    methods.GPTQ,
+    ptq_or_qat.TRAINING_IS_BETTER,
+    ptq_or_qat.TRAINING_AT_EIGHT_BITS,
+    qat.TRAINING_SURVIVES,
+    methods.MIXED_PRECISION,
+    kv_cache.CACHE_IN_FOUR_BITS,
+    shapes.DEEP_IS_FRAGILE,
+)
+ALSO = (
+    ptq_or_qat.TRAINING_COSTS_MORE,
+    qat.FOUR_BITS_ARE_NO_WORSE,
+    qat.LEARNED_STEP,
+    rounding.TERNARY_COLLAPSES,
+    methods.AWQ,
+    calibration.RANDOM_INPUT_WILL_DO,
+    kv_cache.CACHE_IN_EIGHT_BITS,
+    outliers.ROWS_SURVIVE_OUTLIERS,
+    outliers.ROTATION_CURES_OUTLIERS,
+    flow.SAMPLE_WORKS,
+    flow.FUSE_FIRST,
+    flow.QUANTIZE_BEFORE_LOADING,
+    *published.CLAIMS,
+)
+CLAIMS = Claims(OWN, also=ALSO)
 
 __all__ = ["CLAIMS"]

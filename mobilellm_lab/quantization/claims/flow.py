@@ -1,4 +1,4 @@
-"""The article's lines of code, and its advice on fusing and loading, tried now: the rule behind each verdict."""
+"""The article's sample and its advice on fusing and loading, tried with today's torch"""
 
 import tempfile
 from pathlib import Path
@@ -26,8 +26,9 @@ def fusing_helps() -> Evidence:
     error = _error(article.FAILURES["fusion"])
     return Evidence(
         verdict=graded([found > 0, not error]),
+        line=f"A transformer has {found} of the {len(fusable)} chains that torch fuses",
         finding=f"There is nothing to fuse. torch fuses {len(fusable)} chains of convolutions, linear layers, batch "
-        f"norms and ReLUs; among the {sum(1 for _ in model.modules())} modules of a small transformer there are "
+        f"norms and ReLUs. Among the {sum(1 for _ in model.modules())} modules of a small transformer there are "
         f"{found}. The function that the sample names does not exist: `{error or 'none'}`.",
     )
 
@@ -58,9 +59,10 @@ def quantize_before_loading() -> Evidence:
         same = torch.equal(load_quantized(path).model(tokens), q.model(tokens))
     return Evidence(
         verdict=graded([error, not same]),
+        line="A float model refuses torch's eager file; one that describes itself loads in one call",
         finding=f"A float model refuses that file: `{error or 'none'}`. A state dict holds tensors by name and no "
-        "modules, and convert has changed the names. A file that says how each matrix was quantized, as this "
-        "chapter's does, is loaded in one call.",
+        "modules, and convert has changed the names. A file that says how each matrix was quantized, as ours "
+        "does, loads in one call.",
     )
 
 
@@ -84,7 +86,8 @@ def sample_works() -> Evidence:
     happens = [error for error in said.values() if error]
     return Evidence(
         verdict=graded(not error for error in said.values()),
-        finding=f"On a language model the sample fails in {len(happens)} ways, each provoked anew for this card. With "
+        line=f"On a language model it fails in {len(happens)} ways, and the interface is deprecated",
+        finding=f"On a language model the sample fails in {len(happens)} ways, each provoked anew for this page. With "
         f"the embedding: `{said['embedding']}`. Without it: `{said['no stubs']}`. The interface is deprecated as "
         "well, and says that it will be removed.",
     )
@@ -129,6 +132,3 @@ def _chains(children: list[nn.Module], fusable: set[tuple[type, ...]]) -> int:
     return sum(
         tuple(kinds[i : i + len(chain)]) == chain for chain in fusable for i in range(len(kinds) - len(chain) + 1)
     )
-
-
-CLAIMS = (FUSE_FIRST, QUANTIZE_BEFORE_LOADING, SAMPLE_WORKS)

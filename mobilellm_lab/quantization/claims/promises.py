@@ -1,7 +1,7 @@
-"""Claims of the article on size, speed and accuracy, each below the rule of its verdict"""
+"""Claims of the article on size, speed and accuracy, each with the rule of its verdict"""
 
 from mobilellm_lab import footprint, zoo
-from mobilellm_lab.quantization.study.evidence import LITTLE, NAMED, in_parts, rounded, speeds
+from mobilellm_lab.quantization.study.evidence import INCREASE, LITTLE, NAMED, in_parts, rounded, speeds
 from mobilellm_lab.reference import origin
 from mobilellm_lab.sweeps import Store
 from mobilellm_lab.teaching.claim import Claim, Evidence, Verdict
@@ -24,13 +24,15 @@ def smaller(store: Store) -> Evidence:
     )
     # What converts Linears only: the head becomes int8, and the table stays once more in float32.
     linears_only = 4 * sum(gemma.values()) / (sum(gemma.values()) + 4 * gemma["embedding"])
+    converted = min(times[name] for name in INT8[1:])
     return Evidence(
         verdict=graded(_quarter(at[name]["file_bytes"], at[name]["float_file_bytes"]) for name in INT8),
-        finding=f"At the shape of MobileLLM-125M the file shrinks {min(times[name] for name in INT8[1:]):.2f} times "
-        f"where the table, {100 * mobile['embedding'] / sum(mobile.values()):.0f} % of the model, is converted, and "
-        f"{times[INT8[0]]:.2f} times with torch's own dynamic quantization, which leaves it in float32 and stores the "
-        f"output layer beside it. Gemma 3 270M would shrink {linears_only:.1f} times that way, by formula. In 4 bits "
-        f"it is {times['packed 4-bit (ours)']:.2f} times with two weights to a byte, and "
+        line=f"{converted:.2f} times smaller with the embedding converted, {times[INT8[0]]:.2f} with the Linears only",
+        finding=f"At the shape of MobileLLM-125M the file shrinks {converted:.2f} times where the embedding is "
+        f"converted, which holds {100 * mobile['embedding'] / sum(mobile.values()):.0f} % of the model. With torch's "
+        f"own dynamic quantization it shrinks {times[INT8[0]]:.2f} times, since the embedding stays in float32 and the "
+        f"output layer is stored beside it. Gemma 3 270M would shrink {linears_only:.1f} times that way, by formula. "
+        f"In 4 bits the file shrinks {times['packed 4-bit (ours)']:.2f} times with two weights to a byte, and "
         f"{times['torchao int4 (one per byte)']:.2f} times with one.",
     )
 
@@ -40,7 +42,7 @@ FOUR_TIMES_SMALLER = Claim(
     said="Integers of 8 bits in place of floats of 32 make a model four times smaller.",
     source="the article, section 3, and common practice",
     verdict=Verdict.HOLDS_WHEN,
-    condition="the embedding table is converted too, and not only the Linears.",
+    condition="the embedding is converted too, and not only the Linears.",
     flips="to *holds* if every converter took every matrix. Look at the file, never at the number of bits.",
     evidence=smaller,
     data=("quantization_speed",),
@@ -61,13 +63,14 @@ def faster(store: Store) -> Evidence:
     small, large = (rows[rows["size"] == rows["size"].iloc[place]] for place in (0, -1))
     return Evidence(
         verdict=graded(wins),
-        finding=f"Three int8 backends at five sizes: decoding is faster than float32 in {int(wins.sum())} of "
+        line=f"Faster in {int(wins.sum())} of {len(rows)} cases: three int8 backends at five sizes",
+        finding=f"With three int8 backends at five sizes, decoding is faster than float32 in {int(wins.sum())} of "
         f"{len(rows)} cases. At {small['size'].iloc[0]} parameters it is {small['speedup'].min():.2f} to "
-        f"{small['speedup'].max():.2f} times as fast, with up to "
-        f"{(small['operations'] / small['float_operations']).max():.1f} times as many operations; at "
-        f"{large['size'].iloc[0]} {large['speedup'].min():.2f} to {large['speedup'].max():.2f} times. The best is "
-        f"{best['backend']} at {best['size']}: {best['speedup']:.2f} ({best['speedup_low']:.2f} to "
-        f"{best['speedup_high']:.2f}); in brackets the interval of the pairs. On {', '.join(origin(store).machines)}.",
+        f"{small['speedup'].max():.2f} times as fast. There a token starts up to "
+        f"{(small['operations'] / small['float_operations']).max():.1f} times as many operations. At "
+        f"{large['size'].iloc[0]} it is {large['speedup'].min():.2f} to {large['speedup'].max():.2f} times as fast. "
+        f"The best is {best['backend']} at {best['size']}, with an interval of the pairs of {best['speedup_low']:.2f} "
+        f"to {best['speedup_high']:.2f}. Measured on {', '.join(origin(store).machines)}.",
     )
 
 
@@ -76,17 +79,17 @@ INT8_IS_FASTER = Claim(
     said="Quantizing a model makes it answer faster.",
     source="the article, section 3",
     verdict=Verdict.HOLDS_WHEN,
-    condition="the model is large, and its kernel multiplies the integers themselves, with few operations more.",
-    flips="with the size of the model, and with the kernel: what turns weights back into floats for each token saves "
-    "bytes on disk and nothing on the way, and what is made for a compiler is slow without one. On a phone, "
-    "Llama-3.2-1B writes 2.6 times as fast in 4 bits as in 16, as published for ExecuTorch.",
+    condition="the model is large, and its kernel multiplies the integers themselves, with few extra operations.",
+    flips="with the size of the model, and with the kernel. One that dequantizes weights for each token saves bytes on "
+    "disk only, and one made for a compiler is slow without it. On a phone, Llama-3.2-1B decodes 2.6 times as fast in "
+    "4 bits as in 16, as published for ExecuTorch.",
     evidence=faster,
     data=("quantization_speed",),
 )
 
 
 def may_cost_accuracy(store: Store) -> Evidence:
-    """Per model and bits: does rounding to nearest raise the loss by over 0.01 nats in every part of the test?
+    """Per model and bits: does RTN raise the loss by over 0.01 nats in every part of the test?
 
     Weights in groups of 32, two models, 8, 6, 4, 3 and 2 bits, four parts. Holds if it does in all cases, does not hold
     if in none.
@@ -95,9 +98,11 @@ def may_cost_accuracy(store: Store) -> Evidence:
     stories, text = ({bits: in_parts(runs[name]) for bits, runs in found.items()} for name in NAMED)
     return Evidence(
         verdict=graded(run["loss_increase_low_nats"] > LITTLE for runs in found.values() for run in runs.values()),
-        finding=f"Rounded to nearest in groups of 32, the loss of the story model rises by {stories[8]} nats at 8 "
-        f"bits, {stories[4]} at 4, {stories[3]} at 3 and {stories[2]} at 2; that of the text model by {text[8]}, "
-        f"{text[4]}, {text[3]} and {text[2]}. In brackets the lowest and the highest of four parts of the test.",
+        line=f"At 4 bits, RTN costs {found[4]['stories'][INCREASE]:.3f} nats on stories and "
+        f"{found[4]['text'][INCREASE]:.3f} on text",
+        finding="RTN in groups of 32, loss increase in nats, in brackets the lowest and the highest of four parts of "
+        "the test. "
+        + " ".join(f"At {bits} bits stories lose {stories[bits]}. Text loses {text[bits]}." for bits in found),
     )
 
 
@@ -107,7 +112,7 @@ ROUNDING_MAY_COST = Claim(
     source="the article, section 3.1",
     verdict=Verdict.HOLDS_WHEN,
     condition="the bits are few: 3 or fewer on stories, 4 or fewer on text.",
-    flips="with the model: one that is hard to please, as a model of real text is, shows a loss earlier.",
+    flips="with the model. One of real text loses earlier than one of a small world.",
     evidence=may_cost_accuracy,
     data=("quantization",),
 )

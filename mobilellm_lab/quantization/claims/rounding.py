@@ -1,4 +1,4 @@
-"""Rounding after training as papers report it, in eight bits each and at three values: the rule behind each verdict"""
+"""Post-training rounding as papers report it, in W8A8 and at three values"""
 
 import math
 
@@ -17,7 +17,7 @@ DOUBLED = math.log(2)  # a loss increase that doubles the perplexity: the model 
 def eight_bits_each(store: Store) -> Evidence:
     """Weights and activations in 8 bits, per model: a file of at most a third, and less than half a point lost?
 
-    Points of accuracy: two-hop questions on stories, the next byte on text. Weights with a scale per row, activations
+    Points of accuracy: two-hop questions on stories, the next byte on text. Weights per channel, activations
     with one per token. Holds if for every model, does not hold if for none.
     """
     runs, plain = evidence.runs(store, "activations"), evidence.runs(store, "float")
@@ -30,10 +30,11 @@ def eight_bits_each(store: Store) -> Evidence:
         answers.append(3 * run["on_disk_bytes"] <= run["float_bytes"] and lost[model] < HALF_A_POINT)
     return Evidence(
         verdict=graded(answers),
-        finding=f"A scale for each row of weights and for each token: of accuracy, {lost['stories-deep']:.2f} and "
-        f"{lost['stories-wide']:.2f} points are lost on two-hop questions (deep and wide), {lost['text-deep']:.2f} "
-        f"and {lost['text-wide']:.2f} on the next byte. Below zero is a gain. The paper reports gaps of 0.0 to 0.4 "
-        "points.",
+        line=f"At most {max(lost.values()):.2f} points lost by four models; the paper reports up to 0.4",
+        finding="Weights have a scale per channel, activations one per token. On two-hop questions "
+        f"`stories-deep` loses {lost['stories-deep']:.2f} points and `stories-wide` {lost['stories-wide']:.2f}. On the "
+        f"next byte `text-deep` loses {lost['text-deep']:.2f} and `text-wide` {lost['text-wide']:.2f}. Below zero is a "
+        "gain. The paper reports gaps of 0.0 to 0.4 points.",
     )
 
 
@@ -49,7 +50,7 @@ W8A8 = Claim(
 
 
 def collapses(store: Store) -> Evidence:
-    """Per model: does rounding to nearest at three values a weight at least double the perplexity, in every part?
+    """Per model: does RTN at three values a weight at least double the perplexity, in every part?
 
     Groups of 32. Holds if in both models, does not hold if in none.
     """
@@ -58,21 +59,19 @@ def collapses(store: Store) -> Evidence:
     perplexity = {name: math.exp(run[INCREASE]) for name, run in ternary.items()}
     return Evidence(
         verdict=graded(run["loss_increase_low_nats"] > DOUBLED for run in ternary.values()),
+        line=f"Perplexity is {perplexity['stories']:.1f} times float's on stories, {perplexity['text']:.1f} on text",
         finding=f"The perplexity is {perplexity['stories']:.1f} times the float model's on stories, and "
-        f"{perplexity['text']:.1f} times on text. The paper reports 37.6 points and a perplexity of 660,000 for a "
-        "model of 600M, where training reaches 55.5 points.",
+        f"{perplexity['text']:.1f} times on text. For a model of 600M the paper reports 37.6 points and a perplexity "
+        "of 660,000. Training reaches 55.5 points there.",
     )
 
 
 TERNARY_COLLAPSES = Claim(
     name="ternary-collapses",
-    said="With three values for a weight, rounding to nearest collapses.",
+    said="With three values for a weight, RTN collapses.",
     source="ParetoQ, arXiv 2502.02631, its table",
     verdict=Verdict.HOLDS,
     flips="if models were trained so that their weights lie near three values, which is what QAT does.",
     evidence=collapses,
     data=("quantization",),
 )
-
-
-CLAIMS = (W8A8, TERNARY_COLLAPSES)
