@@ -1,4 +1,4 @@
-"""Chapter 3: how few bits a model's numbers need, and what each way there costs"""
+"""Chapter 3, quantization: grids, rounding after training, QAT, low-bit kernels and what each costs"""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Activations on a grid: every matrix's inputs rounded as the model runs, simulated in float32"""
+"""Simulated quantization of activations: every matrix's inputs rounded as the model runs"""
 
 from contextlib import ExitStack
 

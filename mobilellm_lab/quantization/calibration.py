@@ -1,4 +1,4 @@
-"""Calibration: one float pass over a few sequences, which tells what each matrix of a model is multiplied with"""
+"""Calibration: statistics of every matrix's inputs over a few sequences"""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""A quantized model as two files: packed bytes, scales and float rest, verified to the last weight when read"""
+"""Quantized model on disk: packed bytes, scales and float rest, verified to the last weight when loaded"""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""GPTQ: round a matrix column by column, and let the columns that are left make good for each error"""
+"""GPTQ: round a matrix column by column, and correct the remaining columns for each error"""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The grid: which values a few bits can stand for, symmetric or affine, with a scale per tensor, row or group"""
+"""Quantization grid: symmetric or affine, with a scale per tensor, channel or group"""
 
 import math
 from dataclasses import dataclass
@@ -205,7 +205,7 @@ class QTensor:
 
     @classmethod
     def of(cls, w: Float[Tensor, "R C"], grid: Grid, *, shrink: int | float | Float[Tensor, "r n"] = 1.0) -> "QTensor":
-        """These weights, rounded to nearest on a grid fitted to them."""
+        """These weights by RTN on a grid fitted to them."""
         scale, zero = grid.fit(w, shrink=shrink)
         return cls(grid, grid.quantize(w, scale, zero), scale, zero)
 

@@ -1,4 +1,4 @@
-"""A matrix before and after rounding: counts in equal bins, and the values that its widest group may take"""
+"""Histogram of a matrix before and after rounding, with the values of its widest group"""
 
 from dataclasses import dataclass
 

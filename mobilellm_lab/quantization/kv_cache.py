@@ -1,4 +1,4 @@
-"""The KV cache in 8, 4 or 2 bits: what it then takes, and how well a model reads its own rounded past"""
+"""Low-bit KV cache: its memory, and the loss of a model with a rounded past"""
 
 import torch
 import torch.nn.functional as F

@@ -1,4 +1,4 @@
-"""Layers that hold nothing but packed bytes and scales, and unpack them at each use"""
+"""Layers of packed weights, unpacked at each use"""
 
 import torch
 import torch.nn.functional as F

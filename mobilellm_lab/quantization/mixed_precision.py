@@ -1,4 +1,4 @@
-"""Mixed precision: what each matrix alone costs at each number of bits, and the best bits under a budget of bytes"""
+"""Mixed precision: sensitivity of each matrix, and the best bits under a budget of bytes"""
 
 import copy
 import math

@@ -1,4 +1,4 @@
-"""Outliers on demand: a few channels made many times larger where another matrix takes it back, so the logits stay"""
+"""Injected outliers: a few channels made many times larger, and undone in the next matrix"""
 
 import copy
 import math

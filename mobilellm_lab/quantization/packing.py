@@ -1,4 +1,4 @@
-"""Codes as real bytes: two to a byte at 4 bits, a dense bit stream at 3, 5, 6 and 7, five ternary digits to a byte"""
+"""Packing of codes: two to a byte at 4 bits, five ternary ones, a dense bit stream at 3, 5, 6 and 7"""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Rotations: a Hadamard matrix spreads an outlier over all channels, and the model computes the same function"""
+"""Hadamard rotation: spread an outlier over all channels, and leave the model's function as it is"""
 
 from dataclasses import replace
 
@@ -60,7 +60,7 @@ def rotate(model: Transformer, *, seed: int = 0) -> Transformer:
     """The same function with a rotated residual stream and rotated values: the same logits within 1e-4.
 
     RMSNorm without gains commutes with a rotation, so the gains are first folded into the matrices that follow. What
-    writes into the stream is then turned one way, what reads from it the other; so are the values of every head and
+    writes into the stream is then rotated one way, what reads from it the other; so are the values of every head and
     the columns of `out` that read them. Nothing is left to compute. But the final gains cannot be folded into a table
     that is also looked up: a tied, unfactorised head becomes a matrix of its own, and the model that much larger.
 

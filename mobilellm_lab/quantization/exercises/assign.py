@@ -1,4 +1,4 @@
-"""Exercise: bits for each matrix under a budget of bytes, from what each costs in loss"""
+"""Exercise: assign bits to matrices under a budget of bytes"""
 
 from collections.abc import Callable, Sequence
 

@@ -1,4 +1,4 @@
-"""Exercise: choose the range of an activation from a sample, so that a few outliers do not set its step"""
+"""Exercise: choose the range of an activation from a sample with outliers"""
 
 import math
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from mobilellm_lab.teaching.by_example import pair
 from mobilellm_lab.teaching.exercise import Exercise, Wrong
 
 N, OUTLIERS = 8000, 3  # values of a sample, and how many of them lie far out, where any do
-PAIRS = 3  # of a sample to choose from and another one to be judged by
+PAIRS = 3  # of a sample to choose from and another one to evaluate on
 
 # kind of values -> (bits, largest error allowed, as a multiple of what the lowest and the highest value give)
 BOTH, ABOVE, PLAIN, EVEN, FINE = "outliers on both sides", "outliers above", "no outliers", "evenly spread", "8 bits"
@@ -180,7 +180,7 @@ def _why_worse(failed: list[str], ratio: dict, pairs: dict, chosen: dict, extrem
     return Wrong(
         "no better range",
         f"Values of the kind '{failed[0]}', {bits} bits: on new ones your range has {ratio[failed[0]]:.2f} times the "
-        f"error of min-max, and at most {limit:g} is asked for. {why} comes from values outside.",
+        f"error of min-max, and at most {limit:g} will do. {why} comes from values outside.",
     )
 
 
@@ -196,9 +196,9 @@ Activations are not known in advance, so a static quantizer looks at a **sample*
 all that follow. Write `chosen(sample, bits)`: `(low, high)` for a grid of `2**bits` values, evenly spaced from low to
 high, both included. `sample` is a tensor (n,). A value outside the range is moved to its end.
 
-Your range is judged on *new* values of the same kind, by the mean squared error. Where a few outliers lie far out, it
-has to be **clearly better than the lowest and the highest value of the sample**; where there are none, it must not be
-much worse. Think of 4 bits and of 8.
+We evaluate your range on *new* values of the same kind, by the mean squared error. With a few outliers far out, it has
+to be **clearly better than the lowest and the highest value of the sample**. Without outliers, it must not be much
+worse. Think of 4 bits and of 8.
 """.strip(),
     answer="chosen",
     stub=_chosen_stub,

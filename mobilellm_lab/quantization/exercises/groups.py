@@ -1,4 +1,4 @@
-"""Exercise: round a matrix onto a grid of few values, with a scale for each group of neighbours"""
+"""Exercise: round a matrix onto a grid with a scale for each group"""
 
 from collections.abc import Callable
 from functools import partial

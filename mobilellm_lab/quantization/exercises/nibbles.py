@@ -1,4 +1,4 @@
-"""Exercise: two codes of 4 bits in a byte, through a file and back"""
+"""Exercise: pack two codes of 4 bits into a byte, through a file and back"""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""Exercise: weights that lie on the grid in the forward pass and still learn, by the straight-through estimator"""
+"""Exercise: write the straight-through estimator"""
 
 from collections.abc import Callable
 from functools import partial

@@ -1,4 +1,4 @@
-"""Exercise: stubs where they belong, so that an attention block survives the article's flow"""
+"""Exercise: place quantization stubs in an attention block"""
 
 from collections.abc import Callable
 

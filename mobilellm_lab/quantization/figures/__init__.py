@@ -1,1 +1,1 @@
-"""Chapter 3 drawn: its results as pictures, live and replayed."""
+"""Figures of chapter 3, printed, live and replayed"""

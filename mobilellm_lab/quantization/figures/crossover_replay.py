@@ -1,4 +1,4 @@
-"""Chapter 3's replay of speed: where each backend becomes faster than float32, and how large its file is"""
+"""Replay of decode speed and file size, by backend and model size"""
 
 from functools import partial
 

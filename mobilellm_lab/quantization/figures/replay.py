@@ -1,4 +1,4 @@
-"""Chapter 3's replays: rounding after training over bits, groups and methods, and QAT beside it"""
+"""Replays of post-training quantization and of QAT"""
 
 from functools import partial
 
@@ -18,21 +18,21 @@ LEAST_INCREASE = 1e-4  # nats; what is closer to float, or better, is drawn here
 ARM_WORDS = dict(
     zip(
         ARMS,
-        ("rounded to nearest", "GPTQ", "trained on, then rounded", "trained on, then GPTQ", "trained by QAT"),
+        ("RTN", "GPTQ", "float training, then RTN", "float training, then GPTQ", "QAT"),
         strict=True,
     )
 )
-METHODS = {"rtn": "to nearest", "mse": "cut for least error", "gptq": "GPTQ", "awq": "AWQ"}
+METHODS = {"rtn": "RTN", "mse": "RTN, clipped", "gptq": "GPTQ", "awq": "AWQ"}
 SCHEME_WORDS = {
     (method, symmetric): METHODS[method] + ("" if symmetric else ", affine") for method, symmetric in SCHEMES
 }
-GROUP_WORDS = {TENSOR: "one scale a matrix", CHANNEL: "one scale a row"}
+GROUP_WORDS = {TENSOR: "per tensor", CHANNEL: "per channel"}
 SPREAD = {"median": "loss_increase", "min": "low", "max": "high", "count": "seeds"}
 PTQ = {
     "model": "model",
     "bits": "bits",
     "group_size": "scales",
-    "scheme": "rounded",
+    "scheme": "method",
     "loss_increase": "loss increase, nats",
     "low": "lowest",
     "high": "highest",
@@ -41,7 +41,7 @@ PTQ = {
     "kib": "KiB on disk",
     "smaller": "times smaller",
 }
-QAT = {"model": "model", "bits": "bits", "arm": "way", "loss": "loss, nats, median"} | {
+QAT = {"model": "model", "bits": "bits", "arm": "method", "loss": "loss, nats, median"} | {
     "low": "lowest",
     "high": "highest",
     "loss_increase": "loss increase, nats",
@@ -64,7 +64,7 @@ def rounded(store: Store) -> pd.DataFrame:
 
 
 def ptq_replay(store: Store) -> Replay:
-    """How much the loss rises, for every measured model, number of bits, size of groups and way to round."""
+    """Loss increase for every measured model, number of bits, size of groups and method."""
     rows = rounded(store)
     sliders = (
         Slider(column="model", label="Model", values=DEEP, words=DEEP, start=DEEP[0]),
@@ -78,7 +78,7 @@ def ptq_replay(store: Store) -> Replay:
         ),
         Slider(
             column="scheme",
-            label="Rounded",
+            label="Method",
             values=tuple(SCHEME_WORDS.values()),
             words=tuple(SCHEME_WORDS.values()),
             start=SCHEME_WORDS["rtn", True],
@@ -90,14 +90,14 @@ def ptq_replay(store: Store) -> Replay:
         rows=rows,
         columns=PTQ,
         origin=str(origin(store)),
-        title="Rounding a trained model: how few bits will do?",
+        title="Loss increase by bits, scales and method",
         alt=(
             "Two charts, both with the loss increase over the float model on a logarithmic axis. Against bits of a "
-            "weight: the chosen way to round with its spread, the other ways faint. Against kibibytes on disk: all "
+            "weight: the chosen method with its spread, the other methods faint. Against kibibytes on disk: all "
             "settings of the chosen model faint, the chosen one marked. The sentence below and the table say the "
             "same in numbers."
         ),
-        key="Blue: the chosen way at the chosen scales, its band from lowest to highest. Orange: the chosen setting. "
+        key="Blue: the chosen method and scales, the band from lowest to highest. Orange: the chosen setting. "
         f"Grey: the others. A loss increase below {LEAST_INCREASE:g} nats is drawn there.",
         readout=partial(_ptq_said, rows),
     )
@@ -139,7 +139,7 @@ def qat_replay(store: Store, qat_store: Store) -> Replay:
             words=tuple(f"{bits:g} bit" + "s" * (bits != 1) for bits in TRAINED_BITS),
             start=2,
         ),
-        Slider(column="arm", label="Way", values=words, words=words, start=words[-1]),
+        Slider(column="arm", label="Method", values=words, words=words, start=words[-1]),
     )
     return Replay(
         (_losses(rows, sliders), _ways(rows, sliders)),
@@ -147,13 +147,13 @@ def qat_replay(store: Store, qat_store: Store) -> Replay:
         rows=rows,
         columns=QAT,
         origin=f"{origin(store)}; and {origin(qat_store)}",
-        title="Where rounding breaks, and QAT holds",
+        title="Loss by bits: rounding after training, and QAT",
         alt=(
-            "Two charts. Loss on test sequences against bits of a weight: the chosen way as a line in a band from its "
-            "lowest to its highest run, the other ways faint, the float model dotted. Loss of every way at the chosen "
-            "number of bits. The sentence below and the table say the same in numbers."
+            "Two charts. Loss on test sequences against bits of a weight: the chosen method as a line in a band from "
+            "its lowest to its highest run, the other methods faint, the float model dotted. Loss of each method at "
+            "the chosen number of bits. The sentence below and the table say the same in numbers."
         ),
-        key="Blue: the chosen way, its band over three seeds. Orange: the chosen setting. Grey: the other ways. "
+        key="Blue: the chosen method, its band over three seeds. Orange: the chosen setting. Grey: the other methods. "
         "Dotted: the float model.",
         readout=partial(_qat_said, rows),
     )

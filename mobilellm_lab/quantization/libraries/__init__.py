@@ -1,1 +1,1 @@
-"""Adapters to torchao and torch.ao."""
+"""Adapters to torchao and torch.ao"""

@@ -1,4 +1,4 @@
-"""The article's sample of static quantization on a transformer: what fails, with its true error, why, and the cure"""
+"""Failures of PyTorch's eager static quantization on a transformer, each with its error, cause and remedy"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The same weights in other modules: what a converter is given, so that the model it came from stays as it is"""
+"""Copies of a model for converters that change modules in place"""
 
 import copy
 from dataclasses import replace

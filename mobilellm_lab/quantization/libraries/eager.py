@@ -1,4 +1,4 @@
-"""The article's flow (prepare, calibrate, convert) made to work on a transformer, with torch.ao's static int8
+"""Eager static int8 quantization (prepare, calibrate, convert) of a transformer with torch.ao
 
 Static: the range of every activation is measured beforehand, on calibration data, and kept. So activations travel as
 8-bit tensors, which few operations accept. Here each Linear stands between a stub that quantizes its input and one that

@@ -1,4 +1,4 @@
-"""Kernels that really calculate with few bits on a CPU: torchao's and torch's own, each with the trap it sets"""
+"""Low-bit CPU kernels of torchao, of torch and of this package, each with its trap"""
 
 import importlib.util
 from collections.abc import Callable, Generator
@@ -30,7 +30,7 @@ NO_CPU_INT4 = "torchao int4"  # Int4WeightOnlyConfig, under the name that people
 
 @dataclass(frozen=True, kw_only=True)
 class Backend:
-    """One way to run a model with few bits here and now."""
+    """One way to run a model with few bits on this machine."""
 
     name: str
     bits: int  # of a weight
@@ -99,8 +99,8 @@ _ALL = (
     Backend(
         name="float32",
         bits=32,
-        caption="what everything is compared with",
-        trap="every weight is read in full for every token",
+        caption="the model that all others are compared with",
+        trap="every token loads every weight in full",
         successor=lambda layer: layer,
         table=lambda embedding: embedding,
     ),
@@ -119,7 +119,7 @@ _ALL = (
     Backend(
         name="torchao int8 dynamic",
         bits=8,
-        caption="the same idea in the library that is to replace it: a scale per row and per token",
+        caption="the same idea in the library that is to replace it: a scale per channel and per token",
         trap=(
             "made for torch.compile. Without it every product starts a dozen operations more, and a small model "
             "does little but start operations"
@@ -131,8 +131,8 @@ _ALL = (
     Backend(
         name="torchao int8 weight-only",
         bits=8,
-        caption="int8 weights, a scale per row; the product itself is in float32",
-        trap="the file is small, but for every token each weight is turned back into a float32 first",
+        caption="int8 weights, a scale per channel; the product itself is in float32",
+        trap="the file is small, but every token dequantizes each weight to float32 first",
         successor=by_torchao(int8_weights),
         table=rows_by(by_torchao(int8_weights)),
         lacks=_no_torchao,
@@ -163,7 +163,7 @@ _ALL = (
         name="packed 4-bit (ours)",
         bits=4,
         caption=f"16 levels, two weights to a byte, a float16 scale per {GROUP}; unpacked by ordinary torch operations",
-        trap="small, but each use makes all the floats anew, in main memory; a real kernel does that in registers",
+        trap="small, but each use dequantizes all weights in main memory; a real kernel does that in registers",
         successor=by_packing(PackedLinear),
         table=by_packing(PackedEmbedding),
     ),

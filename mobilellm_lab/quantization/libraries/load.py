@@ -1,4 +1,4 @@
-"""torchao and torch.ao without their noise: the one place that imports the first, and silences both"""
+"""Import of torchao and torch.ao without their warnings"""
 
 import importlib.util
 import logging

@@ -1,4 +1,4 @@
-"""An attention block to repair: where must its stubs stand, so that it survives convert?
+"""Attention block with quantization stubs to place, so that it survives convert
 
 `AttentionBlock` holds two Linears, two QuantStubs, two DeQuantStubs and the arithmetic between them; how they are put
 together is a function `attend(block, x)`, which the reader writes. `survives(attend)` takes it through the article's

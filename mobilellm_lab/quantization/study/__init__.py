@@ -1,1 +1,1 @@
-"""Chapter 3 measured: recipes, runs, sweeps, and stored rows as tables."""
+"""Measurements of chapter 3: recipes, runs, sweeps and their tables"""

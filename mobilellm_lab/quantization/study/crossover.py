@@ -1,4 +1,4 @@
-"""Is it faster yet? Decode speed of a backend beside float32, measured in pairs, at a size of the model"""
+"""Paired measurement of a backend's decode speed beside float32, at one model size"""
 
 import math
 import random

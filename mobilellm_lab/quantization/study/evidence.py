@@ -1,4 +1,4 @@
-"""From stored runs to the tables that the chapter's claims rest on"""
+"""Tables from stored runs, for claims, replays and the page"""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -83,7 +83,7 @@ def _score(row: dict) -> float:
 
 
 def rounded(store: Store, bits: int) -> dict[str, pd.Series]:
-    """Name in `NAMED` -> its run with weights rounded to nearest in groups of 32, nothing else changed."""
+    """Name in `NAMED` -> its run with weights in groups of 32 by RTN, nothing else changed."""
     plain = {"method": "rtn", "symmetric": True, "bits": bits, "group_size": 32}
     return {name: one(runs(store, "grid"), model=model, **plain) for name, model in NAMED.items()}
 
@@ -216,7 +216,7 @@ def crossover(store: Store, qat_store: Store, model: str) -> pd.DataFrame:
     """Rounding after training beside QAT, by bits at groups of 32: where one breaks and one holds.
 
     For each of `ARMS` the median, lowest and highest loss over its seeds, as "qat median" and so on; `float_nats`, and
-    `recovered`: the share of the loss increase by RTN that QAT takes back, by medians.
+    `recovered`: the share of the loss increase by RTN that QAT recovers, by medians.
     """
     trained = qat(qat_store)
     trained = trained[(trained["model"] == model) & trained["arm"].isin(ARMS)]

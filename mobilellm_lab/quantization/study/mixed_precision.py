@@ -1,4 +1,4 @@
-"""Each matrix its own bits, or all the same: what the same bytes buy either way"""
+"""Measured sweep of mixed precision beside the same bits everywhere, at equal bytes"""
 
 from dataclasses import dataclass
 from math import ceil, floor

@@ -1,4 +1,4 @@
-"""The stored sweeps of chapter 3: constants, which the command line reads without the chapter's code"""
+"""Names of chapter 3's stored sweeps, which the command line reads without the chapter's code"""
 
 NAMES = {  # module whose `SWEEPS` declares them: name, and caption of the file
     "mobilellm_lab.quantization.study.sweep": {

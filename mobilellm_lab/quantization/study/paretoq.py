@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-BITS = (16, 4, 3, 2, 1.58, 1)  # of a weight; 16 is the model that the others are held against
+BITS = (16, 4, 3, 2, 1.58, 1)  # of a weight; 16 is the model that the others are compared with
 SOURCE = "ParetoQ, arXiv 2502.02631, the table in its repository's README"
 
 
@@ -30,4 +30,4 @@ PARETOQ = tuple(
     for model, row in _TABLE.items()
     for bits, (accuracy, perplexity) in zip(BITS, row, strict=True)
 )
-ROUNDED = Published(model="600M", bits=1.58, accuracy=37.6, perplexity=6.6e5)  # to nearest, without any training
+ROUNDED = Published(model="600M", bits=1.58, accuracy=37.6, perplexity=6.6e5)  # by RTN, without any training

@@ -1,4 +1,4 @@
-"""Every choice of chapter 3 as a field: how a float model is rounded, and how one is trained by QAT"""
+"""Recipes of post-training quantization and of QAT, every choice a field"""
 
 import math
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ FLOAT = 32  # "bits" of what stays in float32
 ACTIVATION_BITS = (FLOAT, 8, 6, 4)
 KV_BITS = (FLOAT, 8, 4)
 PLANTED = ("none", "weights", "activations")
-CHANNELS = 4  # that planted outliers sit in
+CHANNELS = 4  # that injected outliers sit in
 CALIBRATION_SEQUENCES = 16
 
 
@@ -40,10 +40,10 @@ class Recipe:
     ranges: str = "minmax"  # how a static range is chosen: one of RANGES
     data: str = "own"  # what is calibrated on: its own kind of text, "other": the same in shuffled order, "random"
     kv_bits: int = FLOAT  # of keys and values in the cache
-    rotate: bool = False  # the residual stream is turned first (QuaRot); the float model answers as before
-    planted: str = "none"  # outliers put in first, where they do no harm in float
+    rotate: bool = False  # the residual stream is rotated first (QuaRot); the float model answers as before
+    planted: str = "none"  # outliers injected first, where they do no harm in float
     factor: int | float = 16  # how many times larger than before they are
-    seed: int = 0  # of the calibration sequences, and of where outliers are planted
+    seed: int = 0  # of the calibration sequences, and of where outliers are injected
 
     def __post_init__(self) -> None:
         if self.bits != FLOAT:

@@ -1,4 +1,4 @@
-"""A recipe and a float model in, a quantized and judged model out, step by step"""
+"""Quantization run: from a recipe and a float model to an evaluated model, step by step"""
 
 import copy
 import itertools
@@ -83,7 +83,7 @@ class Run:
     task: Task
     eval_set: EvalSet | None = None
     calibrations: dict[tuple, Calibration] = field(default_factory=dict)
-    start: Transformer = field(init=False)  # the float model with planted outliers and rotation
+    start: Transformer = field(init=False)  # the float model with injected outliers and rotation
     quantized: QuantizedModel | None = field(init=False, default=None)
     flowing: Calibration | None = field(init=False, default=None)  # what flows through it, for static activations
     evaluation: EvalResult | None = field(init=False, default=None)

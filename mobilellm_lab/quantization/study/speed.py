@@ -1,4 +1,4 @@
-"""The measured sweep of decode speed: every backend beside float32 at every size, with bytes and operations"""
+"""Measured sweep of decode speed: every backend beside float32 at every size, with bytes and operations"""
 
 import tempfile
 from collections.abc import Iterable, Iterator

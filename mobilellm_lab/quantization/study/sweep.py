@@ -1,4 +1,4 @@
-"""The stored rows of chapter 3 on quality: recipes of post-training quantization by study, and what each gave"""
+"""Measured sweep of post-training quantization, by study"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,7 +23,7 @@ COMMAND = "mobilellm-lab sweep quantization"
 DEEP, WIDE = ("stories-deep", "text-deep"), ("stories-wide", "text-wide")
 BITS, GROUPS = (2, 3, 4, 6, 8), (TENSOR, CHANNEL, 32, 16)  # of the full product
 SCHEMES = (("rtn", True), ("rtn", False), ("mse", True), ("gptq", True), ("awq", True))  # method, symmetric
-FACTORS = (8, 64)  # of planted outliers
+FACTORS = (8, 64)  # of injected outliers
 SEEDS = arms.SEEDS
 
 

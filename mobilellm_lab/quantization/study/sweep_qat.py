@@ -1,4 +1,4 @@
-"""The stored rows of chapter 3 on QAT: each arm at its own best rate, for equally many steps"""
+"""Measured sweep of QAT: each arm at its own best rate, for equally many steps"""
 
 import copy
 from collections.abc import Iterator

@@ -133,12 +133,12 @@ def test_a_loss_increase_is_a_logarithmic_line_in_its_band_and_nothing_is_below_
 def test_every_arm_crosses_over_in_its_own_line():
     figure = ALL["crossover"]()
     (axes,) = figure.axes
-    assert len(lines(axes)) == len(ARMS) + 1 and legend(figure)[-2:] == ["trained by QAT", "float"]
+    assert len(lines(axes)) == len(ARMS) + 1 and legend(figure)[-2:] == ["QAT", "float"]
     assert points(lines(axes)[0]) == [(1, 2.0), (2, 0.9), (4, 0.66)]
     assert bands(axes)[0] == pytest.approx((0.65, 2.01))
     assert set(lines(axes)[-1].get_ydata()) == {0.65}
     two = figures.crossover(CROSSING, arms=("ptq rtn", "qat"))
-    assert legend(two) == ["rounded to nearest", "trained by QAT", "float"]
+    assert legend(two) == ["RTN", "QAT", "float"]
 
 
 def test_published_numbers_stand_as_printed():

@@ -76,12 +76,12 @@ def test_sentences_say_what_was_measured(made_up):
         "stories-deep, 3 bits, groups of 32, GPTQ: the loss is +0.1262 nats beside float (+0.1250 to +0.1275, "
         "3 seeds), perplexity 2.07, two-hop answers 0.900; 2.94 KiB on disk, 10.6 times smaller."
     )
-    at = ptq.settings.index(("text-deep", 2, -1, "to nearest, affine"))
-    assert "one scale a matrix, to nearest, affine: the loss is +0.5000 nats" in ptq.readouts[at]
+    at = ptq.settings.index(("text-deep", 2, -1, "RTN, affine"))
+    assert "per tensor, RTN, affine: the loss is +0.5000 nats" in ptq.readouts[at]
     assert "four parts of the test" in ptq.readouts[at] and "1.500 bits per byte" in ptq.readouts[at]
-    at = qat.settings.index(("stories-deep", 1, "trained by QAT"))
+    at = qat.settings.index(("stories-deep", 1, "QAT"))
     assert qat.readouts[at] == (
-        "stories-deep, 1 bit in groups of 32, trained by QAT: loss 1.095 nats (1.090 to 1.100, 3 seeds), "
+        "stories-deep, 1 bit in groups of 32, QAT: loss 1.095 nats (1.090 to 1.100, 3 seeds), "
         "+0.495 beside the float model's 0.600."
     )
 
