@@ -16,7 +16,7 @@ TORCH := $(shell sed -n 's/^\(torch==[0-9.]*\).*/\1/p' requirements.txt)
 SETTINGS := .venv/share/jupyter/lab/settings
 ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
-.PHONY: help lab site test package browsers bench tree lock clean
+.PHONY: help lab site test package browsers pictures bench tree lock clean
 .DEFAULT_GOAL := help
 
 help:  ## this list
@@ -53,6 +53,9 @@ package: $(READY)
 browsers: site  ## before a release: every page of the website in Firefox and in WebKit
 	@echo "browsers: Firefox and WebKit, one that cannot be driven here is named"
 	@PYTHONPATH=tests $(BIN)/python -m release _build/html
+
+pictures: $(READY)  ## take README's pictures of the panels anew, in a real JupyterLab
+	@PYTHONPATH=tests $(BIN)/python tests/labs/pictures.py
 
 bench: $(READY)  ## measure this machine beside the peers
 	@echo "bench: one thread, please leave the machine alone"
