@@ -1,4 +1,4 @@
-"""Chapter 7: measurements with their spread, and how to tell whether it is really better."""
+"""Chapter 7: measures of a model, comparisons with an interval, and pitfalls of measuring"""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""A duel with a known truth: b does some per cent more work than a; does the rule find out?"""
+"""Duels: pairs of calls with a known slowdown, and the rules that judge them"""
 
 import mmap
 import random
@@ -35,7 +35,7 @@ class DuelRecipe:
     slowdown_percent: int = 5  # how much more work b really does; 0: the same
     repeats: int = 20  # pairs of calls
     warmup: int = 3  # pairs made before, not timed
-    neighbour: bool = False  # a process beside that keeps every core busy
+    neighbour: bool = False  # another process that keeps every core busy
     rule: str = "paired interval"  # what turns the times into a verdict
     seed: int = 0  # of the order within the pairs
 
@@ -49,7 +49,7 @@ class DuelRecipe:
 
     @property
     def truth(self) -> str:
-        """What a perfect judge would say."""
+        """The right verdict."""
         return "a is faster" if self.slowdown_percent else "not distinguishable"
 
 
@@ -75,7 +75,7 @@ def judge(a_ms: Samples, b_ms: Samples, rule: str, *, resamples: int = 2000) -> 
 
 
 def outcome(verdict: str, truth: str) -> str:
-    """One of `OUTCOMES`: what a verdict is worth, given the truth."""
+    """The outcome of a verdict, one of `OUTCOMES`, given the truth."""
     if verdict == truth:
         return "right"
     if truth == "not distinguishable":
@@ -95,7 +95,7 @@ class DuelPair:
 
 @dataclass(frozen=True, kw_only=True)
 class DuelResult:
-    """What the rule said, and whether it was right."""
+    """Verdict of the rule and its outcome, with the pairs behind it."""
 
     recipe: DuelRecipe
     a_ms: tuple[float, ...]
@@ -111,7 +111,7 @@ class DuelResult:
 
 @dataclass
 class DuelRun:
-    """A duel being fought. Iterate for the pairs, stop whenever you like, then ask for `result()`.
+    """A running duel. Iterate over its pairs, stop at any time, then ask for `result()`.
 
     The neighbour lives only while the iterator does: it ends with the last pair, when the iterator is closed or
     thrown away, with `close()`, and with this process.
@@ -171,7 +171,7 @@ class DuelRun:
 
 
 class _Work:
-    """Matrix products into memory that nobody has touched yet: whoever comes first pays for its pages."""
+    """Matrix products into untouched memory, so that the first call also pays for its pages."""
 
     def __init__(self, units: int, seed: int):
         self.x = torch.randn(SIDE, SIDE, generator=torch.Generator().manual_seed(seed))

@@ -1,4 +1,4 @@
-"""Exercise: bits per byte, the quality of a language model that its tokenizer cannot flatter."""
+"""Exercise: bits per byte of a text, from the loss and the length of each token"""
 
 import math
 
@@ -38,31 +38,29 @@ _MISTAKES = {
     ),
     "nats to bits the wrong way": (
         lambda losses, sizes: sum(losses) * math.log(2) / sum(sizes),
-        "You multiplied by ln 2. A bit is the smaller unit, so the same loss is *more* bits than nats: divide.",
+        "You multiplied by ln 2. A bit is the smaller unit, so the same loss is *more* bits than nats. Divide.",
     ),
     "per token": (
         lambda losses, sizes: sum(losses) / math.log(2) / len(losses),
-        "You have bits per token. Whoever cuts a text into longer tokens has fewer of them, each harder to guess; "
-        "divide by the bytes of the text, which no tokenizer can change.",
+        "You have bits per token. A tokenizer with longer tokens makes fewer of them, each harder to guess. Divide by "
+        "the bytes of the text, which no tokenizer changes.",
     ),
     "the mean loss": (
         lambda losses, sizes: sum(losses) / len(losses),
-        "You returned the mean loss: nats, not bits, and per token, not per byte.",
+        "You returned the mean loss. It is in nats, not bits, and per token, not per byte.",
     ),
     "perplexity": (
         lambda losses, sizes: math.exp(sum(losses) / len(losses)),
-        "You returned the perplexity. It counts choices per *token*, and changes with the tokenizer while the model "
-        "stays as good.",
+        "You returned the perplexity. It counts choices per *token*, and changes with the tokenizer at equal quality.",
     ),
     "a mean of ratios": (
         lambda losses, sizes: sum(a / b for a, b in zip(losses, sizes, strict=True)) / math.log(2) / len(losses),
-        "You took the mean of each token's bits per byte. A token of one byte then weighs as much as one of twelve: "
-        "add up the losses, add up the bytes, and divide once.",
+        "You took the mean of each token's bits per byte. A token of one byte then weighs as much as one of twelve. "
+        "Sum the losses, sum the bytes, and divide once.",
     ),
     "mean loss over all bytes": (
         lambda losses, sizes: sum(losses) / len(losses) / math.log(2) / sum(sizes),
-        "You divided a mean by a sum: the loss of one token by the bytes of the whole text. Both must be of the whole "
-        "text.",
+        "You divided the mean loss of a token by the bytes of the whole text. Take the loss of the whole text, too.",
     ),
 }
 
@@ -70,22 +68,20 @@ _MISTAKES = {
 def _lesson(answer, found):
     by_byte, by_piece = (math.exp(np.mean(losses)) for losses, _ in (_BY_BYTE, _BY_PIECE))
     return (
-        f"The same {TEXT_BYTES} bytes: by perplexity the byte model ({by_byte:.1f}) looks far better than the one "
-        f"with longer tokens ({by_piece:,.0f}); in bits per byte they are {found[1]:.2f} and {found[2]:.2f}, and "
-        "the order is the other way round."
+        f"On the same text the byte model has a perplexity of {by_byte:.1f}, and the model with longer tokens one of "
+        f"{by_piece:,.0f}. In bits per byte they have {found[1]:.2f} and {found[2]:.2f}, and the order is reversed."
     )
 
 
 BITS = by_example(
     name="bits",
-    title="A quality that no tokenizer can flatter",
+    title="Bits per byte",
     task="""
-A language model has read a text. For each token you know the loss in nats, `losses_nats`, and how many bytes of the
-text it stands for, `token_bytes`. Write `bits_per_byte(losses_nats, token_bytes)`: **how many bits the model needs for
-one byte of the text**.
+A language model was evaluated on a text. For each token you know the loss in nats, `losses_nats`, and how many bytes
+of the text it stands for, `token_bytes`. Write `bits_per_byte(losses_nats, token_bytes)`: **how many bits the model
+needs for one byte of the text**.
 
-Two models with different tokenizers cut the same text into different numbers of tokens. Your number must be fair to
-both.
+Two tokenizers split the same text into different numbers of tokens. Your number must be comparable between both.
 """.strip(),
     answer="bits_per_byte",
     stub=_bits_per_byte_stub,
@@ -93,7 +89,7 @@ both.
     alternative=_bits_per_byte_alternative,
     mistakes=_MISTAKES,
     hints=(
-        "What is the same for both models, whatever their tokens are? Divide by that.",
+        "Which length of the text is the same for every tokenizer? Divide by it.",
         "The loss of the whole text is the sum over its tokens. In bits it is that sum divided by ln 2.",
         "`np.sum(losses_nats) / np.log(2) / np.sum(token_bytes)`: the bits of the text over the bytes of the text.",
     ),

@@ -1,4 +1,4 @@
-"""Exercise: how far an accuracy can be trusted, by drawing the questions again."""
+"""Exercise: bootstrap interval of an accuracy"""
 
 import math
 from collections.abc import Callable
@@ -75,23 +75,23 @@ def _quantiles(low: float, high: float) -> Callable:
 _MISTAKES = {
     "draws without replacement": (
         _shuffled,
-        "Your interval has no width: every draw is the same set in another order. Draw *with* replacement, so that an "
-        "answer may come twice or not at all.",
+        "Your interval has no width, since every draw is the same set in another order. Draw *with* replacement, so "
+        "that an answer may come twice or not at all.",
     ),
     "draws half a set": (
         _sized(lambda n: n // 2),
-        "Your interval is too wide by a factor of about 1.4: you drew sets of half the size. The accuracy was measured "
-        "on all answers, so each draw has as many.",
+        "Your interval is too wide by a factor of about 1.4, since you drew sets of half the size. The accuracy was "
+        "measured on all answers, so each draw has as many.",
     ),
     "draws one answer": (
         _sized(lambda n: 1),
-        "Your interval is 0 to 1: each draw is one answer, not a set. Draw as many as there are, take their mean, and "
-        "do that 2,000 times.",
+        "Your interval is 0 to 1, since each draw is one answer. Draw as many as there are, take their mean, and do "
+        "that 2,000 times.",
     ),
     "spread of the answers": (
         _around(lambda right: 1.96 * right.std()),
-        "You took the standard deviation of the answers. It says how different single answers are and does not shrink "
-        "with more of them; the uncertainty of their *mean* does.",
+        "You took the standard deviation of the answers. It does not shrink with more of them; the uncertainty of "
+        "their *mean* does.",
     ),
     "one standard error": (
         _around(lambda right: right.std() / math.sqrt(len(right))),
@@ -138,17 +138,17 @@ def _lesson(answer, found):
         )
     (low, high), (count, n) = found[0], _SETS[0]
     return (
-        f"{count} right of {n} is an accuracy of {count / n:.2f}, and anything from {low:.2f} to {high:.2f} fits. "
-        f"A rival with {count / n + 0.03:.2f} on a set of this size is not shown to be better; a set four times "
+        f"{count} right of {n} is an accuracy of {count / n:.2f}, with an interval from {low:.2f} to {high:.2f}. "
+        f"Another model with {count / n + 0.03:.2f} on a set of this size is not shown to be better. A set four times "
         "as large halves the width."
     )
 
 
 BOOTSTRAP = by_example(
     name="bootstrap",
-    title="How sure is an accuracy?",
+    title="Bootstrap interval of an accuracy",
     task="""
-A model answered a test set; `right` is a NumPy array with 1.0 for each right answer and 0.0 for each wrong one. Another
+A model answered a test set. `right` is a NumPy array with 1.0 for each right answer and 0.0 for each wrong one. Another
 set of the same kind would have given another accuracy. Write `interval(right, seed)`: `(low, high)`, the **95 %
 bootstrap interval of the accuracy**.
 
@@ -161,8 +161,7 @@ random numbers from `np.random.default_rng(seed)`, and return the two values tha
     alternative=_interval_alternative,
     mistakes=_MISTAKES,
     hints=(
-        "The answers stand in for all questions that could have been asked. How would you make a new set from them, "
-        "as large as the old one?",
+        "The answers are a sample of all possible ones. How do you draw a new set of the same size from them?",
         "`rng.integers(0, n, (2000, n))` gives 2,000 sets of n places; `right[places]` are their answers.",
         "`right[places].mean(axis=1)` are 2,000 accuracies, and `np.quantile(accuracies, [0.025, 0.975])` are the two "
         "ends.",

@@ -1,4 +1,4 @@
-"""Exercise: energy from a counter that starts again at zero whenever it is full."""
+"""Exercise: energy from a counter that wraps around (RAPL)"""
 
 import numpy as np
 
@@ -44,16 +44,16 @@ _MISTAKES = {
     "ignores the wrap": (
         lambda readings, top: (readings[-1] - readings[0]) / 1e6,
         "You subtracted the first reading from the last. A full counter starts again at zero, and your energy turns "
-        "negative or loses a whole range: look at each step between two readings.",
+        "negative or loses a whole range. Take each step between two readings.",
     ),
     "turns the sign": (
         lambda readings, top: sum(abs(step) for step in _steps(readings)) / 1e6,
-        "You took each step's absolute value. After a wrap the counter has not run backwards: what was used is the "
-        "rest up to the range, and then the new reading.",
+        "You took each step's absolute value. After a wrap the energy used is the rest up to the range, and then the "
+        "new reading.",
     ),
     "leaves the wrap out": (
         lambda readings, top: sum(step for step in _steps(readings) if step > 0) / 1e6,
-        "You left out the steps in which the counter wrapped. Energy was used there too: the step plus the range.",
+        "You left out the steps in which the counter wrapped. Their energy is the step plus the range.",
     ),
     "counts from zero after the wrap": (
         lambda readings, top: (
@@ -63,8 +63,8 @@ _MISTAKES = {
             )
             / 1e6
         ),
-        "After a wrap you counted only what came after zero. What was used before, from the old reading up to the "
-        "range, is missing.",
+        "After a wrap you counted only what came after zero. The energy from the old reading up to the range is "
+        "missing.",
     ),
     "one wrap at most": (
         lambda readings, top: (readings[-1] - readings[0] + top * any(step < 0 for step in _steps(readings))) / 1e6,
@@ -72,7 +72,7 @@ _MISTAKES = {
     ),
     "mJ, not J": (
         lambda readings, top: _energy_j_solution(readings, top) * 1e3,
-        "You have mJ. The readings are in microjoules: a million of them are one joule.",
+        "You have mJ. The readings are in microjoules, and a million of them are one joule.",
     ),
     "microjoules, not joules": (
         lambda readings, top: _energy_j_solution(readings, top) * 1e6,
@@ -80,27 +80,26 @@ _MISTAKES = {
     ),
     "adds the readings": (
         lambda readings, top: sum(readings) / 1e6,
-        "You added the readings. Each of them is a total since the counter was at zero; what was used is the "
-        "difference of two.",
+        "You added the readings. Each of them is a total since the counter was at zero; energy is the difference of "
+        "two.",
     ),
 }
 
 
 def _lesson(answer, found):
     return (
-        f"Four series, {sum(found):,.1f} J in all, also where the counter starts again. A range of "
-        f"{RANGE_UJ / 1e6:,.0f} J is full after {RANGE_UJ / 1e6 / 50 / 3600:.1f} hours at 50 W, so read it more "
-        "often than that: two wraps between two readings cannot be told from one."
+        f"The four series hold {sum(found):,.1f} J in all. At 50 W a range of {RANGE_UJ / 1e6:,.0f} J is full after "
+        f"{RANGE_UJ / 1e6 / 50 / 3600:.1f} hours. Read it more often than that, since two wraps between two readings "
+        "look like one."
     )
 
 
 JOULES = by_example(
     name="joules",
-    title="A counter that starts again",
+    title="Energy counter that wraps around",
     task="""
-Many processors count the energy they use, in microjoules (RAPL). The count goes up to a range, and then starts again at
-zero, like the odometer of an old car. Write `energy_j(readings_uj, max_energy_range_uj)`: **the energy in J from the
-first reading to the last**.
+Many processors count their energy in microjoules (RAPL). The counter goes up to a range, and then wraps around to zero.
+Write `energy_j(readings_uj, max_energy_range_uj)`: **the energy in J from the first reading to the last**.
 
 `readings_uj` are two or more readings in the order in which they were taken, often enough that the counter wraps at
 most once between two of them. It may wrap many times in all.

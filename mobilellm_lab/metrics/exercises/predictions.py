@@ -1,4 +1,4 @@
-"""Chapter 7's predictions: how often one shot misses the winner (`SHOT`), what a second thread costs (`THREADS`)."""
+"""Chapter 7's predictions: misses of one shot (`SHOT`), slowdown by a second thread (`THREADS`)"""
 
 from mobilellm_lab.metrics.study.evidence import duels, pitfalls
 from mobilellm_lab.reference import open_sweep, origin
@@ -8,7 +8,7 @@ SLOWDOWN_PERCENT = 5
 
 
 def shot() -> Measured:
-    """In which share of the duels, in percent, one shot each misses the variant that is `SLOWDOWN_PERCENT` slower."""
+    """Share of the duels, in percent, in which one shot each misses the variant that is `SLOWDOWN_PERCENT` slower."""
     store = open_sweep("metrics")
     rows = duels(store, slowdown_percent=SLOWDOWN_PERCENT, neighbour=False, rule="one shot")
     row = rows.iloc[0]  # one shot looks at the first pair only, so that the number of repeats changes nothing
@@ -22,7 +22,7 @@ def shot() -> Measured:
 
 
 def threads() -> Measured:
-    """How many times longer a token takes with a thread for every core than with one, beside a busy neighbour."""
+    """TPOT with a thread for every core over TPOT with one thread, beside a busy neighbour."""
     store = open_sweep("metrics_lies")
     factors = pitfalls(store, "wrong_threads")["factor"]
     return Measured(
@@ -36,32 +36,30 @@ def threads() -> Measured:
 
 SHOT = Prediction(
     name="shot",
-    question=f"On a quiet machine one variant takes {SLOWDOWN_PERCENT} % longer than the other, and that is certain. "
-    "Somebody times each of them **once** and calls the shorter time the faster variant, if the two are more than 1 % "
-    "apart. In which share of such comparisons is **the slower one not found out**?",
+    question=f"On a quiet machine one variant truly takes {SLOWDOWN_PERCENT} % longer than the other. Somebody times "
+    "each of them **once**. If the times are more than 1 % apart, the shorter one wins. In which share of such "
+    "comparisons does **the faster variant not win**?",
     unit="%",
     low=0,
     high=100,
     step=0.1,
     reference=shot,
-    explain="One duration is the work and the noise of that moment. Both variants drew their noise once, and the "
-    "difference of two draws is often larger than what is to be found. More pairs bring the median of the ratios "
-    "closer to the truth, and an interval says how close.",
+    explain="One duration is the work plus the noise of that moment. The noise of two moments often differs by more "
+    "than the work. More pairs bring the median ratio closer to the truth, and an interval says how close.",
     digits=1,
 )
 
 THREADS = Prediction(
     name="threads",
-    question="Both cores of a machine are busy with somebody else's work. A small model writes tokens with one torch "
-    "thread, and then with two, one for each core. **How many times longer does a token take with two?**",
+    question="Another process keeps both cores of a machine busy. A small model decodes with one torch thread, and "
+    "then with two, one for each core. **How many times longer does a token take with two?**",
     unit="times",
     low=0.1,
     high=2000,
     step=0.1,
     reference=threads,
-    explain="Two threads share each operation and wait for each other at its end. With a core for each of them that "
-    "can pay. Where a neighbour holds the cores, one of them is not running while the other waits for it, thousands of "
-    "times in a run.",
+    explain="Two threads share each operation and wait for each other at its end. With a free core for each, that can "
+    "pay. Beside a busy neighbour one of them is often not running while the other waits, thousands of times in a run.",
     digits=1,
 )
 

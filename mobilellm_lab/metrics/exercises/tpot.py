@@ -1,4 +1,4 @@
-"""Exercise: what a reader waits for between two tokens, from the times at which they arrived."""
+"""Exercise: 95th percentile of the time per output token, from arrival times"""
 
 from functools import partial
 
@@ -36,32 +36,30 @@ def _p95_tpot_ms_alternative(sent_ms, arrivals_ms):
 _MISTAKES = {
     "counts the first token": (
         lambda sent, arrivals: np.percentile(np.diff([sent, *arrivals]), 95),
-        "You counted the wait for the first token. It is the TTFT, mostly prefill, and grows with the prompt; the time "
+        "You counted the wait for the first token. It is the TTFT, mostly prefill, and grows with the prompt. The time "
         "per output token starts at the first token.",
     ),
     "the mean": (
         lambda sent, arrivals: np.mean(np.diff(arrivals)),
-        "You took the mean. It spreads two hitches of 110 ms over two dozen steps of 20 ms, and nobody waited that "
-        "long for any token. Ask for the percentile of the gaps.",
+        "You took the mean. It spreads two gaps of 110 ms over two dozen gaps of 20 ms, and no gap is near it. "
+        "Take the percentile of the gaps.",
     ),
     "the mean, with the first token": (
         lambda sent, arrivals: (arrivals[-1] - sent) / len(arrivals),
-        "You divided the whole time by the tokens: that mixes the wait for the first token into every other one, and "
-        "changes with the length of the answer.",
+        "You divided the whole time by the tokens. That mixes the TTFT into every token, and changes with the length "
+        "of the answer.",
     ),
     "the median": (
         lambda sent, arrivals: np.median(np.diff(arrivals)),
-        "You took the median: half of the gaps are longer. The 95th percentile tells how long the slow ones are.",
+        "You took the median. Half of the gaps are longer; the 95th percentile says how long the slow ones are.",
     ),
     "the fast end": (
         lambda sent, arrivals: np.percentile(np.diff(arrivals), 5),
-        "You took the other end: only 5 in 100 gaps are shorter than this. For a duration the 95th percentile is "
-        "among the long ones.",
+        "You took the 5th percentile. Only 5 in 100 gaps are shorter; the 95th percentile is among the long ones.",
     ),
     "the longest gap": (
         lambda sent, arrivals: np.max(np.diff(arrivals)),
-        "You took the longest gap. A maximum grows with every further token, so that it compares lengths of answers. "
-        "A percentile stays.",
+        "You took the longest gap. A maximum grows with the length of the answer; a percentile does not.",
     ),
     "arrivals, not gaps": (
         lambda sent, arrivals: np.percentile(arrivals, 95),
@@ -82,22 +80,21 @@ def _lesson(answer, found):
     sent, arrivals = _REQUESTS[1]
     gaps = np.diff(arrivals)
     return (
-        f"In the stream with two hitches the mean gap is {gaps.mean():.1f} ms, the 95th percentile {found[1]:.1f} ms "
-        f"and the longest {gaps.max():.0f} ms, after a first token at {arrivals[0] - sent:.0f} ms. Four numbers, four "
-        "questions: report the TTFT and percentiles of the gaps, never one mean."
+        f"In the stream with two long gaps the mean is {gaps.mean():.1f} ms, the 95th percentile {found[1]:.1f} ms and "
+        f"the maximum {gaps.max():.0f} ms. The TTFT is {arrivals[0] - sent:.0f} ms. Report the TTFT and percentiles of "
+        "the gaps, not one mean."
     )
 
 
 TPOT = by_example(
     name="tpot",
-    title="What the reader waits for",
+    title="95th percentile of the time per output token",
     task="""
-A request was sent at `sent_ms`, and its tokens arrived at `arrivals_ms`, a list in ascending order (at least two), all
-on one clock in ms. Write `p95_tpot_ms(sent_ms, arrivals_ms)`: the **95th percentile of the time per output token**, the
-gap that 95 in 100 gaps between two tokens do not exceed.
+A request was sent at `sent_ms`. Its tokens arrived at `arrivals_ms`, a list of at least two times in ascending order,
+on the same clock in ms. Write `p95_tpot_ms(sent_ms, arrivals_ms)`: the **95th percentile of the time per output token**
+(TPOT), which 95 in 100 gaps between two tokens do not exceed.
 
-Percentiles are NumPy's, linear between two values. The wait for the first token is another number, the TTFT, and no
-part of it.
+Percentiles are NumPy's, linear between two values. The wait for the first token is the TTFT, and no part of it.
 """.strip(),
     answer="p95_tpot_ms",
     stub=_p95_tpot_ms_stub,
@@ -105,7 +102,7 @@ part of it.
     alternative=_p95_tpot_ms_alternative,
     mistakes=_MISTAKES,
     hints=(
-        "With five tokens, between how many pairs of neighbours does a reader wait? Is the request one of them?",
+        "With five tokens, how many gaps are there between two tokens? Is the request one of their ends?",
         "`np.diff(arrivals_ms)` gives the gaps between neighbours.",
         "`np.percentile(gaps, 95)` is the value that 95 in 100 of the gaps do not exceed.",
     ),

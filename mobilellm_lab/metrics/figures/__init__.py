@@ -1,1 +1,1 @@
-"""Chapter 7 drawn: its results as pictures, live and replayed."""
+"""Chapter 7's figures: printed, live and replayed"""

@@ -1,4 +1,4 @@
-"""Chapter 7's replays: how often each rule is right, and how far off each mismeasurement is, over the stored sweeps"""
+"""Chapter 7's replays: verdicts of each rule and error of each pitfall, over the stored sweeps"""
 
 from functools import partial
 
@@ -33,7 +33,7 @@ START = {"slowdown": 5, "repeats": 20, "neighbour": False, "rule": "paired inter
 
 
 def duel_replay(store: Store) -> Replay:
-    """How often a verdict is right, over the true slowdown, the number of pairs, the machine and the rule."""
+    """Share of each outcome, by true slowdown, number of pairs, machine and rule."""
     words = {"slowdown_percent": "slowdown", "right_low": "low", "right_high": "high"}
     rows = duels(store).rename(columns=words)
     sliders = _duel_sliders(rows)
@@ -44,7 +44,7 @@ def duel_replay(store: Store) -> Replay:
         rows=rows,
         columns=DUELS,
         origin=str(origin(store)),
-        title="A duel with a known truth: how often is the verdict right?",
+        title="Duels with a known truth: shares of right verdicts",
         alt=(
             "Two charts. Bars: the shares of right verdicts, false alarms, missed differences and wrong winners at "
             "the chosen setting. Lines: the share of right verdicts against the true slowdown, the chosen rule with "
@@ -58,7 +58,7 @@ def duel_replay(store: Store) -> Replay:
 
 
 def pitfalls_replay(lies_store: Store) -> Replay:
-    """What each way to mismeasure reports, beside the right number, for every repeat."""
+    """Reported and right number of each pitfall, for every repeat."""
     rows = pitfalls(lies_store)
     titles = rows.drop_duplicates("pitfall").set_index("pitfall")["title"]
     names = tuple(titles.index)
@@ -69,7 +69,7 @@ def pitfalls_replay(lies_store: Store) -> Replay:
         rows=rows,
         columns=PITFALLS,
         origin=str(origin(lies_store)),
-        title="How measurements lie: what was reported, and what is true",
+        title="Pitfalls of measuring: reported and right number",
         alt=(
             "Two charts. Dots: the wrong and the right number of the chosen demonstration in its own unit, one for "
             "each repeat. Dots on a logarithmic axis: how many times the right number was reported, for all "

@@ -1,4 +1,4 @@
-"""Lies of the machine: a neighbour that nobody noticed, and more threads than there is room for."""
+"""Pitfalls of the machine: a busy neighbour, and more threads than free cores"""
 
 import os
 import time

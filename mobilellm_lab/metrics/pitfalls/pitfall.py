@@ -9,13 +9,13 @@ class Pitfall:
     """Two numbers for one question, both measured just now."""
 
     name: str  # the key in PITFALLS
-    title: str  # what was done wrong
-    wrong: float  # the number that is usually printed
-    right: float  # what it should have been
+    title: str  # the error, "no warm-up"
+    wrong: float  # the number that is often reported
+    right: float  # the right one
     unit: str  # of both
-    says_wrong: str  # what a reader concludes from the wrong number
-    says_right: str  # and from the right one
-    cure: str  # what to do instead
+    says_wrong: str  # conclusion from the wrong number
+    says_right: str  # conclusion from the right one
+    cure: str  # the right procedure
     series: dict[str, tuple[float, ...]]  # the samples behind both, for a picture
 
     @property

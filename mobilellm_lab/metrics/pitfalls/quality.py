@@ -1,4 +1,4 @@
-"""Lies about quality: perplexities of different tokenizers, and an accuracy without its interval."""
+"""Pitfalls of quality: perplexities of different tokenizers, and an accuracy without its interval"""
 
 import torch
 

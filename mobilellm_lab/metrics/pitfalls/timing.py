@@ -1,4 +1,4 @@
-"""Lies of the stopwatch: no warm-up, one shot, a cold cache that stays warm, an average that hides a tail."""
+"""Pitfalls of timing: no warm-up, one shot, a warm cache, a mean that hides the tail"""
 
 import json
 import os

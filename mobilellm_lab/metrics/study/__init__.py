@@ -1,1 +1,1 @@
-"""Chapter 7 measured: stored rows as tables."""
+"""Chapter 7's sweeps, and their rows as tables"""

@@ -1,4 +1,4 @@
-"""The measured sweeps of chapter 7: how often each rule is right, and what each pitfall amounts to."""
+"""Chapter 7's sweeps: verdicts of each rule, and error of each pitfall"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ PITFALL_REPEATS = 3
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """Pairs that were taken one after the other, and how much slower b really was."""
+    """Consecutive pairs, and the true slowdown of b."""
 
     slowdown_percent: int
     neighbour: bool
@@ -60,7 +60,7 @@ def measure_series(slowdown_percent: int, neighbour: bool, *, number: int, pairs
 
 
 def shares(series: Series, recipe: DuelRecipe, *, windows: int, seed: int) -> dict[str, float]:
-    """How often each outcome comes out of `windows` stretches of `recipe.repeats` consecutive pairs of the series.
+    """Share of each outcome over `windows` stretches of `recipe.repeats` consecutive pairs of the series.
 
     Consecutive, because noise comes in bursts: pairs drawn one by one would be more independent than a reader's.
     """
@@ -122,7 +122,7 @@ class PitfallTrial:
     repeat: int  # its seed, too
 
     def row(self) -> dict:
-        """Both numbers, what they say, and their samples' extremes."""
+        """Both numbers, their ratio, and the sentences about them."""
         pitfall = PITFALLS[self.name](seed=self.repeat)
         return {
             "title": pitfall.title,
@@ -138,7 +138,7 @@ class PitfallTrial:
 
 
 def pitfall_trials() -> list[PitfallTrial]:
-    """Every pitfall, told three times; in rounds, so that a busy minute does not hit all repeats of one."""
+    """Every pitfall, three times; in rounds, so that a busy minute does not hit all repeats of one."""
     return [PitfallTrial(name=name, repeat=repeat) for repeat in range(PITFALL_REPEATS) for name in PITFALLS]
 
 

@@ -1,4 +1,4 @@
-"""Measurements of others on devices, for the claims about measuring: file and memory, power and energy"""
+"""Published measurements on devices: file size and resident memory, power and energy per token"""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ class Resident:
 
 @dataclass(frozen=True, kw_only=True)
 class Draw:
-    """Mean power while text was written, and what a token cost."""
+    """Mean power during decode in W, and energy per token in J."""
 
     power_w: float
     token_j: float
@@ -21,7 +21,7 @@ class Draw:
 
     @property
     def per_billion_j(self) -> float:
-        """J per token and billion parameters: the models are not the same."""
+        """J per token and billion parameters, since the models differ in size."""
         return self.token_j / (self.parameters / 1e9)
 
 
