@@ -1,4 +1,4 @@
-"""A chapter's measurements: arms that choose their learning rate, and sweeps that say what is planned and measured"""
+"""Arms with a learning-rate search, and declarations of stored sweeps"""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
@@ -20,12 +20,12 @@ VALIDATION_SEED = 1000  # of the runs that choose the learning rate; never repor
 class Arm:
     """One line of the comparison: a recipe, and the learning rates it may choose from."""
 
-    study: str  # what the arm belongs to; "roadmap: GQA" belongs to the roadmap
+    study: str  # group of the arm; "roadmap: GQA" belongs to the roadmap
     recipe: Any  # a frozen dataclass with the fields lr and seed
     rates: tuple[float, ...]
 
     def candidates(self) -> list:
-        """The runs that choose the rate."""
+        """The runs of the learning-rate search."""
         return [replace(self.recipe, lr=rate, seed=VALIDATION_SEED) for rate in self.rates]
 
     def best_rate(self, store: Store) -> float:
@@ -56,7 +56,7 @@ def _study(item: object) -> str | None:
 
 
 def missing(plan: Sequence, store: Store) -> int:
-    """How many rows of recipes and arms are still to be made; an undecided arm counts all of its seeds."""
+    """Number of missing rows of recipes and arms; an arm without its rate yet counts all of its seeds."""
     wanted, undecided = set(), set()
     for item in plan:
         if not isinstance(item, Arm):
@@ -72,7 +72,7 @@ def missing(plan: Sequence, store: Store) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep:
-    """A stored sweep, as its chapter declares it in a module's `SWEEPS`; its caption stands in `study/names.py`."""
+    """A stored sweep, declared in a module's `SWEEPS`; its caption is in `study/names.py`."""
 
     name: str  # of its file and its command
     plan: Callable[[], Sequence]  # recipes, and arms where it is not alone
@@ -80,7 +80,7 @@ class Sweep:
     alone: bool  # in one process and thread, since it takes times; else in as many processes as there are workers
 
     def run(self, store: Store, *, workers: int) -> None:
-        """Measures what the store still lacks, with a progress bar; each row is stored as it comes.
+        """Measures the rows that the store lacks, with a progress bar; each is stored as it finishes.
 
         Raises:
             ValueError: the store holds rows of another sweep; names file and line.

@@ -1,4 +1,4 @@
-"""Checkpoints: a folder with weights, shape, task, vocabulary and their hashes, written whole or not at all."""
+"""Checkpoints: folders with weights, config and their hashes, written atomically"""
 
 import hashlib
 import json
@@ -23,15 +23,15 @@ CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
 class OldFormatWarning(UserWarning):
-    """A file of an older format: read, but not checked as one of today is."""
+    """A file of an older format, which is loaded without the check for edits."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """What one folder holds."""
+    """Contents of a checkpoint folder."""
 
     model: Transformer
-    task: dict | None  # name and options of what it was trained on
+    task: dict | None  # name and options of the training task
     vocabulary: list[str] | None  # the word of each row of the embedding table
     fingerprint: str  # of the weights
 
@@ -77,23 +77,27 @@ def load(folder: str | Path) -> Checkpoint:
         require_unedited(raw, config, path)
         model = assemble(config, {name: files.read(name) for name in files.shapes})
     if fingerprint(model) != raw.get("fingerprint"):
-        raise ValueError(f"{weights}: not the weights whose fingerprint is in {path}: copy both files again")
+        raise ValueError(
+            f"Cannot load {weights}: its weights do not have the fingerprint in {path}; copy both files again"
+        )
     return Checkpoint(
         model=model, task=raw.get("task"), vocabulary=raw.get("vocabulary"), fingerprint=raw["fingerprint"]
     )
 
 
 def require_vocabulary(config: ModelConfig, vocabulary: list[str] | None) -> None:
-    """Raises a ValueError for a vocabulary that has not one word for each row of the embedding table."""
+    """Raises a ValueError for a vocabulary without one word for each row of the embedding table."""
     if vocabulary is not None and len(vocabulary) != config.vocab_size:
-        raise ValueError(f"vocabulary of {len(vocabulary)} words for vocab_size={config.vocab_size}: give all")
+        raise ValueError(
+            f"vocabulary of {len(vocabulary)} words for vocab_size={config.vocab_size}: give one for each row"
+        )
 
 
 def describe(format: str, model: Transformer, **said: object) -> dict:
-    """The config file of a model, what is said about it besides its shape, and both hashes.
+    """Contents of a model's config file: shape, the entries `said`, and both hashes.
 
     Raises:
-        ValueError: what is said is not JSON.
+        ValueError: `said` is not JSON.
     """
     try:
         said = json.loads(json.dumps({"model": as_stored(model.config), **said}))
@@ -104,7 +108,7 @@ def describe(format: str, model: Transformer, **said: object) -> dict:
 
 
 def read_config(path: Path, format: str) -> tuple[dict, ModelConfig]:
-    """What a checkpoint's config file holds, and the model's shape in it; a missing field has its default.
+    """Contents of a checkpoint's config file, and the model's shape in it; a missing field has its default.
 
     Raises:
         ValueError: missing, damaged, of another format or version, or with a shape that cannot be built.
@@ -120,7 +124,7 @@ def read_config(path: Path, format: str) -> tuple[dict, ModelConfig]:
             f"{path}: version={raw.get('version')!r}, this package reads 1 and {VERSION}: install a newer one"
         )
     if raw["version"] != VERSION:
-        text = f"{path} is of format version {raw['version']}, where edits of it stay unseen: load and save it again"
+        text = f"{path} has format version {raw['version']}, which does not detect edits; load and save it again"
         warnings.warn(text, OldFormatWarning, stacklevel=3)
     known = {field.name: field.type for field in fields(ModelConfig)}
     needed = {field.name for field in fields(ModelConfig) if field.default is MISSING}
@@ -128,7 +132,9 @@ def read_config(path: Path, format: str) -> tuple[dict, ModelConfig]:
     if not isinstance(shape, dict) or not needed <= shape.keys():
         raise ValueError(f"{path}: model must hold {', '.join(known)}: save it again")
     if unknown := sorted(shape.keys() - known.keys()):
-        raise ValueError(f"{path}: this package knows no {', '.join(unknown)} of a model: install a newer one")
+        raise ValueError(
+            f"Cannot load {path}: unknown model fields {', '.join(unknown)}; install a newer version of this package"
+        )
     for name in shape:
         kind = known[name]
         if type(shape[name]) not in ((int, float) if kind is float else (kind,)):
@@ -157,11 +163,11 @@ def compare(wanted: dict[str, tuple[int, ...]], found: dict[str, tuple[int, ...]
             raise ValueError(f"{where}: tensor {name} has shape {found[name]}, the config asks for {wanted[name]}")
     for name in found:
         if name not in wanted:
-            raise ValueError(f"{where}: tensor {name} of shape {found[name]} has no place in this model")
+            raise ValueError(f"{where}: unexpected tensor {name} of shape {found[name]}")
 
 
 def assemble(config: ModelConfig, tensors: dict[str, Tensor]) -> Transformer:
-    """The model of this config made of these tensors, without drawing weights first."""
+    """The model of this config with these tensors, without initialising weights first."""
     with torch.device("meta"):
         model = Transformer(config)
     model.load_state_dict(tensors, assign=True)
@@ -225,10 +231,10 @@ def read_json(path: Path) -> dict:
 
 
 def write_folder(folder: Path, config: dict, tensors: dict[str, Tensor]) -> None:
-    """Puts a folder with exactly these two files in place, when both are complete on the disk."""
+    """Writes a folder with exactly these two files, and moves it into place when both are complete on disk."""
     folder = folder.resolve()
     if folder.exists() and not (folder.is_dir() and {path.name for path in folder.iterdir()} <= {CONFIG, WEIGHTS}):
-        raise ValueError(f"{folder} holds other things than a checkpoint: choose a new or empty folder")
+        raise ValueError(f"Cannot save to {folder}: it holds other files; choose a new or empty folder")
     with replacing_folder(folder) as draft:
         save_file(tensors, draft / WEIGHTS, metadata={"format": "pt"})
         (draft / CONFIG).write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")

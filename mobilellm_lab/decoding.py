@@ -1,4 +1,4 @@
-"""One more token, as a flat list of operations: in a tiny model most of the time goes to starting them."""
+"""Single-token decode step as a flat list of operations, for low dispatch overhead"""
 
 from collections.abc import Callable
 
@@ -11,9 +11,9 @@ from torch import Tensor, nn
 def decoder(model: nn.Module, cache) -> Callable[[Int[Tensor, "B 1"]], Float[Tensor, "B V"]]:
     """A function from the newest token to the next logits: `model(tokens, cache)[:, -1]` of a `Transformer`, faster.
 
-    All that can be looked up is looked up once, and what can be joined is joined: the norm's factors, the rotation of
-    queries, keys and (by nothing) values, the two writes to the cache. A layer that is no plain Linear or Embedding, or
-    has hooks, is called as it is; blocks must be the model's own. The model's logits within 1e-5 (tests/test_model.py).
+    Lookups are done once, and operations are joined where possible: the norm's factors, the rotation of queries, keys
+    and (by zero) values, the two stores to the cache. A layer that is no plain Linear or Embedding, or has hooks, is
+    called unchanged; blocks must be the model's own. Logits within 1e-5 of the model's (tests/test_model.py).
     """
     config, like = model.config, model.norm.weight  # of the right device and type; the table may be packed
     H, K, Dh = config.n_heads, config.n_kv_heads, config.head_dim

@@ -1,6 +1,5 @@
-"""Can the course run here: what is there, what is missing, and how to get it.
-
-Needs nothing but Python 3.8: `python -m mobilellm_lab.doctor` works where the packages of the course are missing.
+"""Environment check: packages, memory, cores and counters, with remedies.
+s nothing but Python 3.8: `python -m mobilellm_lab.doctor` works where the packages of the course are missing.
 """
 
 from __future__ import annotations
@@ -28,13 +27,13 @@ PURPOSE = {"lab": "the notebooks", "book": "the website", "test": "the tests", "
 
 @dataclass(frozen=True)  # not kw_only: an older Python must be able to say that it is too old
 class Check:
-    """One thing that was looked at."""
+    """Result of one check."""
 
     name: str
     found: str
     ok: bool
-    needed: bool  # False: something is left out without it, and the course runs
-    remedy: str = ""  # what to do where it is not ok
+    needed: bool  # False: the course runs without it, with something left out
+    remedy: str = ""  # for the case that it is not ok
 
     def __str__(self) -> str:
         mark = "ok" if self.ok else "MISSING" if self.needed else "without"
@@ -43,7 +42,7 @@ class Check:
 
 
 def examine() -> list[Check]:
-    """Every check, in the order in which a reader would solve them."""
+    """All checks, in the order in which to solve them."""
     return [
         _python(),
         *_packages(),
@@ -58,12 +57,12 @@ def examine() -> list[Check]:
 
 
 def healthy(checks: list[Check]) -> bool:
-    """True where the course can run: whatever is needed is there."""
+    """True if all needed checks are ok, so that the course can run."""
     return all(check.ok for check in checks if check.needed)
 
 
 def report(checks: list[Check]) -> str:
-    """What to read, then what to paste into a bug report."""
+    """Text of the checks, then a block to paste into a bug report."""
     verdict = "The course can run here." if healthy(checks) else "The course cannot run here yet: see MISSING."
     names = ("torch", "numpy", "jupyterlab", "altair", "ipywidgets")
     versions = ", ".join([f"mobilellm-lab {__version__}", *(f"{name} {_version(name) or 'none'}" for name in names)])
@@ -80,7 +79,7 @@ def report(checks: list[Check]) -> str:
 
 
 def _module(name: str) -> ModuleType | None:
-    """A package of the course, or None where it is missing: its own check says so."""
+    """A module, or None where it is missing, which its own check reports."""
     try:
         return importlib.import_module(name)
     except ImportError:
@@ -111,7 +110,7 @@ def _python() -> Check:
 
 
 def _install(extra: str = "") -> str:
-    """How the packages come here: the checkout's own environment, by its command where there is one."""
+    """Installation advice: the checkout's own environment, by its command where there is one."""
     where, environment = f"[{extra}]" if extra else "", CHECKOUT / ".venv"
     if extra == "hub" or not (CHECKOUT / "Makefile").is_file():  # the lock has no hub
         return f"pip install 'mobilellm-lab{where}', or pip install -e '.{where}' in a checkout"
@@ -148,7 +147,7 @@ def _packages() -> list[Check]:
 
 
 def _commit() -> Check:
-    """Measurements name the commit that made them."""
+    """Commit that new measurements will name."""
     provenance = _module("mobilellm_lab.provenance")
     commit = provenance.COMMIT if provenance else "unknown"
     return Check(
@@ -156,7 +155,7 @@ def _commit() -> Check:
         found=commit,
         ok=commit != "unknown",
         needed=False,
-        remedy="measure in a git checkout if your numbers shall say which code made them",
+        remedy="measure in a git checkout, so that your records name the code",
     )
 
 
@@ -169,7 +168,7 @@ def _threads() -> Check:
         found=f"{cores} cores, {threads}load {load:.1f}",
         ok=load < cores,
         needed=False,
-        remedy="other programs keep all cores busy: times will be worse and spread more, so close some of them",
+        remedy="all cores are busy: times will be longer and spread more; close other programs",
     )
 
 
@@ -238,12 +237,12 @@ def _peak_counter() -> Check:
         found=platform.system(),
         ok=known,
         needed=False,
-        remedy="peak_memory asks Linux, macOS or Windows: read its numbers with care here",
+        remedy="peak_memory supports Linux, macOS and Windows; its numbers may be wrong here",
     )
 
 
 def main() -> int:
-    """Prints the report; 0 if the course can run."""
+    """Prints the report; returns 0 if the course can run, else 1."""
     checks = examine()
     print(report(checks))
     return 0 if healthy(checks) else 1

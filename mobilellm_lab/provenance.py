@@ -11,7 +11,7 @@ import torch
 
 
 def provenance(command: str, **more: str) -> dict[str, str | int]:
-    """Where a measurement comes from: command, commit, machine, versions, threads, date."""
+    """Origin of a measurement: command, commit, machine, versions, threads, date."""
     return {
         "command": command,
         "commit": COMMIT,
@@ -27,7 +27,7 @@ def provenance(command: str, **more: str) -> dict[str, str | int]:
 def _commit() -> str:
     """The checked-out commit, with a "+" where the package differs from it; "unknown" outside a checkout of ours.
 
-    A package that is installed below another repository is no checkout: there the project file of this course is not
+    A package installed below another repository is no checkout of ours, since the project file of this course is not
     committed beside it. git's variables are left out, because `GIT_DIR` names a repository for every folder.
     """
     variables = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
@@ -45,12 +45,12 @@ def _commit() -> str:
         return "unknown"
 
 
-PROJECT = 'name = "mobilellm-lab"'  # the line of pyproject.toml that says whose it is
+PROJECT = 'name = "mobilellm-lab"'  # the line of pyproject.toml that names this project
 COMMIT = _commit()  # read with the code, not with the last row: a sweep outlives a commit
 
 
 def processor() -> str:
-    """The processor as its maker calls it, where the system says so."""
+    """The processor's model name, where the system reports it."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:  # not Linux

@@ -1,4 +1,4 @@
-"""A grid of recipes, run on any `concurrent.futures` executor: resumable, in whatever order they finish."""
+"""Resumable sweeps: a grid of recipes on any `concurrent.futures` executor, its rows in a JSON Lines store"""
 
 import hashlib
 import json
@@ -16,10 +16,10 @@ R = TypeVar("R")  # a recipe: a frozen dataclass
 
 
 def key(recipe: object) -> str:
-    """Sixteen hex digits that name this recipe (any dataclass): equal recipes have equal keys.
+    """Key of this recipe (any dataclass), sixteen hex digits: equal recipes have equal keys.
 
-    A field that comes later is `stored.added(default)`, and a class that was renamed has the class attribute
-    `stored_as`, its name of before: then stored rows are still found.
+    To find stored rows, a field added later is `stored.added(default)`, and a renamed class keeps its old name in
+    `stored_as`.
     """
     kind = type(recipe)
     name = vars(kind).get("stored_as", kind.__name__)  # its own: a subclass is another recipe
@@ -28,10 +28,10 @@ def key(recipe: object) -> str:
 
 
 class Store:
-    """Rows in a JSON Lines file, one per recipe; a new row is safe on disk before the next one is asked for.
+    """Rows in a JSON Lines file, one per recipe; each row is on disk before the next one is requested.
 
     Raises:
-        ValueError: the file holds something else; names the file and the line.
+        ValueError: a line is not a row; names the file and the line.
     """
 
     def __init__(self, path: Path):
@@ -57,7 +57,7 @@ class Store:
         for number, row in enumerate(self.rows.values(), 1):
             if not any(least <= row["recipe"].keys() <= most for least, most in shapes):
                 raise ValueError(
-                    f"{self.path} line {number} is of another sweep, its recipe has {', '.join(row['recipe'])}: "
+                    f"{self.path} line {number} belongs to another sweep, its recipe has {', '.join(row['recipe'])}; "
                     "choose another file"
                 )
 
@@ -71,13 +71,13 @@ class Store:
         return [row for row in self.rows.values() if rest(row["recipe"]) == wanted]
 
     def add(self, recipe: object, row: dict) -> None:
-        """Adds the row to what the file holds by now, other processes' rows included.
+        """Adds the row to the file, and keeps rows that other processes have added.
 
         Raises:
-            ValueError: a value is no number, or there is none at all; the file is as it was.
+            ValueError: a value is not finite, or the row is empty; the file is unchanged.
         """
         if not row:
-            raise ValueError("row={}: a run without a result cannot be stored")
+            raise ValueError("Cannot store row={}: the run returned nothing; return its results")
         with replacing(self.path) as draft:
             rows = _read(self.path) | {key(recipe): {"key": key(recipe), "recipe": as_stored(recipe), **row}}
             draft.write_text("".join(json.dumps(each, allow_nan=False) + "\n" for each in rows.values()))
@@ -94,9 +94,9 @@ def _read(path: Path) -> dict[str, dict]:
             name, _ = row["key"], row["recipe"].keys()
             whole = re.fullmatch("[0-9a-f]{16}", name) and len(row) > 2
         except (RecursionError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ValueError(f"{where} is no row of a sweep: delete the line") from error
+            raise ValueError(f"{where} is not a row of a sweep: delete the line") from error
         if not whole:
-            raise ValueError(f"{where} is no row of a sweep: delete the line")
+            raise ValueError(f"{where} is not a row of a sweep: delete the line")
         if name in rows:
             raise ValueError(f"{where} repeats line {list(rows).index(name) + 1}: delete one of them")
         rows[name] = row
@@ -108,10 +108,10 @@ def _refuse(constant: str) -> None:
 
 
 def sweep(run: Callable[[R], dict], grid: Iterable[R], *, store: Store, executor: Executor) -> Iterator[R]:
-    """Runs what the store does not have yet, stores each row as it comes, and yields its recipe.
+    """Runs the recipes that the store lacks, stores each row as it finishes, and yields its recipe.
 
-    `run` must be importable by the executor's workers. Interrupted at any time, the next call goes on from there. Past
-    one machine, pass the executor of a Dask client: `Client(...).get_executor()`.
+    `run` must be importable by the executor's workers. After an interruption the next call resumes. For several
+    machines, pass the executor of a Dask client: `Client(...).get_executor()`.
 
     Raises:
         Exception: whatever `run` raised, with its recipe as a note, or a ValueError for a result that cannot be stored;

@@ -138,7 +138,7 @@ def test_a_damaged_file_is_refused_before_anything_runs(tmp_path, monkeypatch, c
     (tmp_path / "sweep.jsonl").write_text("no row\n")
     with pytest.raises(SystemExit) as end:
         cli.main(["sweep", "deep_narrow", "--out", str(tmp_path / "sweep.jsonl")])
-    assert end.value.code == 2 and "sweep.jsonl line 1 is no row of a sweep" in capsys.readouterr().err
+    assert end.value.code == 2 and "sweep.jsonl line 1 is not a row of a sweep" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", [["bench", "stories-deep"], ["sweep", "deep_narrow"], ["reference"]], ids=str)
@@ -257,7 +257,7 @@ def test_bench_sets_its_record_beside_an_older_one(tiny, tmp_path, capsys):
     quick = [str(tiny), "--new-tokens", "4", "--repeats", "1"]
     cli.main(["bench", *quick, "--out", str(old)])
     cli.main(["bench", *quick, "--out", str(new), "--against", str(old)])
-    assert "what is left is noise, or the difference of two commits" in capsys.readouterr().out
+    assert "differences are noise, or due to the commit" in capsys.readouterr().out
     assert old.exists() and new.exists()
 
 

@@ -96,7 +96,7 @@ def test_little_memory_and_many_neighbours(monkeypatch):
     found = checks()
     assert found["memory"].found == "0.5 GiB available of 2.0 (limit: the machine)"
     assert not found["memory"].ok and found["memory"].needed
-    assert "close some of them" in str(found["cores and load"]) and not found["cores and load"].needed
+    assert "close other programs" in str(found["cores and load"]) and not found["cores and load"].needed
 
 
 def test_the_memory_of_a_notebook_server_is_its_limit(monkeypatch):

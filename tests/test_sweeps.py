@@ -187,7 +187,7 @@ def test_a_damaged_line_is_refused_by_file_and_number(store, line):
     store.add(Square(1), {"square": 1})
     whole = store.path.read_bytes()
     store.path.write_bytes(whole + line + b"\n" + whole)
-    with pytest.raises(ValueError, match=re.escape(f"{store.path} line 2 is no row of a sweep: delete the line")):
+    with pytest.raises(ValueError, match=re.escape(f"{store.path} line 2 is not a row of a sweep: delete the line")):
         Store(store.path)
     assert store.path.read_bytes() == whole + line + b"\n" + whole
 
@@ -205,14 +205,14 @@ def test_a_row_of_another_sweep_is_refused_by_line(store):
     store.add(Square(1), {"square": 1})
     store.add(Power(2, exponent=5), {"square": 32})
     store.check_kinds({Power})  # a field that was added may be absent
-    with pytest.raises(ValueError, match=r"line 2 is of another sweep, its recipe has n, note, exponent"):
+    with pytest.raises(ValueError, match=r"line 2 belongs to another sweep, its recipe has n, note, exponent"):
         store.check_kinds({Cube})
-    with pytest.raises(ValueError, match=r"line 1 is of another sweep"):
+    with pytest.raises(ValueError, match=r"line 1 belongs to another sweep"):
         store.check_kinds({Other})
 
 
 def test_a_run_without_a_result_is_not_stored(store):
-    with pytest.raises(ValueError, match=r"row=\{\}: a run without a result"):
+    with pytest.raises(ValueError, match=r"row=\{\}: the run returned nothing"):
         store.add(Square(1), {})
     assert not store.path.exists()
 

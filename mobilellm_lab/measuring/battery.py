@@ -11,7 +11,7 @@ J_PER_UWH = 3600e-6  # joules in a microwatt-hour
 
 @dataclass
 class Battery:
-    """Joules drawn from all batteries since it was made: of the whole machine, its screen included.
+    """Energy in J drawn from all batteries since construction, of the whole machine with its screen.
 
     The gauge moves in steps of about 10 mWh (36 J), so measure for minutes, and with the charger unplugged.
 
@@ -36,7 +36,7 @@ class Battery:
 
     @property
     def names(self) -> list[str]:
-        """The batteries that are added up."""
+        """Names of the batteries in the sum."""
         return [folder.name for folder in self._folders]
 
     def _stored_j(self) -> float:
@@ -56,7 +56,7 @@ class Battery:
         return stored
 
     def read_j(self) -> float:
-        """Joules drawn since this was made."""
+        """Joules drawn since construction."""
         return self._first_j - self._stored_j()
 
 

@@ -1,4 +1,4 @@
-"""One model's whole table: theory, disk, memory, measured times, quality and energy, as a stream of steps."""
+"""Benchmark of one model: sizes, peak memory, TTFT, TPOT, quality and energy, step by step"""
 
 import math
 import time
@@ -34,13 +34,13 @@ ENERGY_S = 1.0  # decoding goes on for so long while the energy counter is watch
 
 @dataclass(frozen=True, kw_only=True)
 class Loaded:
-    """A model to be measured, and what is known about it."""
+    """A model to benchmark, its source and its task."""
 
     model: Transformer
     source: str
     path: Path | None  # its folder
-    files: list[Path]  # what was read of the folder, which may hold other things
-    task: Task | None  # what it was trained on
+    files: list[Path]  # loaded from the folder, which may hold others
+    task: Task | None  # that it was trained on
 
 
 def load(source: str | Path, *, context: int, seed: int = 0) -> Loaded:
@@ -89,7 +89,7 @@ def _task(named: dict | None, path: Path) -> Task | None:
 
 
 def generate_once(source: str, prompt_tokens: int, new_tokens: int, seed: int) -> None:
-    """Loads a model and generates once: the job whose peak memory is taken in a fresh process."""
+    """Loads a model and generates once: the job whose peak memory is measured in a fresh process."""
     torch.set_num_threads(1)
     loaded = load(source, context=prompt_tokens + new_tokens, seed=seed)
     _decode(for_decoding(loaded.model), prompt_tokens, new_tokens)
@@ -102,23 +102,23 @@ def _decode(model: Transformer, prompt_tokens: int, new_tokens: int) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far a benchmark is."""
+    """Progress of a benchmark."""
 
     done: int  # steps finished
     total: int
-    label: str  # what comes next, or "done"
+    label: str  # the next step, or "done"
 
 
 @dataclass
 class Bench:
-    """A model on the bench. Iterate for its progress to the end, then ask for `result()`.
+    """Benchmark of one model. Iterate over its progress to the end, then ask for `result()`.
 
     Raises:
-        ValueError: a number out of range, at once; what is wrong with the source, at the first step.
+        ValueError: a number out of range, at once; an unusable source, at the first step.
     """
 
     source: str | Path  # a name of the zoo, a checkpoint folder of ours, or a Hugging Face folder
-    prompt_tokens: int = 32  # read before the first new token
+    prompt_tokens: int = 32  # prefilled before the first new token
     new_tokens: int = 32  # generated in each run
     repeats: int = 5  # runs at least
     sequences: int = 256  # held-out ones for quality, where the checkpoint names its task
@@ -154,13 +154,15 @@ class Bench:
         yield Progress(done=len(steps), total=len(steps), label="done")
 
     def result(self) -> Record:
-        """The record of all that was measured.
+        """The record of all measures.
 
         Raises:
             ValueError: the benchmark has not come to its end.
         """
         if not self._finished:
-            raise ValueError(f"{self.source} is not measured yet: iterate to the end before asking for the record")
+            raise ValueError(
+                f"Cannot give the record of {self.source}: the benchmark has not finished; iterate to its end"
+            )
         model = self._loaded.model
         names = ("prompt_tokens", "new_tokens", "repeats", "sequences", "seed")
         return Record(
@@ -195,7 +197,7 @@ class Bench:
             Measure(name="operations_per_token", column="theoretical", value=operations, note="2 per multiply-add"),
         ]
         if files:
-            note = "config and weights, without what else lies in the folder"
+            note = "config and weights, without other files of the folder"
             found.append(Measure(name="file_mib", column="on disk", value=on_disk(*files).mib, note=note))
         found.append(Measure(name="loaded_mib", column="in memory", value=in_memory(model).mib, note="live tensors"))
         return found

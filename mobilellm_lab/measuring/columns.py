@@ -18,7 +18,7 @@ MIB = 2**20
 class _Column(ABC):
     """A quantity that adds to, compares with and is divided by its own kind only; plain numbers may scale it."""
 
-    KIND: ClassVar[str]  # what it is, as errors and prints say it
+    KIND: ClassVar[str]  # its name in errors and prints
 
     @property
     @abstractmethod
@@ -73,7 +73,7 @@ class _Column(ABC):
     __rmul__ = __mul__
 
     def __truediv__(self, other: object) -> "_Column | float":
-        """How many times `other` goes into this, or this divided by a plain number."""
+        """Ratio to another value of the column, or this divided by a plain number."""
         if isinstance(other, int | float):
             return self._made(self._number / other)
         return self._number / self._same(other, "divide")
@@ -104,7 +104,7 @@ class _Size(_Column):
 
 
 class Theoretical(_Size):
-    """Bytes that a formula asks for; nothing was built."""
+    """Bytes by formula; nothing was built."""
 
     KIND = "theoretical"
 
@@ -116,14 +116,14 @@ class OnDisk(_Size):
 
 
 class InMemory(_Size):
-    """Bytes that something alive occupies."""
+    """Bytes of live tensors or of a process."""
 
     KIND = "in memory"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Measured(_Column):
-    """A duration that a clock gave, in milliseconds."""
+    """A measured duration, in milliseconds."""
 
     ms: float
     KIND: ClassVar[str] = "measured"

@@ -14,7 +14,7 @@ from mobilellm_lab.token_ids import check_targets
 
 @dataclass(frozen=True, kw_only=True)
 class Divergence:
-    """A model beside its original on the same text; needs no right answers, and sees what accuracy hides."""
+    """Distance of a model from its original on the same text; needs no labels, shows changes that accuracy hides."""
 
     kl_nats: Interval  # mean KL(original || model) per evaluated position; 0 for the original itself, lower is better
     agreement: Interval  # share of evaluated positions where both have the same likeliest token, higher is better

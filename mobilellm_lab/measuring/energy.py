@@ -1,4 +1,4 @@
-"""Joules of a job: measured where the machine tells, otherwise an estimate that says so in its own name."""
+"""Energy of a job in J: measured by a counter, or an estimate of another type"""
 
 import time
 from collections.abc import Callable
@@ -21,7 +21,7 @@ TABLE = "45 nm table: 640 pJ per 32 bits from DRAM, 5 pJ from SRAM, 0.9 pJ per 3
 
 @dataclass(frozen=True, kw_only=True)
 class MeasuredEnergy:
-    """Joules that a counter gave. Of the whole processor or machine, whatever else ran on it included."""
+    """Energy in J from a counter, of the whole processor or machine with all that ran on it."""
 
     energy_j: float
     duration_s: float
@@ -33,7 +33,7 @@ class MeasuredEnergy:
         return self.energy_j / self.duration_s
 
     def per(self, count: int | float) -> float:
-        """Joules for each of `count` things done, tokens for instance."""
+        """Joules per item, for `count` tokens or runs."""
         return self.energy_j / _positive(count)
 
     def __str__(self) -> str:
@@ -42,14 +42,14 @@ class MeasuredEnergy:
 
 @dataclass(frozen=True, kw_only=True)
 class EnergyEstimate:
-    """Joules that a table gives for bytes and operations; no machine was asked."""
+    """Energy in J from a table of the cost of bytes and operations, without a measurement."""
 
     estimated_energy_j: float
     model: str  # the table and its source
     because: str  # why it is not measured
 
     def per(self, count: int | float) -> float:
-        """Estimated joules for each of `count` things done."""
+        """Estimated joules per item, for `count` tokens or runs."""
         return self.estimated_energy_j / _positive(count)
 
     def __str__(self) -> str:
@@ -58,7 +58,7 @@ class EnergyEstimate:
 
 def _positive(count: int | float) -> int | float:
     if not count > 0:
-        raise ValueError(f"count={count}: say how many things were done, more than 0")
+        raise ValueError(f"count={count}: give the number of tokens or runs, more than 0")
     return count
 
 
@@ -67,7 +67,7 @@ def estimate_energy(
     dram_bytes: int | float,
     operations: int | float = 0,
     sram_bytes: int | float = 0,
-    because: str = "an estimate was asked for",
+    because: str = "an estimate was requested",
 ) -> EnergyEstimate:
     """Energy of moving these bytes and doing these operations, by the 45 nm table at the top of this file.
 
@@ -86,8 +86,8 @@ def decode_traffic(
 ) -> dict[str, int]:
     """`dram_bytes` and `operations` of one decoded token that sees `context` positions.
 
-    Every weight that the token uses is read once: all of a tied table (as output layer), a single row of an input
-    table of its own. The keys and values of the positions before are read, and its own are written.
+    Every weight that the token uses is loaded once: all of a tied table (as output layer), a single row of a separate
+    input table. The keys and values of earlier positions are loaded, and its own are stored.
 
     Raises:
         ValueError: a context below 1.
@@ -115,9 +115,9 @@ def measure_energy(
     power_supply: str | Path = POWER_SUPPLY,
     clock: Clock = time.perf_counter,
 ) -> MeasuredEnergy:
-    """Joules while `fn()` runs, by RAPL or else by the battery; of everything that the machine does meanwhile.
+    """Energy in J while `fn()` runs, by RAPL or else by the battery, with all that the machine does meanwhile.
 
-    RAPL is renewed about every millisecond: let `fn` run for a second or more, on a machine that does nothing else.
+    RAPL updates about every millisecond. Let `fn` run for a second or more, on an otherwise idle machine.
 
     Raises:
         EnergyUnavailable: neither can be read, with both reasons; or the counter did not move, so `fn` was too short.
@@ -147,9 +147,9 @@ def energy(
     powercap: str | Path = POWERCAP,
     power_supply: str | Path = POWER_SUPPLY,
 ) -> MeasuredEnergy | EnergyEstimate:
-    """What `measure_energy` gives, or an estimate for these bytes and operations whose `because` says why not.
+    """Measured energy, or an estimate for these bytes and operations whose `because` says why not measured.
 
-    The two have no field in common, so that no code can take one for the other. `fn` runs only if it is measured.
+    The two types share no field, so that no code confuses them. `fn` runs only if it is measured.
     """
     try:
         return measure_energy(fn, powercap=powercap, power_supply=power_supply)

@@ -1,4 +1,4 @@
-"""A fixed set of held-out sequences, and any model's loss, scores and agreement on it, batch by batch"""
+"""Evaluation on a fixed set of held-out sequences: loss, scores and agreement, batch by batch"""
 
 import math
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ PARTS = 4  # equal parts of the sequences, whose spread tells how much a differe
 
 @dataclass(frozen=True, kw_only=True)
 class EvalResult(Evaluation):
-    """A task's evaluation of a model so far, beside what the float model says to the same sequences."""
+    """Evaluation of a model so far, with its agreement with the float model on the same sequences."""
 
     agreement: float  # share of positions where the likeliest token is the float model's
 
@@ -33,7 +33,7 @@ class EvalResult(Evaluation):
 
 
 class EvalSet:
-    """Sequences of one task, and what the float model says to them.
+    """Fixed sequences of one task, with the float model's predictions for them.
 
     Batch i is `task.batch(i, batch_size, split=split)`; on text they begin anywhere in the part, and may overlap.
 
@@ -64,9 +64,9 @@ class EvalSet:
         return len(self.likeliest) == len(self.batches)
 
     def prepare(self, batches: int | None = None) -> Iterator[EvalResult]:
-        """Evaluates the float model on so many batches (None: all), where it is not yet; yields after each.
+        """Evaluates the float model on the first `batches` (None: all) that are missing; yields after each.
 
-        What is evaluated stays, whoever stops; an exception inside of a batch begins anew.
+        Finished batches are kept when the caller stops; an exception inside a batch restarts the evaluation.
         """
         while len(self.likeliest) < (len(self.batches) if batches is None else batches):
             if self._float is None:

@@ -1,4 +1,4 @@
-"""Will it fit: the sum of weights, KV cache and activations, asked before a model is built."""
+"""Memory check before a model is built: weights, KV cache and activations"""
 
 from dataclasses import dataclass
 
@@ -11,13 +11,13 @@ MIB = 2**20
 
 @dataclass(frozen=True, kw_only=True)
 class MemoryNeed:
-    """What a model asks for, by formula, and what there is."""
+    """Memory that a model needs, by formula, and memory that is available."""
 
     weights: Theoretical
     kv: Theoretical
-    activations: Theoretical  # while the prompt is read
+    activations: Theoretical  # during prefill
     available_bytes: int
-    limit: str = ""  # what sets it, where that was found out
+    limit: str = ""  # its origin: "MEM_LIMIT", the container, ...
 
     @property
     def total(self) -> Theoretical:
@@ -35,7 +35,7 @@ class MemoryNeed:
 
 
 def activation_bytes(config: ModelConfig, *, tokens: int, batch: int = 1, bytes_per_value: int | float = 4) -> int:
-    """Bytes alive at once while `tokens` positions are read, at the widest place of our block.
+    """Bytes alive at once during prefill of `tokens` positions, at the widest place of our block.
 
     That is either inside a feed-forward layer (residual stream, its norm, gate and up joined, and their product) or
     at the end (last norm and the logits of every position). Attention's scores are never stored: the kernel of
@@ -63,9 +63,9 @@ def require_memory(
     bits_per_value: int | float = 32,
     available_bytes: int | None = None,
 ) -> MemoryNeed:
-    """The need of this shape at this context, if it fits; call it before the model is built.
+    """Memory need of this shape at this context, if it fits; call it before the model is built.
 
-    `bits_per_value` is of KV cache and activations. `available_bytes` of None asks what can be had now without
+    `bits_per_value` is of KV cache and activations. `available_bytes` of None is the memory available now without
     swapping, on this machine, in its container and under MEM_LIMIT.
 
     Raises:
@@ -91,5 +91,5 @@ def require_memory(
             "KV cache": "shorten the context or the batch",
             "activations": "shorten the context or the batch",
         }[max(parts, key=parts.get)]
-        raise ValueError(f"the model does not fit: {need}; {remedy}")
+        raise ValueError(f"Cannot fit the model into memory: {need}; {remedy}")
     return need

@@ -1,4 +1,4 @@
-"""Time to the first token and time per further token, with percentiles; prefill and decode speed."""
+"""TTFT and TPOT with percentiles, prefill and decode speed"""
 
 import time
 from dataclasses import dataclass
@@ -12,12 +12,12 @@ from mobilellm_lab.model import Transformer, generate
 
 @dataclass(frozen=True, kw_only=True)
 class Generation:
-    """What a reader of the answer waits for: the first token, then each further one."""
+    """TTFT and TPOT of cached greedy decoding, with prefill and decode speed."""
 
-    prompt_tokens: int  # read before the first new token
+    prompt_tokens: int  # prefilled before the first new token
     new_tokens: int  # generated in one run, the first one included
     ttft: Latency  # time to the first token, one sample per run: prefill and the choice of one token
-    tpot: Latency  # time per output token after the first, one sample per token, over all runs in their order
+    tpot: Latency  # time per output token after the first, one sample per token, all runs in order
     decode: Latency  # all tokens after the first, one sample per run
 
     @property
@@ -49,12 +49,11 @@ def generation(
     limit_s: float = 0.0,
     clock: Clock = time.perf_counter,
 ) -> Generation:
-    """TTFT and time per output token in ms of cached greedy decoding at batch 1, over `repeats` runs and more.
+    """TTFT and TPOT in ms of cached greedy decoding at batch 1, over at least `repeats` runs.
 
-    Runs go on until they add up to `min_time_s`, and on a busy machine up to `limit_s` until they settle. Every token
-    is timed by itself, so the percentiles of `tpot` see a token that hung; its first token is timed as `ttft` and is
-    not among them. The prompt is token 0 again and again: speed does not depend on what is said. On an accelerator each
-    token is waited for.
+    Runs repeat until they add up to `min_time_s`, and on a busy machine up to `limit_s` until they settle. Every token
+    is timed by itself, so the percentiles of `tpot` show a slow one; the first token of a run counts as `ttft` only.
+    The prompt repeats token 0, since speed does not depend on the text. On an accelerator each token is synchronised.
 
     Raises:
         ValueError: fewer than 1 prompt token, 2 new tokens or 1 repeat, a negative warm-up or time, or more tokens
@@ -62,7 +61,7 @@ def generation(
     """
     if prompt_tokens < 1 or new_tokens < 2:
         raise ValueError(
-            f"prompt_tokens={prompt_tokens}, new_tokens={new_tokens}: give at least 1 to read and 2 to generate, "
+            f"prompt_tokens={prompt_tokens}, new_tokens={new_tokens}: give at least 1 prompt token and 2 new ones, "
             "since the first new token belongs to the prefill"
         )
     if prompt_tokens + new_tokens > model.config.max_seq_len:

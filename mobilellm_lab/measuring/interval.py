@@ -1,4 +1,4 @@
-"""A value with the interval that holds the true one: bootstrap over samples, Wilson's for yes and no."""
+"""Confidence intervals: bootstrap over samples, Wilson's for accuracies"""
 
 import math
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """A value, and the ends that hold the true one with probability `confidence`."""
+    """A value and its confidence interval."""
 
     value: float
     low: float
@@ -43,7 +43,7 @@ def bootstrap_interval(
     seed: int = 0,
     resamples: int = 2000,
 ) -> Interval:
-    """`statistic` of the samples, and the percentiles of the same statistic over sets drawn from them anew.
+    """`statistic` of the samples with its percentile bootstrap interval.
 
     Samples are the rows of the first axis, and each must be independent of the others: a whole sequence, not a token
     of it. `statistic(array, axis=)` works along one axis, as `np.mean` and `np.median` do. With fewer than about 20
@@ -58,7 +58,7 @@ def bootstrap_interval(
     if values.size == 0:
         raise ValueError("samples are empty: give at least one")
     if not np.isfinite(values).all():
-        raise ValueError("samples hold a value that is not finite: find out where it comes from before averaging")
+        raise ValueError("samples hold a value that is not finite: find its origin before averaging")
     if resamples < 100:
         raise ValueError(f"resamples={resamples}: too few to see the tails, give 100 or more")
     drawn = np.random.default_rng(seed).integers(0, len(values), (resamples, len(values)))
@@ -68,7 +68,7 @@ def bootstrap_interval(
 
 
 def accuracy_interval(right: int, count: int, *, confidence: int | float = 0.95) -> Interval:
-    """The share of right answers, with Wilson's interval: it stays within 0 .. 1, and is true to its confidence at 0.
+    """Share of right answers with Wilson's interval, which stays within 0 .. 1 and keeps its confidence at 0.
 
     For independent questions. Source: Wilson, Probable inference, JASA 22 (1927), 209-212.
 

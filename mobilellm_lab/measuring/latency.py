@@ -1,4 +1,4 @@
-"""Latency and throughput as medians with their spread, and a comparison that may answer "not distinguishable"."""
+"""Latency and throughput with their spread, and paired comparison with a confidence interval"""
 
 import math
 import platform
@@ -24,7 +24,7 @@ def _finite(name: str, samples: Samples) -> tuple[float, ...]:
         raise ValueError(f"{name} is empty: give at least one sample")
     for value in values:
         if not (math.isfinite(value) and value > 0):
-            raise ValueError(f"{name} holds {value}: a duration is positive, time a longer piece of work")
+            raise ValueError(f"{name} holds {value}: a duration is positive; time more work")
     return values
 
 
@@ -71,7 +71,7 @@ class Latency:
 
     @property
     def mean_ms(self) -> float:
-        """The average, which one slow call can move as far as it likes."""
+        """The average, which one slow call can move arbitrarily far."""
         return float(np.mean(self.samples_ms))
 
     def __str__(self) -> str:
@@ -134,7 +134,7 @@ def latency(
     device: str = "cpu",
     clock: Clock = time.perf_counter,
 ) -> Latency:
-    """Duration of `fn()` in ms, timed `repeats` times, and on until the timed calls add up to `min_time_s`.
+    """Duration of `fn()` in ms, timed at least `repeats` times and until the calls add up to `min_time_s`.
 
     Raises:
         ValueError: no repeats, a negative warm-up or time, an unknown device.
@@ -174,7 +174,7 @@ def throughput(
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """How many times longer b takes than a, with an interval, from samples that were taken in pairs."""
+    """Ratio of the times of b and a with its interval, from samples taken in pairs."""
 
     a: Latency
     b: Latency
@@ -198,7 +198,7 @@ class Comparison:
 
 
 def _sign_interval(ratios: np.ndarray, confidence: float) -> tuple[float, float]:
-    """Exact interval of the median, from the ranks that a fair coin would keep; (0, inf) for too few pairs."""
+    """Exact interval of the median by the sign test; (0, inf) for too few pairs."""
     n, tail, rank = len(ratios), 0.0, 0
     while rank < n:
         tail += math.comb(n, rank) / 2**n
@@ -214,7 +214,7 @@ def _sign_interval(ratios: np.ndarray, confidence: float) -> tuple[float, float]
 def compare_samples(
     a_ms: Samples, b_ms: Samples, *, confidence: int | float = 0.95, seed: int = 0, resamples: int = 2000
 ) -> Comparison:
-    """The ratio b / a with its interval, from durations of which `a_ms[i]` and `b_ms[i]` were taken side by side.
+    """Ratio b / a with its interval, from durations of which `a_ms[i]` and `b_ms[i]` were taken side by side.
 
     `resamples` of the bootstrap: 2000 put 50 in each tail of a 95 % interval.
     The ratio is taken within each pair, so noise that slows both (another process, the clock of a warm CPU) cancels;
@@ -256,7 +256,7 @@ def compare(
     seed: int = 0,
     clock: Clock = time.perf_counter,
 ) -> Comparison:
-    """How many times longer `b()` takes than `a()`: timed in pairs, in half of them b first, as `seed` draws it.
+    """Ratio of the times of `b()` and `a()`, timed in pairs; `seed` draws the half of them with b first.
 
     Raises:
         ValueError: fewer than 6 repeats (5 pairs cannot tell anything at 95 %), an unknown device, a bad confidence.

@@ -170,7 +170,7 @@ def _watch(
     deadline = time.monotonic() + timeout_s
     while child.poll() is None:
         if time.monotonic() > deadline:
-            raise TimeoutError(f"timeout_s={timeout_s}: the job still runs; give it longer, or less to do")
+            raise TimeoutError(f"timeout_s={timeout_s}: the job did not finish; raise timeout_s or shorten the job")
         try:
             descendants = root.children(recursive=True)
         except psutil.NoSuchProcess:

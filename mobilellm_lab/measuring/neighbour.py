@@ -1,4 +1,4 @@
-"""A busy neighbour: one process that works on every core, surely ended."""
+"""A busy neighbour: a process that loads every core and ends with its parent"""
 
 import os
 import subprocess
@@ -11,8 +11,8 @@ _PROGRAM = Path(__file__).with_name("_busy.py")
 class Neighbour:
     """`with Neighbour(): ...` measures beside a process that hashes on `threads` cores, on all of them for 0.
 
-    It ends with the block. It also ends when this process does, however that happens: it waits on a pipe that the
-    operating system closes then.
+    It ends with the block. It also ends when this process does, since it waits on a pipe that the operating system
+    closes then.
 
     Raises:
         ValueError: a negative number of threads.
@@ -26,21 +26,21 @@ class Neighbour:
 
     @property
     def pid(self) -> int | None:
-        """Of the process, while it runs."""
+        """Process id while it runs, else None."""
         return self._process.pid if self._process else None
 
     def start(self) -> None:
-        """Starts the process and waits until it works; does nothing where it runs already."""
+        """Starts the process and waits until it is busy; does nothing if it already runs."""
         if self._process is not None:
             return
         command = [sys.executable, "-S", "-E", str(_PROGRAM), str(self.threads)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         if self._process.stdout.readline().strip() != b"busy":
             self.stop()
-            raise RuntimeError("the busy process ended before it worked: start it again")
+            raise RuntimeError("Cannot start the busy process: it ended at once; start it again")
 
     def stop(self) -> None:
-        """Ends the process and waits until it is gone; does nothing where none runs."""
+        """Ends the process and waits for its exit; does nothing if none runs."""
         process, self._process = self._process, None
         if process is None:
             return

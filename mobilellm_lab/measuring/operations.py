@@ -1,4 +1,4 @@
-"""Torch operations that a call starts: counted, not estimated"""
+"""Count of the torch operations that a call dispatches"""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 
 def started_operations(call: Callable[[], object]) -> int:
-    """What torch is asked to do by one call, views included: they cost as much to start as any other operation."""
+    """Number of operations that one call dispatches, views included, since their dispatch costs as much."""
     with _Counter() as counter:
         call()
     return counter.count

@@ -1,4 +1,4 @@
-"""The Pareto front: what no other candidate beats in one column without losing in another."""
+"""Pareto front: the candidates that no other dominates"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ BETTER = ("lower", "higher")
 
 
 def dominates(a: Mapping[str, object], b: Mapping[str, object], better: Mapping[str, str]) -> bool:
-    """True where a is as good as b in every column of `better` and better in at least one."""
+    """True if a is as good as b in every column of `better`, and better in at least one."""
     pairs = [(a[name], b[name]) if way == "lower" else (b[name], a[name]) for name, way in better.items()]
     return all(low <= high for low, high in pairs) and any(low < high for low, high in pairs)
 

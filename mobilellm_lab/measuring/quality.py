@@ -1,4 +1,4 @@
-"""Perplexity of a model on batches of tokens whose targets may be partly left out."""
+"""Mean loss and perplexity on batches with masked targets"""
 
 import math
 from collections.abc import Callable, Iterable
@@ -15,8 +15,8 @@ from mobilellm_lab.token_ids import check_targets
 def mean_loss_nats(model: Callable[[Tensor], Tensor], batches: Iterable[Batch]) -> float:
     """Mean cross-entropy in nats per target token, 0 or more; lower is better.
 
-    Every target counts the same, whatever batch it is in. Targets are not shifted here: `targets[:, t]` is what the
-    model should say after `tokens[:, t]`, and -100 asks nothing. `model` maps tokens (B, T) to logits (B, T, V).
+    Every target counts the same, whatever batch it is in. Targets are not shifted here: `targets[:, t]` is the token
+    after `tokens[:, t]`, and -100 is ignored. `model` maps tokens (B, T) to logits (B, T, V).
 
     Raises:
         ValueError: no batch, batches without a single target, or a target that is neither an id nor -100.

@@ -7,14 +7,13 @@ POWERCAP = Path("/sys/class/powercap")
 
 
 class EnergyUnavailable(ValueError):
-    """This machine does not tell how much energy it uses; the message says why, and what would help."""
+    """No energy counter can be read on this machine; the message gives reason and remedy."""
 
 
 def counter_difference_uj(before: int, after: int, *, max_range_uj: int) -> int:
-    """Microjoules between two readings of a counter that goes on at 0 after `max_range_uj`.
+    """Microjoules between two readings of a counter that wraps to 0 after `max_range_uj`.
 
-    A counter that came round once is understood; one that came round twice cannot be told from once, so read at least
-    once per turn (262 kJ at 60 W: every 72 minutes).
+    One wrap is corrected. Two wraps look like one, so read at least once per range (262 kJ at 60 W: every 72 minutes).
 
     Raises:
         ValueError: a reading outside 0 .. `max_range_uj`.
@@ -37,10 +36,10 @@ class _Domain:
 
 @dataclass
 class Rapl:
-    """Joules of all processor packages since it was made; `read_j` adds up what the counters gained since last time.
+    """Energy in J of all processor packages since construction; `read_j` accumulates the counters.
 
-    Packages only: core, uncore and dram below a package are parts of it or not there at all, and `psys` is the whole
-    board, packages included; adding them up would count the same joule twice.
+    Packages only: core, uncore and dram are parts of a package, and `psys` is the whole board with the packages. Their
+    sum would count the same joule twice.
 
     Raises:
         EnergyUnavailable: no powercap tree, no package in it, or counters that only the administrator may read.
@@ -79,11 +78,11 @@ class Rapl:
 
     @property
     def domains(self) -> list[str]:
-        """The packages that are added up."""
+        """Names of the packages in the sum."""
         return [domain.name for domain in self._domains]
 
     def read_j(self) -> float:
-        """Joules since this was made; call it at least once per turn of the counters."""
+        """Joules since construction; call it at least once per range of the counters."""
         now = [domain.read_uj() for domain in self._domains]
         for domain, before, after in zip(self._domains, self._last_uj, now, strict=True):
             self._total_uj += counter_difference_uj(before, after, max_range_uj=domain.max_range_uj)

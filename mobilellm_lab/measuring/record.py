@@ -1,4 +1,4 @@
-"""A benchmark record: saved, loaded, and compared between machines without pretending too much."""
+"""Benchmark records: save, load and compare, also between machines"""
 
 import json
 import math
@@ -24,7 +24,7 @@ class Measure:
     low: int | float | None = None  # p10 of a measured one, end of the interval of a quality
     high: int | float | None = None  # p90, or the other end
     runs: int = 1  # samples behind it
-    note: str = ""  # how it was got
+    note: str = ""  # method or conditions
 
     def __post_init__(self) -> None:
         if self.column not in COLUMNS:
@@ -36,14 +36,14 @@ class Measure:
         if self.column in SIZES and self.value < 0:
             raise ValueError(f"value={self.value} of {self.name}: a size is never negative, measure again")
         if self.low is not None and self.high is not None and self.low > self.high:
-            raise ValueError(f"low={self.low} of {self.name} is above high={self.high}: exchange them")
+            raise ValueError(f"low={self.low} of {self.name} is above high={self.high}: swap them")
         if self.runs < 1:
-            raise ValueError(f"runs={self.runs} of {self.name}: at least one gave the value")
+            raise ValueError(f"runs={self.runs} of {self.name}: give at least 1")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """What one model did on one machine on one day."""
+    """Measures of one model on one machine on one day."""
 
     model: str  # its name, or that of its folder
     source: str  # "zoo, random weights", "checkpoint", "Hugging Face folder"
@@ -56,10 +56,10 @@ class Record:
     def __post_init__(self) -> None:
         names = [measure.name for measure in self.measures]
         if twice := {name for name in names if names.count(name) > 1}:
-            raise ValueError(f"measures: {', '.join(sorted(twice))} stands there twice, leave one")
+            raise ValueError(f"measures: {', '.join(sorted(twice))} given twice; keep one")
 
     def __getitem__(self, name: str) -> Measure:
-        """The line called `name`; a KeyError lists those there are."""
+        """The measure called `name`; a KeyError lists the names."""
         for measure in self.measures:
             if measure.name == name:
                 return measure
@@ -69,7 +69,7 @@ class Record:
         return any(measure.name == name for measure in self.measures)
 
     def table(self) -> str:
-        """Lines of text, a section per column, so that no two kinds of number share one."""
+        """The record as text, a section per column."""
         width = max(len(measure.name) for measure in self.measures)
         lines = [f"{self.model} ({self.source})"]
         for column in COLUMNS:
@@ -89,7 +89,7 @@ class Record:
         return "\n".join(lines)
 
     def save(self, path: str | Path) -> None:
-        """Writes the record beside the old file, and puts it in its place when it is whole."""
+        """Writes the record atomically."""
         text = json.dumps({"format": FORMAT, "version": VERSION, **asdict(self)}, indent=1, allow_nan=False)
         with replacing(path) as draft:
             draft.write_text(text + "\n", encoding="utf-8")
@@ -115,7 +115,7 @@ def load_record(path: str | Path) -> Record:
     wanted = {field.name for field in fields(Record)}
     if raw.keys() - {"format", "version"} != wanted:
         odd = ", ".join(sorted((raw.keys() - {"format", "version"}) ^ wanted))
-        raise ValueError(f"{path}: {odd} missing or too many: measure again")
+        raise ValueError(f"{path}: fields missing or unknown: {odd}; measure again")
     lacking = {"commit", "date", *PLACE} - set(raw["provenance"] if isinstance(raw["provenance"], dict) else ())
     if lacking:
         raise ValueError(f"{path}: provenance lacks {', '.join(sorted(lacking))}: measure again")
@@ -128,7 +128,7 @@ def load_record(path: str | Path) -> Record:
 
 @dataclass(frozen=True, kw_only=True)
 class RecordComparison:
-    """Two records side by side: what differs between their circumstances, and the ratios of their numbers."""
+    """Two records side by side: differences of their circumstances, and ratios of their measures."""
 
     a: Record
     b: Record
@@ -137,29 +137,29 @@ class RecordComparison:
 
     @property
     def same_place(self) -> bool:
-        """True where machine, threads and versions are equal, so that times can be set side by side at all."""
+        """True where machine, threads and versions are equal, so that times are comparable."""
         return not set(PLACE) & set(self.differences)
 
     @property
     def verdict(self) -> str:
-        """What the ratios may be taken for."""
+        """Interpretation of the ratios, given the differences."""
         moved = [name for name in self.differences if name in PLACE]
         changed = [name for name in self.differences if name in ("model", "config", "settings")]
         if moved and changed:
             return (
-                f"{' and '.join(moved)} differ, and so do {' and '.join(changed)}: ratios of times tell nothing about "
+                f"{' and '.join(moved)} differ, and so do {' and '.join(changed)}: ratios of times say nothing about "
                 "either alone; measure both on one machine"
             )
         if moved:
-            return f"{' and '.join(moved)} differ: ratios of times are about the machine, no verdict on the model"
+            return f"{' and '.join(moved)} differ: ratios of times compare machines, and are no verdict on the model"
         if "settings" in changed:
-            return "settings differ: the two were asked for different work; measure both in one way"
+            return "settings differ: the work is not the same; measure both with the same settings"
         if changed:
             return (
                 "same machine, different models: ratios of times hold for the two moments of measurement; "
                 "compare(a, b) in one process decides"
             )
-        return "same model, same circumstances: what is left is noise, or the difference of two commits"
+        return "same model, same circumstances: differences are noise, or due to the commit"
 
     def __str__(self) -> str:
         lines = [f"a: {self.a.model}, {self.a.provenance['date']}; b: {self.b.model}, {self.b.provenance['date']}"]
@@ -172,9 +172,9 @@ class RecordComparison:
 
 
 def compare_records(a: Record, b: Record) -> RecordComparison:
-    """What differs between two records: circumstances first, then b / a of every number that both have.
+    """Differences of two records: circumstances first, then b / a of every measure that both have.
 
-    A ratio across machines, thread counts or versions is no verdict on the model, and the result says so.
+    A ratio across machines, thread counts or versions is no verdict on the model; the result says so.
     """
     differences = {}
     if a.fingerprint != b.fingerprint:

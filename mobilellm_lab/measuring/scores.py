@@ -37,7 +37,7 @@ class Scores:
             sums = getattr(self, name)
             if sums is not None and len(sums) != len(self.targets):
                 raise ValueError(
-                    f"{name} of {len(sums)} sequences and targets of {len(self.targets)}: give both of all"
+                    f"{name} of {len(sums)} sequences and targets of {len(self.targets)}: give one per sequence"
                 )
 
     @property
@@ -100,7 +100,7 @@ def _draw(count: int, seed: int, resamples: int) -> np.ndarray:
 def score(
     model: Callable[[Tensor], Tensor], batches: Iterable[Batch], *, token_bytes: Int[Tensor, " V"] | None = None
 ) -> Scores:
-    """The sums that all scores are made of. Targets as in `mean_loss_nats`: not shifted here, -100 asks nothing.
+    """Sums per sequence for all scores. Targets as in `mean_loss_nats`: not shifted here, -100 is ignored.
 
     `token_bytes` holds the bytes that each token of the vocabulary stands for (`Text.token_bytes`).
 
@@ -118,7 +118,7 @@ def score(
             )
         evaluated = batch.targets != IGNORE  # (B, T)
         loss = F.cross_entropy(logits.flatten(0, 1), batch.targets.flatten(), ignore_index=IGNORE, reduction="none")
-        loss = loss.double().view(evaluated.shape)  # 0 where nothing is asked
+        loss = loss.double().view(evaluated.shape)  # 0 where ignored
         hit = (logits.argmax(-1) == batch.targets) & evaluated
         some = evaluated.any(1)
         nats += loss.sum(1)[some].tolist()
@@ -138,9 +138,9 @@ def score(
 def paired_difference(
     a: Scores, b: Scores, of: str, *, confidence: int | float = 0.95, seed: int = 0, resamples: int = 2000
 ) -> Interval:
-    """The score `of` b less that of a, on the same sequences in the same order; 0 outside of it: they differ.
+    """Score `of` b minus that of a, on the same sequences in the same order; they differ if 0 is outside.
 
-    The same sequences are drawn for both, so what makes a sequence hard cancels: far narrower than two intervals.
+    The same sequences are drawn for both, so their difficulty cancels, and the interval is far narrower than two.
     For tokenizers that cut the text in different places only "bits_per_byte" has a meaning.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The float model that a row starts from: a checkpoint with its task and evaluation set, read once in a process"""
+"""Float model of a row: checkpoint, task and evaluation set, loaded once per process"""
 
 import tempfile
 from dataclasses import dataclass, field
@@ -17,18 +17,18 @@ BATCHES, BATCH_SIZE = 8, 32  # of the evaluation set: 256 test sequences
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """A float model, what it was trained on, what it is evaluated on, and what was seen flowing through it."""
+    """A float model with its task, evaluation set and calibrations."""
 
     name: str
     model: Transformer
     task: Task
     eval_set: EvalSet
     fingerprint: str  # of the weights
-    on_disk: OnDisk  # bytes of the weights in a folder of their own, as a quantized model's are measured
+    on_disk: OnDisk  # bytes of a folder with the weights only, as for a quantized model
     calibrations: dict = field(default_factory=dict)  # filled by runs
 
     def says(self, command: str) -> dict:
-        """What the row of a command stores of all this; one made from other weights or sequences is out of date."""
+        """Entries of a command's row; a row with another fingerprint or other sequences is out of date."""
         eval_set, corpus = self.eval_set, getattr(self.task, "corpus_sha256", "no corpus")
         return {
             "fingerprint": self.fingerprint[:16],
@@ -38,7 +38,7 @@ class Start:
 
 
 def load_start(folder: str | Path, *, name: str = "", batches: int = BATCHES, batch_size: int = BATCH_SIZE) -> Start:
-    """The checkpoint in `folder`, ready to be quantized and judged on test sequences.
+    """The checkpoint in `folder`, ready to be quantized and evaluated on test sequences.
 
     Raises:
         ValueError: no whole checkpoint there, or one that does not say what it was trained on.

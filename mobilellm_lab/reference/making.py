@@ -1,4 +1,4 @@
-"""Training of the reference models: each as its spec says, resumed where it was interrupted"""
+"""Training of the reference models, resumable"""
 
 import json
 import warnings
@@ -19,14 +19,14 @@ from mobilellm_lab.training import Step, TrainConfig, TrainState, train
 LOGGED = 40  # evaluations in the log of a run
 SAVE_EVERY_S = 60  # training time that an interruption may cost
 COMMAND = "mobilellm-lab reference"
-WORK = platformdirs.user_cache_path("mobilellm-lab") / "reference"  # what interrupted runs had reached
+WORK = platformdirs.user_cache_path("mobilellm-lab") / "reference"  # states of interrupted runs
 
 
 def finished(spec: ModelSpec, *, folder: Path = FOLDER) -> bool:
-    """True where a model made by exactly this spec lies in `folder`: its log says so, and its weights are the log's.
+    """True if `folder` holds a model of exactly this spec, with the weights of its log.
 
     Raises:
-        ValueError: log or checkpoint there is damaged, or the weights are others; names the file.
+        ValueError: log or checkpoint is damaged, or the weights are not the log's; names the file.
     """
     path, made = log_path(spec.name, folder), folder / spec.name
     restore(made)
@@ -36,12 +36,12 @@ def finished(spec: ModelSpec, *, folder: Path = FOLDER) -> bool:
     if log.get("spec") != as_stored(spec):
         return False
     if checkpoints.fingerprint(checkpoints.load(made).model) != log.get("fingerprint"):
-        raise ValueError(f"{made} does not hold the weights that {path.name} describes: move the folder away")
+        raise ValueError(f"Cannot use {made}: its weights are not those of {path.name}; move the folder away")
     return True
 
 
 def renew(spec: ModelSpec, *, folder: Path = FOLDER) -> bool:
-    """Writes a finished model whose files are of an older format anew, without training; True where it did.
+    """Rewrites a finished model's files of an older format, without training; True if it did.
 
     Raises:
         ValueError: as `finished`, or the model, its task or its vocabulary are not those of the spec.
@@ -54,7 +54,7 @@ def renew(spec: ModelSpec, *, folder: Path = FOLDER) -> bool:
         made = checkpoints.load(path)
     task = spec.make_task()
     if (made.model.config, made.task, made.vocabulary) != (spec.config(task), _named(spec), task.vocabulary):
-        raise ValueError(f"{path} is not of the shape and task of its recipe: move the folder away")
+        raise ValueError(f"Cannot rewrite {path}: shape or task are not those of its recipe; move the folder away")
     checkpoints.save(made.model, path, task=made.task, vocabulary=made.vocabulary)
     return True
 
@@ -62,10 +62,10 @@ def renew(spec: ModelSpec, *, folder: Path = FOLDER) -> bool:
 def make_model(spec: ModelSpec, *, folder: Path = FOLDER, work: Path = WORK) -> Iterator[Step]:
     """Yields the steps of its training, then writes checkpoint and log into `folder`.
 
-    What an interrupted run had reached is kept in `work`, and the next call goes on from there.
+    An interrupted run keeps its state in `work`, and the next call resumes.
 
     Raises:
-        ValueError: what lies there was begun by another spec, or is damaged.
+        ValueError: the state is of another spec, or damaged.
     """
     task = spec.make_task()
     model, state, log = Transformer(spec.config(task), seed=spec.seed), TrainState(), []
@@ -74,7 +74,7 @@ def make_model(spec: ModelSpec, *, folder: Path = FOLDER, work: Path = WORK) -> 
     if saved.exists():
         kept = checkpoints.read_json(logged)
         if kept["spec"] != as_stored(spec):
-            raise ValueError(f"{saved} was begun with another recipe: delete it to start {spec.name} again")
+            raise ValueError(f"Cannot resume from {saved}: it was started with another recipe; delete it to start over")
         log, state = kept["log"], TrainState.load(saved, model)
         log = [row for row in log if row["step"] <= state.step]
     last_save_s = state.elapsed_s

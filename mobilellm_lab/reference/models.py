@@ -1,4 +1,4 @@
-"""Trained models that the repository carries, for chapters that compress, teach or judge: what each is, and a reader"""
+"""Reference models: specs of the trained models in the repository, and their loader"""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,7 @@ class ModelSpec:
     """One reference model: its shape, its task, and how it is trained."""
 
     name: str
-    purpose: str  # what the course needs it for
+    purpose: str  # in the course
     task: str  # of `tasks.make`
     n_layers: int
     dim: int
@@ -34,7 +34,7 @@ class ModelSpec:
     seed: int = 0
 
     def make_task(self) -> Task:
-        """What it learns."""
+        """Its training task."""
         return make(self.task, **self.options)
 
     def config(self, task: Task) -> ModelConfig:
@@ -76,13 +76,13 @@ MODELS = {spec.name: spec for spec in _ALL}
 
 @dataclass(frozen=True, kw_only=True)
 class ReferenceModel:
-    """A trained model with what it was trained on and how that went."""
+    """A trained model with its task and training log."""
 
     spec: ModelSpec
     model: Transformer  # float32
     task: Task
-    log: list[dict]  # step, train_s, and what the evaluation on held-out sequences gave
-    test: dict  # the same on test sequences, which no choice was made by
+    log: list[dict]  # step, train_s, and the evaluation on held-out sequences
+    test: dict  # evaluation on test sequences, by which nothing was chosen
     provenance: dict
     folder: Path  # of the checkpoint
 
@@ -101,7 +101,8 @@ def load_model(name: str, *, folder: Path = FOLDER) -> ReferenceModel:
     checkpoint, made = checkpoints.load(folder / name), checkpoints.read_json(log_path(name, folder))
     if made["fingerprint"] != checkpoint.fingerprint:
         raise ValueError(
-            f"{log_path(name, folder)}: the log of other weights: make both with `mobilellm-lab reference`"
+            f"Cannot load {name}: {log_path(name, folder)} describes other weights; make both with "
+            "`mobilellm-lab reference`"
         )
     return ReferenceModel(
         spec=MODELS[name],
@@ -115,5 +116,5 @@ def load_model(name: str, *, folder: Path = FOLDER) -> ReferenceModel:
 
 
 def log_path(name: str, folder: Path = FOLDER) -> Path:
-    """The file beside the checkpoint that tells how the model came about; written last, so that it means finished."""
+    """Training log beside the checkpoint; it is written last, so its presence means finished."""
     return folder / f"{name}.json"

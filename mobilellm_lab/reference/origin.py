@@ -1,4 +1,4 @@
-"""Origin of the rows of a stored sweep, in the words that every page prints below them."""
+"""Origin of a stored sweep's rows: file, command, machine, commit and date"""
 
 from dataclasses import dataclass
 
@@ -45,7 +45,7 @@ def origin(store: Store) -> Origin:
 
     for name in ("threads", "torch"):
         if len(distinct(name)) > 1:
-            raise ValueError(f"{store.path.name} mixes {name} {distinct(name)}: measure its rows again, in one way")
+            raise ValueError(f"{store.path.name} mixes {name} {distinct(name)}: measure its rows again, all alike")
     return Origin(
         file=store.path.name,
         rows=len(made),

@@ -1,4 +1,4 @@
-"""Rows of a table: the only one, the seeds of one arm, and how their spread is printed"""
+"""Selection of rows of a table, and their spread as text"""
 
 from collections.abc import Callable
 

@@ -208,5 +208,5 @@ def test_bad_numbers_are_named_at_once(options, message):
 def test_no_record_before_the_end(shells):
     run = Bench(shells[0], **QUICK)
     next(iter(run))
-    with pytest.raises(ValueError, match="not measured yet"):
+    with pytest.raises(ValueError, match="has not finished"):
         run.result()

@@ -132,7 +132,7 @@ def test_a_training_that_was_begun_before_the_new_field_goes_on(tmp_path, monkey
     assert [next(run).step for _ in range(3)] == [1, 2, 3]
     run.close()
     request.getfixturevalue("grown")
-    with pytest.raises(ValueError, match="begun with another recipe"):
+    with pytest.raises(ValueError, match="started with another recipe"):
         next(make_model(replace(TINY, novelty=1), folder=folder, work=work))
     assert [step.step for step in make_model(TINY, folder=folder, work=work)] == [4]
     assert finished(TINY, folder=folder)

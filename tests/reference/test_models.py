@@ -55,7 +55,7 @@ def test_a_model_is_finished_only_with_the_weights_of_its_log(tmp_path, known):
     folder, log = tmp_path / TINY.name, log_path(TINY.name, tmp_path)
     read = json.loads(log.read_text())
     log.write_text(json.dumps(read | {"fingerprint": "0" * 64}))
-    with pytest.raises(ValueError, match="does not hold the weights that stories-deep.json describes: move the folder"):
+    with pytest.raises(ValueError, match="its weights are not those of stories-deep.json; move the folder"):
         finished(TINY, folder=tmp_path)
     log.write_text(json.dumps(read))
     shutil.rmtree(folder)
@@ -72,7 +72,7 @@ def test_a_model_of_format_version_1_is_written_anew_with_the_same_weights(tmp_p
     assert not renew(replace(TINY, steps=7), folder=tmp_path)  # to be trained anew
     assert renew(TINY, folder=tmp_path) and [file.read_bytes() for file in files] == before
     change_config(folder, lambda c: (to_version_1(c), c["model"].update(sharing="repeat")))
-    with pytest.raises(ValueError, match="stories-deep is not of the shape and task of its recipe: move the folder"):
+    with pytest.raises(ValueError, match="stories-deep: shape or task are not those of its recipe; move the folder"):
         renew(TINY, folder=tmp_path)
 
 
@@ -88,7 +88,7 @@ def test_what_is_left_of_another_recipe_is_refused_by_name(tmp_path, monkeypatch
     next(run)
     next(run)
     run.close()
-    with pytest.raises(ValueError, match=r"stories-deep.pt was begun with another recipe: delete it"):
+    with pytest.raises(ValueError, match=r"stories-deep.pt: it was started with another recipe; delete it"):
         next(make_model(replace(TINY, lr=0.1), folder=tmp_path, work=tmp_path / "work"))
 
 
@@ -108,7 +108,7 @@ def test_an_unknown_a_missing_and_an_exchanged_model_are_refused_by_name(tmp_pat
     list(make_model(TINY, folder=tmp_path, work=tmp_path / "work"))
     path = log_path(TINY.name, tmp_path)
     path.write_text(json.dumps(json.loads(path.read_text()) | {"fingerprint": "0"}))
-    with pytest.raises(ValueError, match="the log of other weights"):
+    with pytest.raises(ValueError, match="describes other weights"):
         load_model(TINY.name, folder=tmp_path)
     path.unlink()
     with pytest.raises(ValueError, match="stories-deep.json is missing"):
