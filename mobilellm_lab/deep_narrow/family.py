@@ -13,7 +13,7 @@ from mobilellm_lab.workers import worker_pool
 
 REPORT_S = 0.2  # between two reports of one worker
 POLL_S = 0.05  # between two looks at the workers: how fast a stop is answered
-WATCH = 0.05  # most of the training time that looking at held-out sequences takes
+WATCH = 0.1  # most of the training time that looking at held-out sequences takes
 WORKERS = min(2, os.cpu_count() or 1)  # at once
 
 _outbox = None  # in a worker: the way to the parent

@@ -17,8 +17,8 @@ from mobilellm_lab.workers import WorkerLostError
 
 FAMILY = (1, 2, 4, 8, 12)  # what the five-depth button trains
 SMOOTH = 20  # steps of the running mean that is drawn over the raw loss
-SMOOTH_SCORES = 3  # looks at held-out sequences
 SMOOTH_REPORTS = 5  # the same for five depths at once, in reports of their workers
+NO_LAYERS = 5  # layers that take as long as embedding, loss and update together; seen at 60k parameters
 LENGTHS = 50  # points at which the curriculum is added up
 GHOSTS = 2  # earlier curves that stay in the chart
 ANSWER_EVERY_S, ANSWER_SHARE = 1.0, 20  # while training, answers may cost a twentieth of the time
@@ -93,7 +93,7 @@ class Training:
     def result(self) -> Result:
         self.outcome, self.said = self.run.result(), self.run.answers()
         self.session.history.append(self.outcome)
-        curves = (running_mean(self._scores, SMOOTH_SCORES), running_mean(self.losses, SMOOTH))
+        curves = (self._scores, running_mean(self.losses, SMOOTH))
         scores, losses = (curve[:: max(1, len(curve) // 100)] + curve[-1:] for curve in curves)
         name = self._name(len(self.session.history))
         self.session.curves = [(self.recipe, name, scores, losses), *self.session.curves]
@@ -123,7 +123,6 @@ class Training:
         score = score_svg(
             {own: self._scores},
             self.run.task,
-            smooth=SMOOTH_SCORES,
             earlier={name: scores for name, scores, _ in earlier},
             **options,
         )
@@ -245,17 +244,18 @@ class Family:
     def left_s(self) -> float:
         """Seconds until all depths are trained, from the pace so far.
 
-        A depth that waits takes as much longer than the deepest that has begun as it has more layers.
+        A depth that waits is expected from the deepest that has begun, by layers; what is no layer takes as long as
+        about five of them.
         """
         if not self.newest:
             return 0.0
         deepest = max(self.newest.values(), key=lambda item: item.recipe.depth)
-        per_layer_s = self._whole_s(deepest) / deepest.recipe.depth
+        per_layer_s = self._whole_s(deepest) / (deepest.recipe.depth + NO_LAYERS)
         free = [0.0] * WORKERS  # when each worker can take the next depth
         for recipe in self.recipes:
             if not self._finished(recipe):
                 item = self.newest.get(recipe)
-                left = self._whole_s(item) - item.elapsed_s if item else per_layer_s * recipe.depth
+                left = self._whole_s(item) - item.elapsed_s if item else per_layer_s * (recipe.depth + NO_LAYERS)
                 heapq.heapreplace(free, free[0] + left)
         return max(free)
 

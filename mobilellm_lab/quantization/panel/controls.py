@@ -51,6 +51,7 @@ GROUPS = {
 }
 OPENS_AT_BITS = 2  # where rounding hurts, and the methods and QAT differ
 TRAIN_TOKENS = 512  # of one update, so that Stop is answered in time
+GENTLE_BITS, GENTLE_RATE = 4, 3e-5  # from so many bits on: no worse than rounding, by benchmarks/qat_rates.py
 MOST_STEPS = 1_000_000  # the clock ends a training, not these
 NAMES = ("stories-deep", "stories-wide", "text-deep", "text-wide")
 
@@ -130,9 +131,10 @@ class Quantization(RecipePanel):
         return Training(self.session, training, tokens=values["tokens"], matrix=values["matrix"])
 
     def _rate(self, recipe: Recipe, task: Task) -> float:
-        """The stored runs' choice: at 8 bits a thirtieth of that at 1 bit, or training makes a good model worse."""
-        bits = min(recipe.bits, max(BITS))  # float weights are refused by the job
-        return chosen_rate(open_sweep("quantization_qat"), recipe.model, bits, task=task.name)
+        """The stored runs' choice; where little has to change a lower rate, or training makes a good model worse."""
+        if recipe.bits >= GENTLE_BITS:  # also in float, which the job refuses
+            return GENTLE_RATE
+        return chosen_rate(open_sweep("quantization_qat"), recipe.model, recipe.bits, task=task.name)
 
 
 def quantization_panel(

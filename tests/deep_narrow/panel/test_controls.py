@@ -14,7 +14,7 @@ from mobilellm_lab.deep_narrow import Recipe, Result, Run
 from mobilellm_lab.deep_narrow.family import WORKERS, Report
 from mobilellm_lab.deep_narrow.panel import deep_narrow_panel, jobs
 from mobilellm_lab.deep_narrow.panel.controls import FIVE, DeepNarrow
-from mobilellm_lab.deep_narrow.panel.jobs import Family, Session, file_name, guessing
+from mobilellm_lab.deep_narrow.panel.jobs import NO_LAYERS, Family, Session, file_name, guessing
 from mobilellm_lab.own_models import VARIABLE, own_models
 from mobilellm_lab.tasks import NAMES
 from mobilellm_lab.workers import WorkerLostError
@@ -329,7 +329,7 @@ def test_the_time_left_follows_from_the_first_steps():
     done, whole = 0.5 * (0.2 + 0.7) / 2, 0.8 * (0.2 + 1) / 2 + 0.2  # under the curriculum: 0.2 to 1 at 0.8 of the run
     whole_s = 10 * whole / done
     assert family._whole_s(family.newest[family.recipes[0]]) == pytest.approx(whole_s, rel=0.05)
-    waiting = [whole_s / 2 * depth for depth in (4, 8, 12)]
+    waiting = [whole_s / (2 + NO_LAYERS) * (depth + NO_LAYERS) for depth in (4, 8, 12)]
     alone = whole_s - 10 + waiting[0] + waiting[2]  # the worker that takes depths 4 and 12
     if WORKERS == 2:
         assert family.left_s() == pytest.approx(max(alone, whole_s - 10 + waiting[1]), rel=0.05)

@@ -249,7 +249,7 @@ def test_the_panel_opens_where_rounding_hurts_and_its_slider_runs_upward():
 
 
 def test_the_learning_rate_follows_the_bits(panel):
-    """As the stored runs chose it: the more bits, the less may change."""
+    """The more bits, the less has to change."""
     rates = []
     for bits in (1, 2, 3, 6, 8):
         panel.controls["model"].value, panel.controls["bits"].value = "stories-deep", bits
