@@ -154,8 +154,9 @@ A device must decode at a minimum speed, and every depth has been trained with t
 `choose(rows, min_tokens_per_s)`. It returns the **depth with the highest median score over its seeds, among the depths
 that decode at least `min_tokens_per_s`**.
 
-`rows` is a pandas DataFrame, one row per run, with the columns `depth`, `seed`, `score` (higher is better) and
-`tokens_per_s` (the same in all rows of one depth). At least one depth is fast enough, and no two medians tie.
+`rows` is a pandas DataFrame, one row per run, with the columns `depth`, `seed`, `score` and `tokens_per_s`. A higher
+score is better, and all rows of one depth have the same speed. At least one depth is fast enough, and no two medians
+tie.
 """.strip(),
     answer="choose",
     stub=_choose_stub,

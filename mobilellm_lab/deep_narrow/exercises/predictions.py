@@ -54,17 +54,17 @@ COST = Prediction(
     step=0.1,
     reference=cost,
     explain="Both read the same number of weights for each token, which takes the same time at any depth. On top, each "
-    "layer starts its operations after the one before it. At this size the two costs are of the same order, so that "
-    "the slowdown lies far below the ratio of the depths, and far above 1.",
+    "layer starts its operations after the one before it. At this size the two costs are of the same order. So the "
+    "slowdown lies far below the ratio of the depths, and far above 1.",
     digits=1,
 )
 
 QUALITY = Prediction(
     name="quality",
     # Quotes a stored number, read once when the chapter is imported, in about 10 ms.
-    question=f"On the shell game guessing gives an accuracy of {1 / 6:.2f}. A model of {WIDE[0]} layer and {WIDE[1]:,} "
-    f"parameters reaches {quality(*WIDE).median:.2f} after {STEPS} steps of training. Another has {NARROW[0]} narrow "
-    f"layers and only {NARROW[1]:,} parameters, with the same data and steps. **Which accuracy does it reach?**",
+    question=f"On the shell game guessing gives an accuracy of {1 / 6:.2f}. A single layer of {WIDE[1]:,} parameters "
+    f"reaches {quality(*WIDE).median:.2f} after {STEPS} steps of training. Another model has {NARROW[0]} narrow layers "
+    f"and only {NARROW[1]:,} parameters, with the same data and steps. **Which accuracy does it reach?**",
     unit="",
     low=0,
     high=1,
