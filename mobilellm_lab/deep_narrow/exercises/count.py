@@ -109,10 +109,10 @@ COUNT = by_example(
 Write `parameters(n_layers, dim, hidden_dim, n_heads, n_kv_heads, vocab_size)`. It returns the number of stored weights
 of MobileLLM's decoder, without building it.
 
-One **tied** table serves as input and output. In each layer, attention has queries and output of dim x dim, and keys and
-values for `n_kv_heads` heads of `dim / n_heads` channels. A SwiGLU feed-forward layer of width `hidden_dim` has three
-matrices. Two norms hold `dim` weights each, and one more norm stands before the output. There are no biases, and RoPE stores
-nothing.
+One **tied** table serves as input and output. In each layer, attention has queries and output of dim x dim, and keys
+and values for `n_kv_heads` heads of `dim / n_heads` channels. A SwiGLU feed-forward layer of width `hidden_dim` has
+three matrices. Two norms hold `dim` weights each, and one more norm stands before the output. There are no biases, and
+RoPE stores nothing.
 """.strip(),
     answer="parameters",
     stub=_parameters_stub,
