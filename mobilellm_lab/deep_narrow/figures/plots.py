@@ -1,4 +1,4 @@
-"""Chapter 2's results in, printed figures out."""
+"""Printed figures of chapter 2: score by depth, learning curves, roadmap, KV cache"""
 
 from collections.abc import Mapping
 
@@ -25,44 +25,25 @@ def _depth_axis(axes: Axes, depths: pd.Series) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def quality_by_depth(frame: pd.DataFrame, *, y_label: str, floor: float | None = None) -> Figure:
+def quality_by_depth(frame: pd.DataFrame, *, y_label: str) -> Figure:
     """Score by depth: the median over the seeds as a line, lowest to highest as a band, a line per budget.
 
     `frame` is `deep_narrow.study.evidence.reported` of one task.
     """
     figure, axes = paper.axes(DEPTH, y_label)
     paper.lines(axes, frame.assign(line=frame["budget"].map(short) + " parameters"), "depth", "score", "line")
-    if floor is not None:
-        axes.axhline(floor, color="0.4", linestyle=":", label="guessing")
     _depth_axis(axes, frame["depth"])
     paper.legend(axes)
     return figure
 
 
-def learning_curves(frame: pd.DataFrame, *, y_label: str) -> Figure:
+def learning_curves(frame: pd.DataFrame, *, y_label: str, guessing: float) -> Figure:
     """Score against training step for each depth: median over the seeds, lowest to highest as a band."""
     figure, axes = paper.axes("training steps", y_label)
     names = frame["depth"].map(lambda depth: f"{depth} layer" + "s" * (depth > 1))
     paper.lines(axes, frame.assign(line=names).sort_values("depth"), "step", "score", "line")
-    paper.legend(axes, columns=3)
-    return figure
-
-
-def decode_cost(frame: pd.DataFrame) -> Figure:
-    """Decode speed by depth relative to the shallowest shape of the same budget; bars span p10 to p90.
-
-    Columns: budget, depth, p10, p50, p90 (tokens/s).
-    """
-    figure, axes = paper.axes(DEPTH, "decode speed, shallowest shape = 1")
-    frame = frame.sort_values(["budget", "depth"])
-    frame = frame.assign(
-        line=frame["budget"].map(short) + " parameters", best=frame.groupby("budget")["p50"].transform("first")
-    )
-    repeats = frame.melt(["line", "depth", "best"], ["p10", "p50", "p90"], value_name="speed")
-    repeats["speed"] /= repeats["best"]
-    paper.lines(axes, repeats, "depth", "speed", "line", err_style="bars")
+    axes.axhline(guessing, color="0.4", linestyle=":", label="guessing")
     axes.set_ylim(bottom=0)
-    _depth_axis(axes, frame["depth"])
     paper.legend(axes)
     return figure
 

@@ -3,11 +3,10 @@
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
-from charts.drawn import bands, bars, dots, legend, lines, points, row_names
+from charts.drawn import bands, dots, legend, lines, points, row_names
 from matplotlib.figure import Figure
 
 from mobilellm_lab.deep_narrow.figures.plots import (
-    decode_cost,
     kv_per_token,
     ladder,
     learning_curves,
@@ -30,13 +29,6 @@ CURVES = pd.DataFrame(
         for step in (50, 100)
     ]
 )
-COST = pd.DataFrame(
-    [
-        {"budget": budget, "depth": depth, "p10": 90 / depth, "p50": 100 / depth, "p90": 120 / depth}
-        for budget in (60_000, 1_000_000)
-        for depth in (4, 1, 2)  # not in order
-    ]
-)
 STEPS = pd.DataFrame(
     [("baseline", 2.0), ("baseline", 2.2), ("baseline", 2.1), ("SwiGLU", 1.9), ("SwiGLU", 1.8), ("SwiGLU", 1.7)],
     columns=["step", "score"],
@@ -45,8 +37,7 @@ STEPS = pd.DataFrame(
 
 ALL = {
     "quality_by_depth": lambda: quality_by_depth(SEEDS, y_label="accuracy"),
-    "learning_curves": lambda: learning_curves(CURVES, y_label="accuracy"),
-    "decode_cost": lambda: decode_cost(COST),
+    "learning_curves": lambda: learning_curves(CURVES, y_label="accuracy", guessing=1 / 6),
     "ladder": lambda: ladder(STEPS, x_label="bits per byte"),
     "kv_per_token": lambda: kv_per_token({"a": 1.0, "b": 2.0}),
 }
@@ -65,9 +56,9 @@ def test_a_figure_is_returned_and_nothing_is_left_open(name):
 
 @pytest.mark.parametrize("name", ALL)
 def test_the_data_are_left_alone(name):
-    copies = [frame.copy() for frame in (SEEDS, CURVES, COST, STEPS)]
+    copies = [frame.copy() for frame in (SEEDS, CURVES, STEPS)]
     ALL[name]()
-    for frame, copy in zip((SEEDS, CURVES, COST, STEPS), copies, strict=True):
+    for frame, copy in zip((SEEDS, CURVES, STEPS), copies, strict=True):
         pd.testing.assert_frame_equal(frame, copy)
 
 
@@ -82,38 +73,22 @@ def test_quality_is_a_line_of_medians_in_a_band():
     assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "2", "4"]
 
 
-def test_guessing_is_a_line_of_its_own():
-    figure = quality_by_depth(SEEDS[SEEDS["budget"] == 60_000], y_label="accuracy", floor=1 / 6)
-    assert legend(figure) == ["60k parameters", "guessing"]
-    assert [y for _, y in points(lines(figure.axes[0])[1])] == [1 / 6, 1 / 6]
-
-
 def test_more_lines_than_can_be_told_apart_are_refused():
     many = pd.concat([CURVES.assign(depth=depth) for depth in range(1, 9)])
     with pytest.raises(ValueError, match="8 lines: at most 6 can be told apart"):
-        learning_curves(many, y_label="accuracy")
+        learning_curves(many, y_label="accuracy", guessing=1 / 6)
 
 
 def test_learning_curves_are_medians_over_the_seeds():
-    figure = learning_curves(CURVES, y_label="accuracy")
+    figure = learning_curves(CURVES, y_label="accuracy", guessing=1 / 6)
     (axes,) = figure.axes
     assert axes.get_xlabel() == "training steps" and axes.get_ylabel() == "accuracy"
-    assert legend(figure) == ["1 layer", "4 layers"]
-    found = [y for line in lines(axes) for xy in points(line) for y in xy]
+    assert legend(figure) == ["1 layer", "4 layers", "guessing"]
+    *curves, guessing = lines(axes)
+    assert [y for _, y in points(guessing)] == [1 / 6, 1 / 6] and axes.get_ylim()[0] == 0
+    found = [y for line in curves for xy in points(line) for y in xy]
     assert found == pytest.approx([50, 0.16, 100, 0.21, 50, 0.46, 100, 0.51])
     assert [y for band in bands(axes) for y in band] == pytest.approx([0.15, 0.22, 0.45, 0.52])
-
-
-def test_cost_is_relative_to_the_shallowest_shape():
-    figure = decode_cost(COST)
-    (axes,) = figure.axes
-    assert legend(figure) == ["60k parameters", "1M parameters"]
-    found = [points(line) for line in lines(axes) if line.get_linestyle() == "-"]
-    assert found == [[(1, 1), (2, 0.5), (4, 0.25)]] * 2
-    for spans in bars(axes):
-        assert [y for span in spans for y in span] == pytest.approx([0.9, 1.2, 0.45, 0.6, 0.225, 0.3])
-    assert len(bars(axes)) == 2 and axes.get_ylim()[0] == 0
-    assert "shallowest shape = 1" in axes.get_ylabel().replace("\n", " ")
 
 
 def test_a_ladder_has_a_row_per_step_from_top_to_bottom():
