@@ -1,7 +1,7 @@
-"""Chapter 3's results in, printed figures out."""
+"""Printed figures of chapter 3"""
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -15,13 +15,11 @@ from torch import Tensor
 
 from mobilellm_lab.charts import paper
 from mobilellm_lab.charts.paper import COLORS
-from mobilellm_lab.quantization.figures.replay import ARM_WORDS, LEAST_INCREASE
-from mobilellm_lab.quantization.grid import CHANNEL, TENSOR, Grid, QTensor
+from mobilellm_lab.quantization.figures.replay import LEAST_INCREASE
+from mobilellm_lab.quantization.grid import Grid, QTensor
 from mobilellm_lab.quantization.histogram import histogram
-from mobilellm_lab.quantization.study.evidence import ARMS
 from mobilellm_lab.quantization.study.recipe import FLOAT
 
-LEAST_QUOTIENT = 1e-3  # nats; two loss increases as small as this are not divided by each other
 INCREASE = "loss increase over float (nats)"
 ONCE = ("loss_increase_nats", "loss_increase_low_nats", "loss_increase_high_nats")  # of one run: its parts
 
@@ -52,45 +50,6 @@ def weights_on_grid(w: Float[Tensor, "R C"], grid: Grid, *, name: str = "the mat
     return figure
 
 
-def loss_increase_by_bits(lines: Mapping[str, pd.DataFrame]) -> Figure:
-    """How much the loss rises over float by bits of a weight, logarithmic; one line with its band per entry.
-
-    Each frame holds runs as in `study.evidence.runs`.
-    """
-    figure, axes = paper.axes("bits of a weight", INCREASE)
-    frame = pd.concat(lines, names=["line"]).reset_index("line")
-    _bands(axes, frame, "bits")
-    _log_axis(axes, frame["bits"])
-    return figure
-
-
-def crossover(frame: pd.DataFrame, *, arms: tuple[str, ...] = ARMS) -> Figure:
-    """Loss by bits for rounding after training and QAT, with the float model as a dotted line.
-
-    `frame` is `study.evidence.crossover`; a line is the median over the seeds in a band from lowest to highest.
-    """
-    figure, axes = paper.axes("bits of a weight", "loss on test sequences (nats)")
-    ends = frame.melt("bits", [f"{arm} {what}" for arm in arms for what in ("median", "min", "max")], value_name="loss")
-    ends["arm"] = ends["variable"].str.rpartition(" ")[0].map(ARM_WORDS)
-    paper.lines(axes, ends, "bits", "loss", "arm")
-    axes.axhline(frame["float_nats"].iloc[0], color="0.4", linestyle=":", label="float")
-    _log_axis(axes, frame["bits"])
-    paper.legend(axes)
-    return figure
-
-
-def paretoq(frame: pd.DataFrame, *, column: str = "perplexity") -> Figure:
-    """ParetoQ's published numbers by bits, a line per size of MobileLLM; `frame` is `study.evidence.paretoq`."""
-    words = {"perplexity": "perplexity (WikiText), published", "accuracy": "accuracy, % (8 tasks), published"}
-    if column not in words:
-        raise ValueError(f"column={column!r}: choose one of {', '.join(words)}")
-    figure, axes = paper.axes("bits of a weight", words[column])
-    paper.lines(axes, frame.assign(line="MobileLLM-" + frame["model"]), "bits", column, "line")
-    _log_axis(axes, frame["bits"])
-    paper.legend(axes)
-    return figure
-
-
 def activations(frame: pd.DataFrame) -> Figure:
     """Loss increase by bits of the activations: dynamic, and static by how its range was chosen; weights in float.
 
@@ -101,23 +60,6 @@ def activations(frame: pd.DataFrame) -> Figure:
     figure, axes = paper.axes("bits of an activation", INCREASE)
     _bands(axes, plain.assign(line=names), "activation_bits")
     _log_axis(axes, plain["activation_bits"])
-    return figure
-
-
-def planted(frame: pd.DataFrame, *, kind: str) -> Figure:
-    """Loss increase by how much larger the planted outliers are; one line per granularity, as it is and rotated.
-
-    `frame` is `study.evidence.runs(store, "planted")` of one model; `kind` "weights" or "activations".
-    """
-    of_weights = frame["activation_bits"] == FLOAT
-    chosen = frame[(of_weights if kind == "weights" else ~of_weights) & frame["planted"].isin([kind, "none"])]
-    scale = chosen["group_size"].map({TENSOR: "a scale for the matrix", CHANNEL: "a scale for a row"})
-    if kind == "activations":
-        scale = chosen["activation"].map({"dynamic": "a scale for a token", "static": "a scale for all tokens"})
-    names = scale + chosen["rotate"].map({False: "", True: ", rotated"})
-    figure, axes = paper.axes("outliers are so many times larger", INCREASE)
-    _bands(axes, chosen.assign(line=names), "factor")
-    _log_axis(axes, chosen["factor"])
     return figure
 
 
@@ -160,17 +102,6 @@ def sensitivity(frame: pd.DataFrame) -> Figure:
     return figure
 
 
-def mixed(frame: pd.DataFrame) -> Figure:
-    """Loss increase by bytes: all matrices with the same bits, or each with its own, the bytes being equal.
-
-    `frame` is `study.evidence.mixed` of one model; bars span the four parts of the test sequences.
-    """
-    figure, axes = paper.axes("KiB of all matrices", INCREASE)
-    names = frame["kind"].map({"uniform": "the same bits everywhere", "mixed": "bits by matrix"})
-    _bands(axes, frame.assign(line=names, kib=frame["bytes"] / 1024), "kib", err_style="bars")
-    return figure
-
-
 def kv(frame: pd.DataFrame) -> Figure:
     """Loss increase by context, and the bytes of the cache; `frame` is `evidence.kv_by_context` of a model."""
     figure, (above, below) = paper.panels(rows=2, sharex=True, figsize=(paper.SIZE[0], 1.6 * paper.SIZE[1]))
@@ -190,41 +121,12 @@ def kv(frame: pd.DataFrame) -> Figure:
     return figure
 
 
-def deep_and_wide(frame: pd.DataFrame) -> Figure:
-    """How many times the loss of the deep model rises for once of the wide one, by bits; equal where the line is.
-
-    `frame` is `study.evidence.deep_and_wide` of one method and group size; a line per task. Where a loss hardly
-    rises, its quotient means nothing, and is left out.
-    """
-    figure, axes = paper.axes("bits of a weight", "loss increase of deep / of wide")
-    frame = frame[frame[["deep", "wide"]].min(axis=1) >= LEAST_QUOTIENT]
-    paper.lines(axes, frame, "bits", "ratio", "task")
-    axes.axhline(1, color="0.4", linestyle=":")
-    axes.set_yscale("log", base=2)
-    axes.yaxis.set_major_formatter(ScalarFormatter())
-    _log_axis(axes, frame["bits"])
-    paper.legend(axes)
-    return figure
-
-
-def fragility(frame: pd.DataFrame, *, group_size: int = 32) -> Figure:
-    """Loss increase by depth at equal parameters, a line for each number of bits: median and range of the seeds.
-
-    `frame` is `study.evidence.fragility`.
-    """
-    figure, axes = paper.axes("layers (equal parameters along a line)", INCREASE)
-    frame = frame[frame["group_size"] == group_size].sort_values("bits")
-    _bands(axes, frame.assign(line=frame["bits"].map("{:g} bits".format)), "depth")
-    _log_axis(axes, frame["depth"])
-    return figure
-
-
-def _bands(axes: Axes, frame: pd.DataFrame, x: str, **options: object) -> None:
+def _bands(axes: Axes, frame: pd.DataFrame, x: str) -> None:
     """For each `line` the median loss increase and its range over seeds, or over the parts of a test measured once."""
     once = frame.groupby(["line", x])[x].transform("size") == 1
     parts = frame.assign(once=once).melt(["line", x, "once"], [c for c in ONCE if c in frame], "part", "nats")
     parts = parts[parts["once"] | (parts["part"] == ONCE[0])]
-    paper.lines(axes, parts.assign(nats=parts["nats"].clip(lower=LEAST_INCREASE)), x, "nats", "line", **options)
+    paper.lines(axes, parts.assign(nats=parts["nats"].clip(lower=LEAST_INCREASE)), x, "nats", "line")
     axes.set_yscale("log")
     paper.plain(axes.yaxis)
     paper.legend(axes)
