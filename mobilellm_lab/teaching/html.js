@@ -102,116 +102,177 @@
   // What a prediction and a comparison share: both stand beside a stored measurement and its spread.
   function beside(root) {
     const data = root.dataset;
-    const [low, high, from, median, to] = [data.low, data.high, data.from, data.median, data.to].map(Number);
+    const [low, high, median] = [data.low, data.high, data.median].map(Number);
     const words = (value) => `${value.toFixed(Number(data.digits))} ${data.unit}`.trim();
-    const inside = (value) => from <= value && value <= to;
 
-    function verdict(value) {
-      if (inside(value)) return "Inside the spread.";
-      const side = value > median ? "high" : "low";
-      if (data.unit === "times" && value > 0 && median > 0) {
-        return `Outside the spread: too ${side} by a factor of ${Math.max(value / median, median / value).toFixed(1)}.`;
-      }
-      return `Outside the spread: ${words(Math.abs(value - median))} too ${side}.`;
+    function verdict(start, end) {
+      const byFactor = data.unit === "times" && start > 0 && median > 0;
+      const distance = (a, b) => (byFactor ? `a factor of ${(b / a).toFixed(1)}` : words(b - a));
+      const spans = start < end ? `, which spans ${distance(start, end)}` : "";
+      if (median > end) return `The measurement lies ${distance(end, median)} above your interval${spans}.`;
+      if (median < start) return `The measurement lies ${distance(median, start)} below your interval${spans}.`;
+      return `The measurement lies inside your interval${spans}.`;
     }
 
-    function show(value) {
+    function show(commit) {
+      const [start, end] = ends(commit);
       const row = root.querySelector(".lab-row-yours");
-      row.querySelector("strong").textContent = words(value);
-      row.querySelector("span").textContent = verdict(value);
+      const both = start < end ? `${start.toFixed(Number(data.digits))} to ` : "";
+      row.querySelector("strong").textContent = both + words(end);
+      row.querySelector("span").textContent = verdict(start, end);
       const mark = root.querySelector(".lab-yours");
-      mark.style.left = `${Math.min(100, Math.max(0, (100 * (value - low)) / (high - low)))}%`;
+      const place = (value) => Math.min(100, Math.max(0, (100 * (value - low)) / (high - low)));
+      mark.style.left = `${place(start)}%`;
+      mark.style.right = `${100 - place(end)}%`;
       row.hidden = mark.hidden = false;
-      root.querySelector(".lab-record").textContent = record(data.prediction);
+      root.querySelector(".lab-record").textContent = record();
     }
 
-    return { key: "prediction:" + data.prediction, low, high, inside, show };
+    return { low, high, median, show };
   }
 
-  // Only the first commit to a question counts: after it the measurement is known.
-  function record(name) {
-    const firsts = { [name]: load("prediction:" + name) };
-    const start = PREFIX + "prediction:";
+  // What a reader did with a question; version 0.1.0 kept one number, not the two ends of an interval.
+  const keptOf = (root) => load("prediction:" + root.dataset.prediction) || { commits: [] };
+  const ends = (commit) => ("value" in commit ? [commit.value, commit.value] : [commit.low, commit.high]);
+  const answered = (kept) => Boolean(kept.skipped || kept.commits.length);
+
+  // Only the first interval for a question counts, and not after it was skipped: then the measurement is known.
+  function record() {
+    const kept = { ...memory };
     try {
       for (const key of Object.keys(localStorage)) {
-        if (key.startsWith(start)) firsts[key.slice(start.length)] = load(key.slice(PREFIX.length));
+        if (key.startsWith(PREFIX)) kept[key.slice(PREFIX.length)] = load(key.slice(PREFIX.length));
       }
     } catch (error) {
-      // no storage: only this one counts
+      // no storage: what was done on this page counts
     }
-    const all = Object.values(firsts).map((kept) => kept.commits[0]);
-    const plural = all.length === 1 ? "" : "s";
-    const hits = all.filter((first) => first.inside).length;
-    return `Your record: ${all.length} first prediction${plural}, ${hits} inside the measured spread.`;
+    const firsts = Object.entries(kept)
+      .filter(([key, one]) => key.startsWith("prediction:") && !one.skipped && one.commits.length)
+      .map(([, one]) => one.commits[0])
+      .filter((first) => !("value" in first));
+    if (!firsts.length) return "";
+    const plural = firsts.length === 1 ? "" : "s";
+    const held = firsts.filter((first) => first.inside).length;
+    return `Your record: ${held} of ${firsts.length} first interval${plural} held the measurement; the aim is 80 %.`;
+  }
+
+  // The part of the page that a question stands in; what follows it there waits (html.css) until it is answered.
+  const cellOf = (root) => root.closest("section > *");
+
+  function cover(root) {
+    const cell = cellOf(root);
+    if (!cell) return;
+    cell.classList.add("lab-asked");
+    cell.classList.toggle("lab-waits", !answered(keptOf(root)));
   }
 
   function prediction(root) {
-    const { key, low, high, inside, show } = beside(root);
+    const { low, high, median, show } = beside(root);
+    const key = "prediction:" + root.dataset.prediction;
     const form = root.querySelector("form");
-    const input = form.querySelector("input");
-    const button = form.querySelector("button");
+    const inputs = [...form.querySelectorAll("input")];
+    const button = form.querySelector("button[type=submit]");
     const problem = root.querySelector(".lab-problem");
     const panel = root.querySelector(".lab-panel");
     const again = root.querySelector(".lab-again");
+    const cell = cellOf(root);
 
-    function wrong() {
+    function wrong(input) {
       const range = root.querySelector(".lab-range").textContent;
       if (input.value === "" && !input.validity.badInput) return "";
       if (Number.isNaN(input.valueAsNumber)) return `That is not a number. ${range}`;
       const outside = input.valueAsNumber < low || input.valueAsNumber > high;
-      return outside ? `${input.value} is outside the range. ${range}` : "";
+      if (outside) return `${input.value} is outside the range. ${range}`;
+      const [start, end] = inputs.map((one) => one.valueAsNumber);
+      const turned = input === inputs[1] && start >= end;
+      return turned ? `${inputs[1].value} is not above ${inputs[0].value}. The low end comes first.` : "";
     }
 
-    function reveal(value) {
-      show(value);
+    const whole = () => inputs.every((input) => input.value !== "" && wrong(input) === "");
+
+    function uncover() {
+      if (cell) cell.classList.remove("lab-waits");
+    }
+
+    function reveal(kept) {
+      if (kept.commits.length) show(kept.commits[kept.commits.length - 1]);
       [form.hidden, panel.hidden, again.hidden] = [true, false, false];
+      uncover();
     }
 
     function ask() {
       [form.hidden, panel.hidden, again.hidden] = [false, true, true];
-      button.disabled = input.value === "" || wrong() !== "";
+      button.disabled = !whole();
+    }
+
+    function answer(kept) {
+      save(key, kept);
+      reveal(kept);
+      panel.focus();
+      document.dispatchEvent(new CustomEvent(PREFIX + "commit"));
+    }
+
+    // A link into what is covered opens it; the question stays.
+    function follow() {
+      const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+      if (!target || !cell || !cell.classList.contains("lab-waits") || cell.contains(target)) return;
+      const after = cell.compareDocumentPosition(target) & Node.DOCUMENT_POSITION_FOLLOWING;
+      if (after && cell.parentElement.contains(target)) {
+        uncover();
+        target.scrollIntoView();
+      }
     }
 
     root.querySelector("details").replaceWith(panel); // folded only where no script runs
-    input.addEventListener("input", () => {
-      button.disabled = input.value === "" || wrong() !== "";
-      if (wrong() === "") {
-        problem.textContent = "";
-        input.removeAttribute("aria-invalid");
-      }
-    });
-    input.addEventListener("change", () => {
-      problem.textContent = wrong();
-      if (wrong()) input.setAttribute("aria-invalid", "true");
-    });
+    for (const input of inputs) {
+      input.addEventListener("input", () => {
+        button.disabled = !whole();
+        if (inputs.every((one) => wrong(one) === "")) {
+          problem.textContent = "";
+          for (const one of inputs) one.removeAttribute("aria-invalid");
+        }
+      });
+      input.addEventListener("change", () => {
+        problem.textContent = inputs.map(wrong).find(Boolean) || "";
+        for (const one of inputs) {
+          if (wrong(one)) one.setAttribute("aria-invalid", "true");
+          else one.removeAttribute("aria-invalid");
+        }
+      });
+    }
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      const value = input.valueAsNumber;
-      const commits = (load(key) || { commits: [] }).commits;
-      save(key, { commits: [...commits, { value, inside: inside(value), at: new Date().toISOString() }] });
-      reveal(value);
-      panel.focus();
-      document.dispatchEvent(new CustomEvent(PREFIX + "commit"));
+      const [start, end] = inputs.map((input) => input.valueAsNumber);
+      const made = { low: start, high: end, inside: start <= median && median <= end, at: new Date().toISOString() };
+      const kept = keptOf(root);
+      answer({ ...kept, commits: [...kept.commits, made] });
+    });
+    form.querySelector(".lab-skip").addEventListener("click", () => {
+      const kept = keptOf(root);
+      answer(answered(kept) ? kept : { commits: [], skipped: true });
     });
     again.addEventListener("click", () => {
       ask();
-      input.select();
-      input.focus();
+      inputs[0].select();
+      inputs[0].focus();
     });
-    const kept = load(key);
-    if (kept) reveal(kept.commits[kept.commits.length - 1].value);
+    cover(root);
+    if (answered(keptOf(root))) reveal(keptOf(root));
     else ask();
+    follow();
+    document.addEventListener("DOMContentLoaded", follow);
+    window.addEventListener("hashchange", follow);
   }
 
   function comparison(root) {
-    const { key, show } = beside(root);
+    const { show } = beside(root);
     const none = root.querySelector(".lab-none");
     if (!none) return; // the kernel knew the prediction
 
     function update() {
-      const kept = load(key);
-      none.hidden = Boolean(kept);
-      if (kept) show(kept.commits[kept.commits.length - 1].value);
+      const { commits } = keptOf(root);
+      none.hidden = commits.length > 0;
+      if (commits.length) show(commits[commits.length - 1]);
     }
 
     document.addEventListener(PREFIX + "commit", update);
@@ -231,6 +292,9 @@
 
   const parsed = Object.entries({ quiz, prediction, comparison }).flatMap(([name, start]) =>
     [...document.querySelectorAll(`.lab-${name}:not([data-ready])`)].map((root) => [root, start]));
+  for (const [root, start] of parsed) {
+    if (start === prediction) cover(root); // before what follows is drawn
+  }
   noted().then(() => {
     for (const [root, start] of parsed) {
       if ("ready" in root.dataset) continue; // another fragment's script took it up

@@ -16,6 +16,9 @@ Rows = Sequence[tuple[str, str, str]]  # which, value, remark
 OWN_KEYS = "data-lm-suppress-shortcuts"  # on what takes keys, or JupyterLab takes them for its shortcuts
 LABELS = {"yours": "Your prediction", "here": "Measured here", "stored": "Measured before"}  # which
 
+ENDS = ("Low", "High")
+INTERVAL = "Your 80 % interval: the measurement should lie in it 8 times out of 10."
+
 MARKS = {"right": "✓", "wrong": "✗", "not attempted": "…"}  # shape, word and colour: no difference rests on one alone
 
 
@@ -99,21 +102,30 @@ def prediction(
     explain: str,
     origin: str,
 ) -> str:
-    """HTML of a question with a number field of (low, high, step); committing shows the measurement."""
+    """HTML of a question with two number fields of (low, high, step); committing or skipping shows the measurement.
+
+    With a script, what follows in the same section of the page is covered until then.
+    """
     low, high, step = field
+    ends = "".join(
+        f'<label>{end} <input {OWN_KEYS} type="number" inputmode="decimal" min="{low}" max="{high}" step="{step}">'
+        "</label>"
+        for end in ENDS
+    )
     inside = (
-        '<form novalidate hidden><div class="lab-ask"><label><span>Your prediction. '
-        f'<small class="lab-range">{escape(range_words)}</small></span>'
-        f'<input {OWN_KEYS} type="number" inputmode="decimal" min="{low}" max="{high}" step="{step}"></label>'
-        f'<span>{escape(unit)}</span><button {OWN_KEYS} type="submit" disabled>Commit</button></div>'
-        '<p class="lab-problem" role="alert"></p></form>'
+        f'<form novalidate hidden><p>{INTERVAL} <small class="lab-range">{escape(range_words)}</small></p>'
+        f'<div class="lab-ask" role="group" aria-label="Your 80 % interval">{ends}<span>{escape(unit)}</span>'
+        f'<button {OWN_KEYS} type="submit" disabled>Commit</button>'
+        f'<button {OWN_KEYS} type="button" class="lab-skip">Skip</button></div>'
+        '<p class="lab-problem" role="alert"></p><p><small>The rest of this section shows the answer: it opens when '
+        "you commit or skip.</small></p></form>"
         f'<details class="lab-measured"><summary {OWN_KEYS}>Show the measurement</summary>'
         f'<div class="lab-panel" tabindex="-1">{_rows([("yours", "", ""), *rows])}'
-        f"{_strip(field[:2], spread, [('yours', low)])}{paragraphs(explain)}"
+        f"{_strip(field[:2], spread, None, None)}{paragraphs(explain)}"
         f'<p class="lab-record"></p><p class="lab-origin">{inline(origin)}</p></div></details>'
         f'<button {OWN_KEYS} type="button" class="lab-again" hidden>Predict again</button>{_script()}'
     )
-    data = _prediction_data(name, unit, digits, (low, high), spread)
+    data = _prediction_data(name, unit, digits, (low, high), spread[1])
     return _card("prediction", "Prediction", _heading("Predict first", question), inside, data)
 
 
@@ -126,31 +138,30 @@ def comparison(
     digits: int,
     spread: tuple[Number, Number, Number],
     rows: Rows,
-    marks: tuple[Number | None, Number],
+    marks: tuple[tuple[Number, Number] | None, Number],
     explain: str,
     record: str,
     origin: str,
 ) -> str:
-    """HTML of a prediction beside what was measured here and before; `marks` are the predicted and the new value.
+    """HTML of a prediction beside what was measured here and before; `marks` are the interval and the new value.
 
     Where no prediction is given, a reader's own is filled in who committed one on this page.
     """
     yours, here = marks
     none = '<p class="lab-none">No prediction committed.</p>' if yours is None else ""
-    strip = _strip(field, spread, [("yours", yours), ("here", here)])
+    strip = _strip(field, spread, yours, here)
     inside = (
         f'{none}{_rows(rows)}{strip}{paragraphs(explain)}<p class="lab-record">{escape(record)}</p>'
         f'<p class="lab-origin">{inline(origin)}</p>{_script()}'
     )
-    data = _prediction_data(name, unit, digits, field, spread)
+    data = _prediction_data(name, unit, digits, field, spread[1])
     return _card("comparison", "Prediction and measurement", _heading("Predicted and measured", question), inside, data)
 
 
 def _prediction_data(
-    name: str, unit: str, digits: int, field: tuple[Number, Number], spread: tuple[Number, Number, Number]
+    name: str, unit: str, digits: int, field: tuple[Number, Number], median: Number
 ) -> dict[str, object]:
-    data = {"prediction": name, "unit": unit, "digits": digits, "low": field[0], "high": field[1]}
-    return data | dict(zip(("from", "median", "to"), spread, strict=True))
+    return {"prediction": name, "unit": unit, "digits": digits, "low": field[0], "high": field[1], "median": median}
 
 
 def _heading(kicker: str, title: str) -> str:
@@ -177,7 +188,10 @@ def _rows(rows: Rows) -> str:
 
 
 def _strip(
-    field: tuple[Number, Number], spread: tuple[Number, Number, Number], marks: Sequence[tuple[str, Number | None]]
+    field: tuple[Number, Number],
+    spread: tuple[Number, Number, Number],
+    yours: tuple[Number, Number] | None,
+    here: Number | None,
 ) -> str:
     """HTML of a line from `low` to `high` with the measured spread as a band; it repeats the rows for the eye."""
     low, high = field
@@ -185,14 +199,16 @@ def _strip(
     def place(value: Number) -> str:
         return f"{100 * min(1, max(0, (value - low) / (high - low))):.2f}%"
 
-    start, median, end = (place(value) for value in spread)
-    drawn = ""
-    for which, value in marks:
-        where = "hidden" if value is None else f'style="left:{place(value)}"'
-        drawn += f'<i class="lab-{which}" {where}></i>'
+    def between(start: Number, end: Number) -> str:
+        return f'style="left:{place(start)};right:calc(100% - {place(end)})"'
+
+    start, median, end = spread
+    drawn = f'<i class="lab-yours" {"hidden" if yours is None else between(*yours)}></i>'
+    if here is not None:
+        drawn += f'<i class="lab-here" style="left:{place(here)}"></i>'
     return (
-        f'<div class="lab-strip" aria-hidden="true"><i class="lab-band" style="left:{start};right:calc(100% - {end})">'
-        f'</i><i class="lab-median" style="left:{median}"></i>{drawn}'
+        f'<div class="lab-strip" aria-hidden="true"><i class="lab-band" {between(start, end)}></i>'
+        f'<i class="lab-median" style="left:{place(median)}"></i>{drawn}'
         f"<span>{low:g}</span><span>{high:g}</span></div>"
     )
 

@@ -1,4 +1,4 @@
-"""A prediction: the reader commits a number first, and then sees the measurement with its spread."""
+"""A prediction: the reader commits an 80 % interval first, and then sees the measurement with its spread."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Prediction:
     name: str  # "cost"; names do not repeat in the course
     question: str  # `code`, *em*, **strong**
     unit: str  # "", "times", "tokens/s", ...
-    low: Number  # range and step of the field where the reader writes
+    low: Number  # range and step of the fields where the reader writes
     high: Number
     step: Number
     reference: Callable[[], Measured]  # reads stored rows; called when it is shown
@@ -62,38 +62,66 @@ class Prediction:
             raise ValueError(f"{text.strip()} is outside the range. {self.range}")
         return value
 
+    def interval(self, low: str, high: str) -> tuple[float, float]:
+        """The two ends that a reader wrote.
+
+        Raises:
+            ValueError: one of them as in `parse`, or the second is not above the first.
+        """
+        start, end = self.parse(low), self.parse(high)
+        if not start < end:
+            raise ValueError(f"{high.strip()} is not above {low.strip()}. The low end comes first.")
+        return start, end
+
     @property
     def range(self) -> str:
         """Which numbers will do, in words."""
         return f"A number from {self.low:g} to {self.high:g}{f' {self.unit}' if self.unit else ''}."
 
-    def commit(self, value: Number) -> None:
-        """Keeps the reader's number on this machine, with whether it lies inside the stored spread."""
-        progress.commit(self.name, value, inside=value in self.reference())
+    def commit(self, low: Number, high: Number) -> None:
+        """Keeps the reader's interval on this machine, with whether the stored measurement lies inside.
+
+        Raises:
+            ValueError: the file of predictions is damaged, or cannot be written; names it.
+        """
+        progress.commit(self.name, low, high, inside=bool(low <= self.reference().median <= high))
+
+    def skip(self) -> None:
+        """Keeps that the reader wants the measurement without a prediction; raises as `commit` does."""
+        progress.skip(self.name)
 
     @property
-    def committed(self) -> float | None:
-        """The number that the reader committed last, None if there is none."""
+    def committed(self) -> tuple[Number, Number] | None:
+        """The interval that the reader committed last, None if there is none."""
         made = progress.commits(self.name)
-        return made[-1].value if made else None
+        return (made[-1].low, made[-1].high) if made else None
+
+    @property
+    def answered(self) -> bool:
+        """Whether the reader has committed an interval, or skipped."""
+        return self.committed is not None or progress.skipped(self.name)
 
     def compare(self, measured: Number) -> "Comparison":
-        """The reader's number and a measurement made here beside the stored one."""
+        """The reader's interval and a measurement made here beside the stored one."""
         return Comparison(prediction=self, here=measured, yours=self.committed, stored=self.reference())
 
-    def show(self, value: Number) -> str:
-        """The value with its unit."""
-        return f"{value:.{self.digits}f} {self.unit}".strip()
+    def show(self, *values: Number) -> str:
+        """A value, or an interval from the first to the second, with its unit."""
+        return f"{' to '.join(f'{value:.{self.digits}f}' for value in dict.fromkeys(values))} {self.unit}".strip()
 
-    def verdict(self, value: Number, stored: Measured) -> str:
-        """Whether a committed value lies inside the spread and, where not, how far it is from the median."""
-        if value in stored:
-            return "Inside the spread."
-        side = "high" if value > stored.median else "low"
-        if self.unit == "times" and value > 0 and stored.median > 0:
-            factor = max(value / stored.median, stored.median / value)
-            return f"Outside the spread: too {side} by a factor of {factor:.1f}."
-        return f"Outside the spread: {self.show(abs(value - stored.median))} too {side}."
+    def verdict(self, low: Number, high: Number, stored: Measured) -> str:
+        """Whether the measurement lies inside an interval, else how far away; and how wide the interval is."""
+        by_factor = self.unit == "times" and low > 0 and stored.median > 0
+
+        def distance(start: Number, end: Number) -> str:
+            return f"a factor of {end / start:.1f}" if by_factor else self.show(end - start)
+
+        spans = f", which spans {distance(low, high)}" if low < high else ""  # version 0.1.0 asked for one number
+        if stored.median > high:
+            return f"The measurement lies {distance(high, stored.median)} above your interval{spans}."
+        if stored.median < low:
+            return f"The measurement lies {distance(stored.median, low)} below your interval{spans}."
+        return f"The measurement lies inside your interval{spans}."
 
     def __repr__(self) -> str:
         return f"Prediction: {self.question} {self.range}"
@@ -120,7 +148,7 @@ class Comparison:
 
     prediction: Prediction
     here: Number  # measured just now on this machine
-    yours: Number | None  # committed before; None if nothing was
+    yours: tuple[Number, Number] | None  # the interval committed before; None if there is none
     stored: Measured
 
     @property
@@ -128,7 +156,7 @@ class Comparison:
         """Which, value, remark; no value where nothing was committed."""
         ask, yours = self.prediction, ("", "")
         if self.yours is not None:
-            yours = (ask.show(self.yours), ask.verdict(self.yours, self.stored))
+            yours = (ask.show(*self.yours), ask.verdict(*self.yours, self.stored))
         place = "inside" if self.here in self.stored else "outside"
         here = (ask.show(self.here), f"One run on this machine, {place} the stored spread.")
         return [("yours", *yours), ("here", *here), *_stored_row(ask, self.stored)]

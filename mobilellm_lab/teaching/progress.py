@@ -1,9 +1,9 @@
-"""The reader's predictions, kept in one file on this machine, and how many of them were right."""
+"""The reader's predictions, kept in one file on this machine, and how many of them held the measurement."""
 
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,28 +16,48 @@ VARIABLE = "MOBILELLM_LAB_PROGRESS"  # names another file
 
 @dataclass(frozen=True, kw_only=True)
 class Commit:
-    """One committed number."""
+    """One committed interval."""
 
-    value: int | float
-    inside: bool  # of the spread that was measured
+    low: int | float
+    high: int | float  # equal to `low` in what version 0.1.0 kept: a single number
+    inside: bool  # whether the measurement lies in it; of a single number, whether it lay in the measured spread
     at: str  # ISO, UTC
 
     def __post_init__(self) -> None:
-        for name, kinds in (("value", (int, float)), ("inside", bool), ("at", str)):
+        for name, kinds in (("low", (int, float)), ("high", (int, float)), ("inside", bool), ("at", str)):
             if not isinstance(getattr(self, name), kinds):
                 raise TypeError(f"{name}={getattr(self, name)!r}")
+
+    @classmethod
+    def read(cls, kept: Mapping) -> "Commit":
+        """A commit of this version, or of 0.1.0, which kept one number."""
+        one = dict(kept)
+        if "value" in one:
+            one["low"] = one["high"] = one.pop("value")
+        return cls(**one)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """How the reader's first commits went, one per question."""
+    """How the reader's first intervals went, one per question."""
 
     predictions: int
-    inside: int  # of them inside the measured spread
+    inside: int  # of them with the measurement inside
 
     def __str__(self) -> str:
+        if not self.predictions:
+            return ""
         plural = "s" * (self.predictions != 1)
-        return f"Your record: {self.predictions} first prediction{plural}, {self.inside} inside the measured spread."
+        held = f"{self.inside} of {self.predictions} first interval{plural} held the measurement"
+        return f"Your record: {held}; the aim is 80 %."
+
+
+@dataclass(kw_only=True)
+class _Kept:
+    """What the file holds."""
+
+    commits: dict[str, list[Commit]] = field(default_factory=dict)  # prediction -> oldest first
+    skipped: list[str] = field(default_factory=list)  # predictions whose measurement was seen before any commit
 
 
 def path() -> Path:
@@ -48,23 +68,50 @@ def path() -> Path:
 
 def commits(name: str) -> list[Commit]:
     """All commits to the prediction `name`, oldest first."""
-    return _read().get(name, [])
+    return _read().commits.get(name, [])
 
 
-def commit(name: str, value: int | float, *, inside: bool) -> None:
-    """Adds a commit to those that all kernels have made by now.
+def commit(name: str, low: int | float, high: int | float, *, inside: bool) -> None:
+    """Adds an interval to those that all kernels have committed by now.
 
     Raises:
         ValueError: the file holds something else, or cannot be written; names it.
     """
+
+    def add(kept: _Kept) -> None:
+        made = Commit(low=low, high=high, inside=inside, at=_now(kept))
+        kept.commits[name] = [*kept.commits.get(name, []), made]
+
+    _change(add)
+
+
+def skip(name: str) -> None:
+    """Notes that the reader wants the measurement without a prediction; commits after it are not in the record.
+
+    Raises:
+        ValueError: as `commit`.
+    """
+
+    def add(kept: _Kept) -> None:
+        if name not in kept.skipped and name not in kept.commits:
+            kept.skipped.append(name)
+
+    _change(add)
+
+
+def skipped(name: str) -> bool:
+    """Whether the reader skipped the prediction `name` before any commit to it."""
+    return name in _read().skipped
+
+
+def _change(change: Callable[[_Kept], None]) -> None:
     file = path()
     try:
         with replacing(file) as draft:
-            kept = _read()
-            made = Commit(value=value, inside=inside, at=_now(kept))
-            kept[name] = [*kept.get(name, []), made]
-            plain = {key: [asdict(one) for one in made] for key, made in kept.items()}
-            draft.write_text(json.dumps({"version": 1, "predictions": plain}, indent=1) + "\n", encoding="utf-8")
+            change(kept := _read())
+            plain = {key: [asdict(one) for one in made] for key, made in kept.commits.items()}
+            content = {"version": 2, "predictions": plain, "skipped": kept.skipped}
+            draft.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
         raise ValueError(
             f"{file} cannot be written ({error.strerror}), so your prediction is not kept: "
@@ -72,26 +119,34 @@ def commit(name: str, value: int | float, *, inside: bool) -> None:
         ) from error
 
 
-def _now(kept: Mapping[str, list[Commit]]) -> str:
+def _now(kept: _Kept) -> str:
     """The time, but never before what was committed already: a clock may have been set back."""
     now = datetime.now(UTC).isoformat(timespec="microseconds")
-    return max([now, *(one.at for made in kept.values() for one in made)])
+    return max([now, *(one.at for made in kept.commits.values() for one in made)])
 
 
 def record(name: str) -> Record:
-    """The record up to the first commit to `name`; later ones do not count yet, their answers may be unseen."""
-    firsts = {key: made[0] for key, made in _read().items()}
-    if name in firsts:
-        firsts = {key: first for key, first in firsts.items() if first.at <= firsts[name].at}
-    return Record(predictions=len(firsts), inside=sum(first.inside for first in firsts.values()))
+    """The record up to the first commit to `name`; later ones do not count yet, their answers may be unseen.
+
+    Only intervals count, and only those that were committed before the measurement was seen.
+    """
+    kept = _read()
+    firsts = {key: made[0] for key, made in kept.commits.items() if key not in kept.skipped}
+    until = firsts[name].at if name in firsts else max((one.at for one in firsts.values()), default="")
+    counted = [one for one in firsts.values() if one.at <= until and one.low < one.high]
+    return Record(predictions=len(counted), inside=sum(one.inside for one in counted))
 
 
-def _read() -> dict[str, list[Commit]]:
+def _read() -> _Kept:
     file = path()
     if not file.exists():
-        return {}
+        return _Kept()
     try:
-        kept = json.loads(file.read_text(encoding="utf-8"))["predictions"]
-        return {name: [Commit(**one) for one in made] for name, made in kept.items() if made}
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        commits = {key: [Commit.read(one) for one in made] for key, made in kept["predictions"].items() if made}
+        skipped = kept.get("skipped", [])
+        if not all(isinstance(one, str) for one in skipped):
+            raise TypeError(f"skipped={skipped!r}")
+        return _Kept(commits=commits, skipped=skipped)
     except (OSError, RecursionError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"{file} does not hold predictions: move the file away, a new one will be made") from error

@@ -122,32 +122,38 @@ def test_an_error_is_shown_in_the_panel(page):
 
 
 def test_a_prediction_is_committed_and_then_compared(page):
-    """Committed and locked in one cell, without the measurement; the cell that measures shows both."""
-    card, below = page.locator(".lab-predict"), page.locator(".lab-comparison")
-    assert "No prediction committed." in below.inner_text()
-    field, commit = card.get_by_label("Your prediction"), card.get_by_role("button", name="Commit")
+    """All cells have run: the one that compares shows the question, and the measurement once it is answered."""
+    card, asked = page.locator(".lab-predict").first, page.locator(".lab-predict").nth(1)
+    below = page.locator(".lab-comparison")
+    asked.wait_for(timeout=60_000)
+    assert page.get_by_text("The measurement is drawn here when you commit").is_visible() and not below.count()
+    low, high = (card.get_by_label(end) for end in ("Low", "High"))
+    commit = card.get_by_role("button", name="Commit")
     assert commit.is_disabled()
-    field.focus()
+    low.focus()
     page.keyboard.type("50")
     card.get_by_role("alert").get_by_text("50 is outside the range. A number from 1 to 20 times.").wait_for()
-    assert commit.is_disabled()
     page.keyboard.press("ControlOrMeta+a")
+    page.keyboard.type("2")
+    page.keyboard.press("Tab")
     page.keyboard.type("3")
     page.wait_for_function("() => !document.querySelector('.lab-predict button').disabled", timeout=60_000)
+    assert high.input_value() == "3" and "5.4" not in card.inner_text()
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    card.get_by_text("Committed: 3.0 times.").wait_for(timeout=60_000)
-    assert field.is_disabled()
-    assert "5.4" not in card.inner_text()
-    run_cell(page, 5)
-    page.wait_for_selector(".lab-comparison >> text=Outside the spread: too low by a factor of 1.8.", timeout=60_000)
+    card.get_by_text("Committed: 2.0 to 3.0 times.").wait_for(timeout=60_000)
+    assert low.is_disabled()
+    page.wait_for_selector(".lab-comparison >> text=a factor of 1.8 above your interval", timeout=60_000)
+    assert not asked.is_visible()
     assert "5.5 times" in below.inner_text()
     heights = below.locator("dt").evaluate_all("terms => terms.map(e => e.getBoundingClientRect().height)")
     assert max(heights) < 30  # one line each: JupyterLab's own style of such lists is narrow
-    assert "Your record: 1 first prediction, 0 inside" in below.inner_text()
+    assert "Your record: 0 of 1 first interval held the measurement" in below.inner_text()
 
     run_cell(page, 4)  # run again, as after a restart: what was committed is still there
-    page.locator(".lab-predict").get_by_text("Committed: 3.0 times.").wait_for(timeout=60_000)
+    page.locator(".lab-predict").first.get_by_text("Committed: 2.0 to 3.0 times.").wait_for(timeout=60_000)
+    run_cell(page, 5)
+    page.wait_for_selector(".lab-comparison >> text=a factor of 1.8 above your interval", timeout=60_000)
 
 
 def test_a_quiz_answers_in_jupyterlab_and_keeps_its_keys(page):

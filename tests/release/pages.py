@@ -73,9 +73,9 @@ def check(window: Window, url: str, *, size: tuple[int, int], fresh: str, keeps:
         _try(found, lambda: window.wait("a search result", "return document.querySelector('#search-results a');"))
     window.run("scrollTo(0, document.body.scrollHeight);")  # for what loads lazily
     for part, trial in (
+        (".lab-prediction", _prediction),  # first, since sliders below it wait for the answer
         (".lab-replay input[type=range]", _slider),
         (".lab-quiz fieldset", _question),
-        (".lab-prediction", _prediction),
     ):
         for element in window.run(FIND, part):
             _try(found, lambda trial=trial, element=element: trial(window, element, found))
@@ -160,13 +160,14 @@ def _question(window: Window, question: object, found: Found) -> None:
 
 
 def _prediction(window: Window, card: object, found: Found) -> None:
-    """The lowest value that may be predicted, typed and committed: only then the measurement is shown."""
+    """The widest interval that may be predicted, typed and committed: only then the measurement is shown."""
     measured = window.run(FIND, ".lab-panel", card)[0]
     if window.run(SHOWN, measured):
         raise Late("a prediction that waits for its reader")
-    field = window.run(FIND, "input[type=number]", card)[0]
-    window.run(FOCUS, field)
-    window.press(*window.run("return arguments[0].min;", field))
+    fields = window.run(FIND, "input[type=number]", card)
+    for number, end in zip(fields, ("min", "max"), strict=True):
+        window.run(FOCUS, number)
+        window.press(*window.run(f"return arguments[0].{end};", number))
     window.click(window.run(FIND, "button[type=submit]", card)[0])
     window.wait("the measurement of a prediction", SHOWN, measured)
     found.predictions += 1

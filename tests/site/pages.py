@@ -14,6 +14,7 @@ PAGES += ["search.html?q=model", "genindex.html", "404.html"]  # and index.html,
 PATIENCE_MS = 120_000  # only catches a hang, also on a machine that is busy with other work
 
 # Scrolled at the beginning of a frame, whose end tells what watches the screen.
+SKIP = "() => document.querySelectorAll('.lab-prediction .lab-skip').forEach(button => button.click())"
 SCROLL = """async () => {
     const frame = () => new Promise(requestAnimationFrame);
     for (let y = 0; y <= document.documentElement.scrollHeight; y += window.innerHeight) {
@@ -66,8 +67,15 @@ def watched(browser: Browser, address: str, screen: dict, *, theme: str = "light
     return page, seen
 
 
+def uncover(page: Page) -> None:
+    """Skips the predictions of a page, which cover what follows them."""
+    page.wait_for_function("() => !document.querySelector('.lab-prediction:not([data-ready])')")
+    page.evaluate(SKIP)
+
+
 def load(page: Page, url: str) -> None:
-    """Loads a page and scrolls to its end screen by screen, so that what loads lazily is loaded too."""
+    """Loads a page, uncovers it, and scrolls to its end screen by screen, so that what loads lazily is loaded too."""
     page.goto(url, wait_until="load")
+    uncover(page)
     page.evaluate(SCROLL)
     page.wait_for_function("() => [...document.images].every(image => image.complete)")

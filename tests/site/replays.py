@@ -2,7 +2,7 @@
 
 from playwright.sync_api import ElementHandle, Page
 
-from tests.site.pages import PATIENCE_MS
+from tests.site.pages import PATIENCE_MS, uncover
 
 CONTRAST = 4.5  # of text against its background (WCAG AA)
 PICTURE = "figure => [...figure.querySelectorAll('.replay-chart')].map(box => box.innerHTML).join('')"
@@ -83,6 +83,7 @@ EXTENT = """figure => {
 
 def drawn(page: Page) -> list[ElementHandle]:
     """The replays of the page, each once Vega has drawn it."""
+    uncover(page)
     figures = page.query_selector_all("figure.lab-replay")
     for figure in figures:
         figure.scroll_into_view_if_needed()

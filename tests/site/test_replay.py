@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import ElementHandle, Page
 
-from tests.site.pages import DESK, watched
+from tests.site.pages import DESK, uncover, watched
 from tests.site.replays import CHANGED, MOVE, PICTURE, drawn, sentence, sweep
 
 NAME = "book/02_deep_narrow.html"
@@ -82,6 +82,7 @@ def test_without_vega_the_first_picture_stays_and_the_words_follow(browser, addr
     page, seen = watched(browser, address, DESK)
     page.route("**/lab-vega.js", lambda route: route.fulfill(**answer) if answer else route.abort())
     page.goto(f"{address}/{NAME}")
+    uncover(page)
     figure = page.query_selector("figure.lab-replay")
     figure.scroll_into_view_if_needed()
     page.wait_for_selector("figure.lab-replay >> text=The picture cannot move here")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Locator, Page
 
 from mobilellm_lab.deep_narrow.exercises import COST, QUIZ
 from mobilellm_lab.teaching import Measured, Option, Prediction, Question, Quiz, progress
@@ -189,51 +189,75 @@ def test_answers_to_another_version_are_dropped(page, tmp_path):
     assert page.locator(".lab-score").inner_text() == ""
 
 
+def commit(card: Locator, low: object, high: object) -> None:
+    """Fills both ends of an interval and commits it."""
+    for end, value in (("Low", low), ("High", high)):
+        card.get_by_label(end).fill(str(value))
+    card.get_by_role("button", name="Commit").click()
+
+
+def said(ask: Prediction, low: float, high: float) -> str:
+    """What stands beside an interval."""
+    return f"{ask.show(low, high)} {ask.verdict(low, high, ask.reference())}"
+
+
 def test_a_prediction_is_committed_and_kept(page, shown):
     path, _, ask = shown
     opened(page, path)
     card = page.locator(f".lab-prediction[data-prediction={ask.name}]")
-    field, commit = card.locator("input"), card.get_by_role("button", name="Commit")
-    assert commit.is_disabled()
+    low, high = (card.get_by_label(end) for end in ("Low", "High"))
+    button = card.get_by_role("button", name="Commit")
+    assert button.is_disabled()
     assert not card.locator(".lab-panel").is_visible()
     assert "Measured" not in card.inner_text()
-    field.focus()
+    low.focus()
     page.keyboard.type(str(ask.high + 1))
     page.keyboard.press("Tab")
-    assert commit.is_disabled()
+    assert button.is_disabled()
     assert card.get_by_role("alert").inner_text() == f"{ask.high + 1} is outside the range. {ask.range}"
-    assert field.get_attribute("aria-invalid") == "true"
+    assert low.get_attribute("aria-invalid") == "true"
 
-    field.focus()
-    page.keyboard.press("ControlOrMeta+a")
-    page.keyboard.type(str(ask.low))
+    first = (ask.low, round(ask.low + ask.step, 3))
+    low.fill(str(first[1]))
+    high.fill(str(first[0]))
+    page.keyboard.press("Tab")
+    assert card.get_by_role("alert").inner_text() == f"{first[0]} is not above {first[1]}. The low end comes first."
+    assert button.is_disabled() and high.get_attribute("aria-invalid") == "true"
+    low.focus()
+    for end in first:
+        page.keyboard.press("ControlOrMeta+a")
+        page.keyboard.type(str(end))
+        if end == ask.low:
+            page.keyboard.press("Tab")
     assert card.get_by_role("alert").inner_text() == ""
     page.keyboard.press("Enter")
     stored = ask.reference()
-    assert card.locator(YOURS).inner_text() == f"{ask.show(ask.low)} {ask.verdict(ask.low, stored)}"
+    assert card.locator(YOURS).inner_text() == said(ask, *first)
     assert ask.show(stored.median) in card.locator(".lab-row-stored").inner_text()
-    assert card.locator(".lab-record").inner_text().startswith("Your record: 1 first prediction, 0 inside")
+    record = card.locator(".lab-record").inner_text()
+    assert record == "Your record: 0 of 1 first interval held the measurement; the aim is 80 %."
     assert page.evaluate("document.activeElement.className") == "lab-panel"
-    assert not field.is_visible()
+    assert not low.is_visible()
 
     reloaded(page)
-    assert card.locator(YOURS).inner_text() == f"{ask.show(ask.low)} {ask.verdict(ask.low, stored)}"
+    assert card.locator(YOURS).inner_text() == said(ask, *first)
     card.get_by_role("button", name="Predict again").press("Enter")
     assert not card.locator(".lab-panel").is_visible()
-    page.keyboard.type(f"{stored.median:.3f}")  # the field has the focus
+    page.keyboard.type(str(ask.low))  # the first field has the focus
+    page.keyboard.press("Tab")
+    page.keyboard.type(str(ask.high))
     page.keyboard.press("Enter")
-    assert "Inside the spread." in card.locator(YOURS).inner_text()
-    assert "1 first prediction, 0 inside" in card.locator(".lab-record").inner_text()  # the first one counts
+    assert "lies inside your interval" in card.locator(YOURS).inner_text()
+    assert "0 of 1 first interval" in card.locator(".lab-record").inner_text()  # the first one counts
 
 
 def test_the_page_and_python_say_the_same(page, tmp_path):
     opened(page, write_page(tmp_path / "page.html", ASK._repr_html_(), SHARE._repr_html_()))
-    for ask, values in ((ASK, (1, 2.7, 5.0, 5.1, 5.9, 6, 20)), (SHARE, (0, 0.31, 0.5, 0.551, 1))):
+    for ask, values in ((ASK, ((1, 2.7), (5.0, 10.0), (5.9, 6), (6, 20))), (SHARE, ((0, 0.31), (0.5, 1), (0.551, 1)))):
         card = page.locator(f"[data-prediction={ask.name}]")
         for value in values:
-            card.locator("input").fill(str(value))
-            card.get_by_role("button", name="Commit").click()
-            assert card.locator(YOURS).inner_text() == f"{ask.show(value)} {ask.verdict(value, ask.reference())}"
+            commit(card, *value)
+            assert card.locator(YOURS).inner_text() == said(ask, *value)
             card.get_by_role("button", name="Predict again").click()
 
 
@@ -243,13 +267,88 @@ def test_a_comparison_takes_up_what_was_committed_on_the_page(page, tmp_path):
     below = page.locator(".lab-comparison")
     assert "No prediction committed." in below.inner_text()
     assert not below.locator(".lab-row-yours").is_visible()
-    page.locator(".lab-prediction input").fill("5.2")
-    page.get_by_role("button", name="Commit").click()
-    assert below.locator(YOURS).inner_text() == "5.2 times Inside the spread."
+    commit(page.locator(".lab-prediction"), 5.2, 6)
+    assert below.locator(YOURS).inner_text() == said(ASK, 5.2, 6)
     assert "No prediction" not in below.inner_text()
     assert "5.5 times One run on this machine" in below.locator(".lab-row-here dd").inner_text()
     reloaded(page)
-    assert below.locator(YOURS).inner_text() == "5.2 times Inside the spread."
+    assert below.locator(YOURS).inner_text() == said(ASK, 5.2, 6)
+
+
+SECTIONS = """<section><h2>First</h2><p id="before">Before.</p><div class="cell">{ask}</div><p id="after">After.</p>
+<div class="cell">{share}</div><section id="below"><h3>Below</h3><p id="deep">Deep.</p></section></section>
+<section><h2>Second</h2><p id="second">Next.</p></section>"""
+
+
+@pytest.fixture
+def sections(tmp_path) -> Path:
+    """A page with two predictions in its first section."""
+    ask, share = ASK._repr_html_(), SHARE._repr_html_()
+    return write_page(tmp_path / "page.html", SECTIONS.format(ask=ask, share=share))
+
+
+def seen(page: Page) -> set[str]:
+    """Ids of the paragraphs that are shown."""
+    return {name for name in ("before", "after", "deep", "second") if page.locator(f"#{name}").is_visible()}
+
+
+def test_what_follows_a_prediction_in_its_section_opens_when_it_is_answered(page, sections):
+    opened(page, sections)
+    assert seen(page) == {"before", "second"}
+    share = page.locator("[data-prediction=share]")
+    commit(page.locator("[data-prediction=speed]"), 2, 3)
+    assert seen(page) == {"before", "after", "second"} and share.is_visible()
+    share.get_by_role("button", name="Skip").press("Enter")
+    assert seen(page) == {"before", "after", "deep", "second"}
+    assert share.locator(".lab-panel").is_visible() and not share.locator(".lab-row-yours").is_visible()
+    assert page.evaluate("document.activeElement.className") == "lab-panel"
+    reloaded(page)
+    assert seen(page) == {"before", "after", "deep", "second"}
+    share.get_by_role("button", name="Predict again").click()
+    assert "deep" in seen(page)
+    commit(share, 0.1, 0.9)
+    record = share.locator(".lab-record").inner_text()
+    assert record == "Your record: 0 of 1 first interval held the measurement; the aim is 80 %."  # not the skipped one
+
+
+def test_a_link_into_what_is_covered_opens_it(page, sections):
+    page.goto(f"{sections.as_uri()}#deep")
+    page.wait_for_function(READY)
+    assert seen(page) == {"before", "after", "deep", "second"}
+    assert page.locator("#deep").evaluate("e => e.getBoundingClientRect().top < innerHeight")
+    assert not page.locator(".lab-panel:visible").count()  # the questions stay
+    page.goto(f"{sections.as_uri()}#second")
+    page.reload()
+    page.wait_for_function(READY)
+    assert seen(page) == {"before", "second"}
+    page.evaluate("location.hash = 'after'")
+    page.locator("#after").wait_for()
+    assert seen(page) == {"before", "after", "second"}
+
+
+def test_paper_and_readers_without_a_script_see_everything(page, browser, sections):
+    everything = {"before", "after", "deep", "second"}
+    opened(page, sections)
+    page.emulate_media(media="print")
+    assert seen(page) == everything and page.locator(".lab-panel:visible").count() == 2
+    context = browser.new_context(java_script_enabled=False)
+    bare = context.new_page()
+    bare.goto(sections.as_uri())
+    assert seen(bare) == everything
+    context.close()
+
+
+OLD = """localStorage.setItem("mobilellm-lab:prediction:speed",
+    JSON.stringify({commits: [{value: 3, inside: false, at: "2026-11-01T00:00:00Z"}]}))"""
+
+
+def test_a_number_that_an_earlier_version_kept_is_shown_and_is_no_interval(page, sections):
+    opened(page, sections)
+    page.evaluate(OLD)
+    reloaded(page)
+    card = page.locator("[data-prediction=speed]")
+    assert card.locator(YOURS).inner_text() == said(ASK, 3, 3)
+    assert card.locator(".lab-record").inner_text() == ""
 
 
 def test_a_fragment_may_stand_twice_and_leaves_no_name(page, tmp_path):
@@ -262,8 +361,7 @@ def test_a_fragment_may_stand_twice_and_leaves_no_name(page, tmp_path):
         one = page.locator(".lab-quiz").nth(copy)
         one.locator("input").nth(copy).click()
         assert one.locator("input:checked").count() == 1
-        page.locator(".lab-prediction input").nth(copy).fill("3")
-        page.locator(".lab-prediction").nth(copy).get_by_role("button", name="Commit").click()
+        commit(page.locator(".lab-prediction").nth(copy), 3, 4)
     assert page.locator(".lab-quiz input:checked").count() == 2
     assert page.locator(f"{YOURS}:visible").count() == 2
 
@@ -274,9 +372,9 @@ def test_without_a_storage_everything_works_until_the_page_is_left(page, tmp_pat
     opened(page, path)
     answer(page, 0, 1)
     assert page.locator(".lab-score").inner_text() == "1 of 3 answered, 1 right at first try."
-    page.locator(".lab-prediction input").fill("5.2")
-    page.get_by_role("button", name="Commit").click()
-    assert page.locator(".lab-record").inner_text() == "Your record: 1 first prediction, 1 inside the measured spread."
+    commit(page.locator(".lab-prediction"), 5.2, 6)
+    record = page.locator(".lab-record").inner_text()
+    assert record == "Your record: 1 of 1 first interval held the measurement; the aim is 80 %."
     reloaded(page)
     assert page.locator(".lab-score").inner_text() == ""
 
@@ -306,9 +404,8 @@ def test_answered_pieces_are_accessible_and_fit_a_phone(page, tmp_path, theme):
     assert not faults(page)
     answer(page, 0, 1)
     answer(page, 1, 1)
-    page.locator("[data-prediction=speed] input").fill("3")
-    page.locator("[data-prediction=speed]").get_by_role("button", name="Commit").click()
-    page.locator("[data-prediction=share] input").fill("3")
+    commit(page.locator("[data-prediction=speed]"), 3, 8)
+    page.locator("[data-prediction=share]").get_by_label("Low").fill("3")
     page.keyboard.press("Tab")
     assert page.get_by_role("alert").get_by_text("3 is outside the range").is_visible()
     assert not faults(page)

@@ -47,7 +47,7 @@ FRAGMENTS = {
     "outcome": fragments.outcome("wrong", "a *name*", "Use `x`."),
     "quiz": fragments.quiz("q", "0", [("Why?", [("a", "r", False), ("b & c", "s", True), ("d", "t", False)])]),
     "prediction": fragments.prediction(**PREDICTION, range_words="1 to 20", field=(1, 20, 0.5)),
-    "comparison": fragments.comparison(**PREDICTION, field=(1, 20), marks=(3.0, 30.0), record="1 of 1"),
+    "comparison": fragments.comparison(**PREDICTION, field=(1, 20), marks=((3.0, 40.0), 30.0), record="1 of 1"),
 }
 
 
@@ -97,5 +97,5 @@ def test_outcomes_differ_by_word_shape_and_colour():
 
 def test_values_beyond_the_field_stay_on_the_line():
     html = FRAGMENTS["comparison"]
-    assert 'class="lab-yours" style="left:10.53%"' in html
+    assert 'class="lab-yours" style="left:10.53%;right:calc(100% - 100.00%)"' in html
     assert 'class="lab-here" style="left:100.00%"' in html

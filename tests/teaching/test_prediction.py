@@ -48,20 +48,28 @@ def test_what_is_no_number_in_the_range_is_refused_with_the_range(text):
         make().parse(text)
 
 
+@pytest.mark.parametrize(("low", "high"), [("6", "5"), ("5", "5")])
+def test_an_interval_rises(low, high):
+    with pytest.raises(ValueError, match=f"{high} is not above {low}. The low end comes first."):
+        make().interval(low, high)
+    assert make().interval(" 5", "6,5") == (5.0, 6.5)
+
+
 @pytest.mark.parametrize(
-    ("value", "unit", "verdict"),
+    ("low", "high", "unit", "verdict"),
     [
-        (5.1, "times", "Inside the spread."),
-        (5.9, "times", "Inside the spread."),
-        (2.7, "times", "Outside the spread: too low by a factor of 2.0."),
-        (10.8, "times", "Outside the spread: too high by a factor of 2.0."),
-        (6.0, "s", "Outside the spread: 0.6 s too high."),
-        (5.0, "", "Outside the spread: 0.4 too low."),
-        (0, "times", "Outside the spread: 5.4 times too low."),
+        (5, 10, "times", "inside your interval, which spans a factor of 2.0."),
+        (5.4, 6.4, "s", "inside your interval, which spans 1.0 s."),
+        (1, 2.7, "times", "a factor of 2.0 above your interval, which spans a factor of 2.7."),
+        (10.8, 20, "times", "a factor of 2.0 below your interval, which spans a factor of 1.9."),
+        (6, 7.5, "s", "0.6 s below your interval, which spans 1.5 s."),
+        (0, 5, "", "0.4 above your interval, which spans 5.0."),
+        (0, 2, "times", "3.4 times above your interval, which spans 2.0 times."),
+        (2.7, 2.7, "times", "a factor of 2.0 above your interval."),  # one number, from version 0.1.0
     ],
 )
-def test_how_far_off(value, unit, verdict):
-    assert make(unit=unit, low=0).verdict(value, STORED) == verdict
+def test_whether_it_is_inside_how_far_off_and_how_wide(low, high, unit, verdict):
+    assert make(unit=unit, low=0).verdict(low, high, STORED) == f"The measurement lies {verdict}"
 
 
 def test_the_reference_is_read_when_it_is_shown_and_not_before():
@@ -85,24 +93,34 @@ def test_without_a_commit_the_comparison_says_so():
 
 def test_a_commit_is_kept_and_compared():
     ask = make()
-    ask.commit(3.0)
-    ask.commit(5.5)
-    assert ask.committed == 5.5
+    ask.commit(3.0, 4.0)
+    ask.commit(5.0, 5.5)
+    assert ask.committed == (5.0, 5.5) and ask.answered
     text = repr(ask.compare(6.5))
-    assert "Your prediction: 5.5 times. Inside the spread." in text
+    assert "Your prediction: 5.0 to 5.5 times. The measurement lies inside your interval, which spans a" in text
     assert "Measured here: 6.5 times. One run on this machine, outside the stored spread." in text
     assert "Measured before: 5.4 times. 5.1 to 5.9, three seeds." in text
-    assert "Your record: 1 first prediction, 0 inside the measured spread." in text  # the first one counts
+    assert "Your record: 0 of 1 first interval held the measurement; the aim is 80 %." in text  # the first one counts
     assert "Stored measurement: rows of `some.jsonl`" in text
     html = ask.compare(6.5)._repr_html_()
     assert "No prediction committed." not in html
-    assert "5.5 times" in html
+    assert "5.0 to 5.5 times" in html
     assert "<code>some.jsonl</code>" in html
 
 
-def test_the_page_has_the_field_the_spread_and_a_way_without_a_script():
+def test_a_skipped_question_is_answered_and_no_later_interval_counts():
+    ask = make()
+    assert not ask.answered
+    ask.skip()
+    assert ask.answered and ask.committed is None
+    assert "Your prediction: none committed." in repr(ask.compare(6.5))
+    ask.commit(5.0, 6.0)
+    assert "Your record" not in repr(ask.compare(6.5))
+
+
+def test_the_page_has_the_fields_the_measurement_and_a_way_without_a_script():
     html = make()._repr_html_()
     assert 'min="1" max="20" step="0.5"' in html
-    assert 'data-from="5.1" data-median="5.4" data-to="5.9"' in html
+    assert html.count('type="number"') == 2 and 'data-median="5.4"' in html
     assert ">Show the measurement</summary>" in html
     assert "A number from 1 to 20 times." in html

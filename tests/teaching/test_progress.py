@@ -20,20 +20,43 @@ def file(monkeypatch, tmp_path):
 def test_every_commit_is_kept(file):
     assert progress.commits("cost") == []
     assert not file.exists()  # reading writes nothing
-    progress.commit("cost", 3.0, inside=False)
-    progress.commit("cost", 5, inside=True)
-    progress.commit("quality", 0.5, inside=True)
-    assert [(one.value, one.inside) for one in progress.commits("cost")] == [(3.0, False), (5, True)]
+    progress.commit("cost", 3.0, 4.5, inside=False)
+    progress.commit("cost", 5, 6, inside=True)
+    progress.commit("quality", 0.5, 0.6, inside=True)
+    kept = [(one.low, one.high, one.inside) for one in progress.commits("cost")]
+    assert kept == [(3.0, 4.5, False), (5, 6, True)]
     assert set(json.loads(file.read_text())["predictions"]) == {"cost", "quality"}
     assert [path for path in file.parent.iterdir() if path.suffix != ".lock"] == [file]  # no draft is left
 
 
 def test_the_first_commit_to_a_question_counts_and_later_questions_do_not_yet():
-    progress.commit("cost", 3.0, inside=False)
-    progress.commit("quality", 0.5, inside=True)
-    progress.commit("cost", 5.4, inside=True)
-    assert str(progress.record("cost")) == "Your record: 1 first prediction, 0 inside the measured spread."
-    assert str(progress.record("quality")) == "Your record: 2 first predictions, 1 inside the measured spread."
+    progress.commit("cost", 3.0, 4.0, inside=False)
+    progress.commit("quality", 0.5, 0.6, inside=True)
+    progress.commit("cost", 5.4, 5.5, inside=True)
+    ends = "held the measurement; the aim is 80 %."
+    assert str(progress.record("cost")) == f"Your record: 0 of 1 first interval {ends}"
+    assert str(progress.record("quality")) == f"Your record: 1 of 2 first intervals {ends}"
+
+
+def test_an_interval_for_a_question_that_was_skipped_before_does_not_count():
+    progress.commit("cost", 3.0, 4.0, inside=False)
+    progress.skip("cost")  # too late: it has been answered
+    progress.skip("quality")
+    progress.commit("quality", 0.5, 0.6, inside=True)
+    assert not progress.skipped("cost") and progress.skipped("quality")
+    assert progress.record("quality") == progress.Record(predictions=1, inside=0)
+
+
+OLD = {"version": 1, "predictions": {"cost": [{"value": 3.5, "inside": True, "at": "2026-11-01T00:00:00+00:00"}]}}
+
+
+def test_a_number_that_version_0_1_0_kept_stays_and_is_no_interval(file):
+    file.parent.mkdir()
+    file.write_text(json.dumps(OLD))
+    progress.commit("quality", 0.5, 0.6, inside=True)
+    assert [(one.low, one.high, one.inside) for one in progress.commits("cost")] == [(3.5, 3.5, True)]
+    assert progress.record("quality") == progress.Record(predictions=1, inside=1)
+    assert str(progress.record("cost")) == ""
 
 
 @pytest.mark.parametrize(
@@ -44,13 +67,15 @@ def test_the_first_commit_to_a_question_counts_and_later_questions_do_not_yet():
         '{"predictions": {"cost": [{"value": "three", "inside": true, "at": "2026-11-30"}]}}',
         '{"predictions": {"cost": [{"value": 3, "inside": "yes", "at": "2026-11-30"}]}}',
         '{"predictions": {"cost": [{"value": 3, "inside": true, "at": 2026}]}}',
+        '{"predictions": {"cost": [{"low": 3, "inside": true, "at": "2026-11-30"}]}}',
+        '{"predictions": {}, "skipped": [1]}',
     ],
 )
 def test_a_damaged_file_is_named_with_the_remedy_and_left_alone(file, text):
     file.parent.mkdir()
     file.write_text(text)
     with pytest.raises(ValueError, match="progress.json does not hold predictions: move the file away"):
-        progress.commit("cost", 3.0, inside=False)
+        progress.commit("cost", 3.0, 4.0, inside=False)
     assert file.read_text() == text
 
 
@@ -61,7 +86,7 @@ def test_a_folder_in_the_files_place_is_named(file):
 
 
 def test_a_failed_write_leaves_the_old_file(file, monkeypatch):
-    progress.commit("cost", 3.0, inside=False)
+    progress.commit("cost", 3.0, 4.0, inside=False)
     before = file.read_text()
 
     def fail(*paths):
@@ -69,17 +94,17 @@ def test_a_failed_write_leaves_the_old_file(file, monkeypatch):
 
     monkeypatch.setattr(os, "replace", fail)
     with pytest.raises(ValueError, match=r"progress.json cannot be written \(No space left.*name another file in"):
-        progress.commit("cost", 4.0, inside=False)
+        progress.commit("cost", 4.0, 5.0, inside=False)
     assert file.read_text() == before
     assert [path for path in file.parent.iterdir() if path.suffix != ".lock"] == [file]
 
 
 def test_a_clock_that_was_set_back_does_not_change_the_order(file):
-    progress.commit("cost", 3.0, inside=False)
+    progress.commit("cost", 3.0, 4.0, inside=False)
     kept = json.loads(file.read_text())
     kept["predictions"]["cost"][0]["at"] = "2099-01-01T00:00:00+00:00"
     file.write_text(json.dumps(kept))
-    progress.commit("quality", 0.5, inside=True)
+    progress.commit("quality", 0.5, 0.6, inside=True)
     assert progress.record("quality").predictions == 2
 
 
@@ -87,7 +112,7 @@ COMMITS = """
 import sys
 from mobilellm_lab.teaching import progress
 for number in range(20):
-    progress.commit(sys.argv[1], number, inside=True)
+    progress.commit(sys.argv[1], number, number + 1, inside=True)
 """
 
 

@@ -27,8 +27,8 @@ def write(folder: Path) -> None:
     """Writes progress, checkpoint, quantized file, training state and benchmark record into `folder`."""
     folder.mkdir()
     os.environ[progress.VARIABLE] = str(folder / "progress.json")
-    for value, inside in ((3, True), (4.5, False)):
-        progress.commit("depth", value, inside=inside)
+    for low, high, inside in ((3, 4, True), (4.5, 5, False)):
+        progress.commit("depth", low, high, inside=inside)
     model, task, state = fresh(), make("shells", **TASK["options"]), TrainState()
     for step in train(model, task, TRAINING, state=state):
         if step.step == STOPPED:
