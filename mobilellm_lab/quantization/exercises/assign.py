@@ -209,9 +209,9 @@ ASSIGN = by_example(
 Each matrix of a model was quantized alone, at several numbers of bits, and the loss increase was measured. `rows` is
 a list of `(matrix, bits, loss increase, bytes)`: a name, the bits, nats, and the bytes of the packed matrix.
 
-Write `assigned(rows, budget)`: a dict with **the bits of every matrix, so that all bytes together are no more than
-`budget` and the sum of the increases is as small as possible**. Some assignment always fits. There are few enough
-matrices to try every combination.
+Write `assigned(rows, budget)`, which returns a dict with **the bits of every matrix**. All bytes together must be **no
+more than `budget`**, and the sum of the increases **as small as possible**. Some assignment always fits. There are few
+enough matrices to try every combination.
 """.strip(),
     answer="assigned",
     stub=_assigned_stub,

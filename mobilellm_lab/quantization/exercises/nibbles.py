@@ -207,10 +207,10 @@ NIBBLES = by_example(
 Torch has no type of 4 bits that a CPU computes with, so codes of 4 bits are saved only once they are packed. Write
 `through_file(codes, file)`. `codes` is a tensor (n,) of `torch.int8`, each from -8 to 7.
 
-Pack **two codes into each byte**: a tensor of `torch.uint8` with (n + 1) // 2 of them. Store each code as `code + 8`, a
-number from 0 to 15: the first of a pair in the lower four bits, the second in the upper four, and zeros where there is
-no second. Then call `file(packed)`: it writes the bytes and returns the bytes that it reads back. **Return the n codes
-in what was read**, negative ones too.
+Pack **two codes into each byte** of a tensor of `torch.uint8` with (n + 1) // 2 of them. Store each code as `code + 8`,
+a number from 0 to 15. The first of a pair goes into the lower four bits, the second into the upper four, and zeros
+where there is no second. Then call `file(packed)`, which writes the bytes and returns the bytes that it reads back.
+**Return the n codes in what was read**, negative ones too.
 """.strip(),
     answer="through_file",
     stub=_through_file_stub,

@@ -168,12 +168,12 @@ STRAIGHT = Exercise(
     name="straight",
     title="Learn on a grid",
     task="""
-Training with quantized weights has a problem: rounding is a staircase, its slope is 0 almost everywhere, and no
+Training with quantized weights has a problem. Rounding is a staircase, its slope is 0 almost everywhere, and no
 gradient gets through. The **straight-through estimator** rounds in the forward pass, and in the backward pass pretends
 that it has not.
 
-Write `on_grid(weights, scale)`: the **nearest multiples of `scale`** as values, and **the gradient that comes in goes
-out to `weights` unchanged**. Leave `weights` as they are: they stay in float, so that small updates can add up.
+Write `on_grid(weights, scale)`. It returns the **nearest multiples of `scale`**, and **the gradient that comes in goes
+out to `weights` unchanged**. Leave `weights` as they are. They stay in float, so that small updates can add up.
 """.strip(),
     answer="on_grid",
     stub=_on_grid_stub,
