@@ -11,18 +11,20 @@ from html import escape
 from lab_site import branch, repository_url
 from lab_timing import LIMIT_MIB, measured_pages
 from sphinx.application import Sphinx
+from sphinx.config import Config
 
 OPENING = re.compile(r'</h1>(\s*<p class="lab-subtitle">.*?</p>)?', flags=re.DOTALL)
 START = "starts in 1 to 2 minutes"
 
 
-def links(url: str, branch: str, name: str) -> dict[str, str]:
-    """Binder's and Colab's addresses of a notebook; `name` is its path in the repository without ".ipynb"."""
-    repository = url.removeprefix("https://github.com/")
-    return {
-        "Binder": f"https://mybinder.org/v2/gh/{repository}/{branch}?urlpath=lab/tree/{name}.ipynb",
-        "Colab": f"https://colab.research.google.com/github/{repository}/blob/{branch}/{name}.ipynb",
-    }
+def binder(url: str, branch: str, path: str) -> str:
+    """Binder's address of a file of the repository, opened in JupyterLab."""
+    return f"https://mybinder.org/v2/gh/{url.removeprefix('https://github.com/')}/{branch}?urlpath=lab/tree/{path}"
+
+
+def colab(url: str, branch: str, path: str) -> str:
+    """Colab's address of a notebook of the repository."""
+    return f"https://colab.research.google.com/github/{url.removeprefix('https://github.com/')}/blob/{branch}/{path}"
 
 
 def colab_line(url: str, branch: str) -> str:
@@ -30,21 +32,19 @@ def colab_line(url: str, branch: str) -> str:
     return f'%pip install -q "git+{url}@{branch}" vl-convert-python'
 
 
-def bar(name: str, download: str, url: str | None, branch: str, *, chapter: str = "", memory: str = "") -> str:
+def bar(name: str, download: str, url: str | None, branch: str, *, chapter: str, memory: str) -> str:
     """HTML of the bar for the lab `name`, whose notebook is at `download` and whose page belongs to `chapter`."""
-    ways, colab = [f'<a href="{escape(download)}" download>download the notebook</a>'], ""
-    if chapter:
-        ways.append(f'<a href="{escape(chapter)}">read the chapter</a>')
+    ways, more = [f'<a href="{escape(download)}" download>download the notebook</a>'], ""
+    ways.append(f'<a href="{escape(chapter)}">read the chapter</a>')
     if url:
-        binder, elsewhere = map(escape, links(url, branch, name).values())
-        first = f'<a href="{binder}">Binder</a> <span>({START}, {memory})</span>'
-        ways = [first, f'<a href="{elsewhere}">Colab</a>', *ways]
-        colab = (
+        first = f'<a href="{escape(binder(url, branch, f"{name}.ipynb"))}">Binder</a> <span>({START}, {memory})</span>'
+        ways = [first, f'<a href="{escape(colab(url, branch, f"{name}.ipynb"))}">Colab</a>', *ways]
+        more = (
             "<details><summary>On Colab, run this line first</summary>"
             f'<pre tabindex="0">{escape(colab_line(url, branch))}</pre></details>'
         )
     head = "<strong>Run this lab</strong> <span>on your machine: <code>make lab</code></span>"
-    return f'<div class="lab-launch"><p>{head} {" ".join(ways)}</p>{colab}</div>'
+    return f'<div class="lab-launch"><p>{head} {" ".join(ways)}</p>{more}</div>'
 
 
 def button(labs: Sequence[tuple[str, str, str, str]], url: str | None, branch: str) -> str:
@@ -53,8 +53,8 @@ def button(labs: Sequence[tuple[str, str, str, str]], url: str | None, branch: s
     for title, name, page, memory in labs:
         way = "<code>make lab</code>"
         if url:
-            href = escape(links(url, branch, name)["Binder"])
-            way = f'<a href="{href}">run it on Binder</a> ({START}, {memory})'
+            href = binder(url, branch, f"{name}.ipynb")
+            way = f'<a href="{escape(href)}">run it on Binder</a> ({START}, {memory})'
         parts.append(f'<span><a href="{escape(page)}">{escape(title)}</a>: {way}</span>')
     return f'<p class="lab-line">{" ".join(parts)}</p>'
 
@@ -81,6 +81,13 @@ def _add(app: Sphinx, pagename: str, templatename: str, context: dict, doctree: 
     context["body"] = OPENING.sub(lambda opening: opening[0] + line, context["body"], count=1)
 
 
+def _name(app: Sphinx, config: Config) -> None:
+    """A page's {{ binder }} leads to the list of the labs on Binder, where the repository's address is known."""
+    url = repository_url()
+    config.myst_substitutions["binder"] = f"[Binder]({binder(url, branch(), 'labs/README.md')})" if url else "Binder"
+
+
 def setup(app: Sphinx) -> dict:
+    app.connect("config-inited", _name)
     app.connect("html-page-context", _add)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -39,7 +39,7 @@ def chapter_page(stem: str, *, root: Path = ROOT) -> Link:
     if address := website(root):
         return _link(f"{address}{page}", number)
     if not built.exists():
-        where = f"<code>make site</code> builds it; run this cell again afterwards, for the link to chapter {number}"
+        where = f"<code>make site</code> in the course's folder builds <code>_build/html/{escape(page)}</code>"
     elif served:
         return _link(f"{served}/{page}", number)
     else:

@@ -35,9 +35,12 @@ def server(tmp_path_factory) -> Iterator[str]:
         yield address
 
 
-def test_the_start_page_lists_every_lab():
-    labs = {path.name for path in (ROOT / "labs").glob("*.ipynb")}
-    assert re.findall(r"\]\((\S+\.ipynb)\)", START) == sorted(labs)
+def test_the_start_page_lists_every_lab_by_its_title():
+    labs = {}
+    for path in sorted((ROOT / "labs").glob("*.ipynb")):
+        title = json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"][0]
+        labs[path.name] = title.removeprefix("# ").strip()
+    assert [(name, title) for title, name in re.findall(r"\[(.*?)\]\((\S+\.ipynb)\)", START)] == list(labs.items())
 
 
 def test_make_lab_opens_it_with_these_settings():

@@ -68,6 +68,17 @@ def test_without_an_address_a_chapter_leads_to_its_labs_page_alone(monkeypatch):
     assert re.findall('href="([^"]+)"', body) == [f"../{LAB}.html"] and "make lab" in body
 
 
+@pytest.mark.parametrize("url", [None, URL])
+def test_a_page_names_binder_with_the_list_of_the_labs(monkeypatch, url):
+    monkeypatch.setattr(lab_launch, "repository_url", lambda: url)
+    monkeypatch.setenv("GITHUB_REF_NAME", "main")
+    config = SimpleNamespace(myst_substitutions={})
+    lab_launch._name(None, config)
+    start = "https://mybinder.org/v2/gh/someone/lab/main?urlpath=lab/tree/labs/README.md"
+    assert config.myst_substitutions == {"binder": f"[Binder]({start})" if url else "Binder"}
+    assert "{{ binder }}" in (ROOT / "book" / "intro.md").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("name", ["book/intro", "book/make_it_fast", "search"])
 def test_other_pages_have_no_lab(monkeypatch, name):
     assert added(monkeypatch, url=URL, name=name) == "<h1>Title</h1><p>Text</p>"
