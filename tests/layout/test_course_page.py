@@ -63,6 +63,15 @@ def test_the_courses_page_includes_every_recipe_in_order():
     assert stems == [path.stem[3:] for path in CHAPTERS]
 
 
+def test_the_courses_page_shows_only_what_it_glues():
+    given = set(chain.from_iterable(map(answers, CHAPTERS)))
+    own = set(re.findall(r'^ {8}"(\w+)":', COURSE, flags=re.MULTILINE))
+    for stem in re.findall(r'say\(f"(\w+)_\{end\}"', COURSE):
+        own |= {f"{stem}_low", f"{stem}_high"}
+    shown = set(re.findall(r"\{glue:text\}`(\w+)`", COURSE))
+    assert own <= shown <= own | given
+
+
 def test_the_courses_page_stands_first_and_the_first_page_leads_to_it():
     toc = (ROOT / "_toc.yml").read_text(encoding="utf-8")
     assert re.findall(r"- file: (\S+)", toc)[0] == "book/make_it_fast"
