@@ -7,6 +7,7 @@ from pathlib import Path
 
 NUMBERS, WORDS, COLONS = 3, 25, 1  # at most: in a sentence, in a sentence, in a paragraph
 BLOCKS = re.compile(r"\A---\n.*?\n---\n|^(`{3,}|~{3,}).*?^\1[`~]*$|^\$\$.*?^\$\$$|<!--.*?-->", re.DOTALL | re.MULTILINE)
+GLOSSARY = re.compile(r"^```\{glossary\}\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 LINES = re.compile(
     r"^(?:\(.*\)=|:{3,}.*|\|.*|:[\w-]+:.*|\{.*\}|#.*)$", re.MULTILINE
 )  # labels, fences, tables, headings
@@ -15,7 +16,7 @@ NUMBER = re.compile(r"(?<![\w.-])[-+±]?\d[\d,]*(?:\.\d+)?(?![\w-]*[A-Za-z])|\bN
 
 def paragraphs(text: str) -> Iterator[str]:
     """Paragraphs and list items of a Markdown page, as plain words; a glued number is an N, a formula or code an X."""
-    text = LINES.sub("\n", BLOCKS.sub("\n", text))
+    text = LINES.sub("\n", BLOCKS.sub("\n", GLOSSARY.sub(_entries, text)))
     text = re.sub(r"\{glue:text\}`[^`]*`", "N", text)
     text = re.sub(r"\{cite:p\}`[^`]*`", "", text)
     text = re.sub(r"\{\w[\w:]*\}`([^`<]*?)(?:\s*<[^`]*>)?`", r"\1", text)
@@ -26,6 +27,11 @@ def paragraphs(text: str) -> Iterator[str]:
         words = " ".join(re.sub(r"^\s*(?:[-*]|\d+\.)\s+", "", part).split())
         if len(words.split()) > 1:
             yield words
+
+
+def _entries(glossary: re.Match) -> str:
+    """The entries, each term apart from what is said of it."""
+    return re.sub(r"^(\S.*)\n(?=  )", r"\1\n\n", glossary[1], flags=re.MULTILINE)
 
 
 def sentences(paragraph: str) -> list[str]:
