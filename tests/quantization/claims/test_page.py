@@ -4,6 +4,9 @@ import pytest
 
 from mobilellm_lab import measuring, zoo
 from mobilellm_lab import quantization as quant
+from mobilellm_lab.quantization.exercises import predictions
+from mobilellm_lab.quantization.figures.crossover_replay import crossover_replay
+from mobilellm_lab.quantization.figures.replay import qat_replay
 from mobilellm_lab.quantization.study import evidence
 from mobilellm_lab.reference import open_sweep
 
@@ -153,3 +156,12 @@ def test_the_answers_are_those_of_the_rows_and_of_the_formulas():
         config = zoo.SHAPES[f"MobileLLM-{size}"].config
         assert said[name] == round(measuring.theoretical_weights(config, bits_per_weight=4.5).mib)
     assert said["quant_smaller"] == pytest.approx(16 / 4.5, abs=0.1)
+
+
+def test_no_answer_and_no_sliders_start_shows_what_a_prediction_asks():
+    qat = {slider.column: slider.start for slider in qat_replay(STORE, TRAINED).sliders}
+    assert (qat["model"], qat["bits"]) != (predictions.MODEL, predictions.BITS)
+    speed = {slider.column: slider.start for slider in crossover_replay(SPEED).sliders}
+    assert (speed["backend"], speed["size"]) != (predictions.BACKEND, predictions.SIZE)
+    for prediction in predictions.PREDICTIONS:
+        assert not any(float(text) in prediction.reference() for text in evidence.answers().values())
