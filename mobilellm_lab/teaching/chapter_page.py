@@ -49,4 +49,4 @@ def chapter_page(stem: str, *, root: Path = ROOT) -> Link:
 
 def _link(href: str, number: int) -> Link:
     words = f"Read chapter {number}</a>, which has the reasoning and the full sweeps."
-    return Link(f'<p><a href="{escape(href)}">{words}</p>')
+    return Link(f'<p class="lab-chapter"><a href="{escape(href)}">{words}</p>')
