@@ -1,4 +1,4 @@
-"""Chapter 7's results in, printed figures out."""
+"""Chapter 7's printed figures"""
 
 from collections.abc import Mapping, Sequence
 
@@ -149,42 +149,6 @@ def pareto_front(
     if budget is not None:
         draw_budget(axes, budget, read_bytes=read_bytes)
     axes.margins(0.15)
-    paper.legend(axes)
-    return figure
-
-
-def pitfalls(rows: pd.DataFrame) -> Figure:
-    """One way to mismeasure per row: what was reported and what is true, both as multiples of the median truth.
-
-    Columns: title, wrong, right, unit; a row per repeat. The numbers of a row are the two medians.
-    """
-    figure, axes = paper.axes("times the right number", "")
-    truth = rows.groupby("title")["right"].transform("median")
-    times = rows[["right", "wrong"]].div(truth, axis=0).assign(title=rows["title"])
-    times = times.melt("title", var_name="kind", value_name="times")
-    looks = {"palette": COLORS[:2], "markers": paper.MARKERS[:2]}
-    sns.scatterplot(times, x="times", y="title", hue="kind", style="kind", s=50, **looks, ax=axes)
-    axes.axvline(1, color="0.4", linestyle=":")
-    axes.set_xscale("log")
-    _plain_ticks(axes)
-    medians = rows.groupby(["title", "unit"], sort=False)[["wrong", "right"]].median()
-    words = [f"{_digits(wrong)} for {_digits(right)} {unit}" for (_, unit), wrong, right in medians.itertuples()]
-    paper.rows(axes, [f"{title}: {word}" for (title, _), word in zip(medians.index, words, strict=True)], width=26)
-    paper.legend(axes)
-    return figure
-
-
-def right_verdicts(shares: pd.DataFrame) -> Figure:
-    """How often each rule is right, by how much slower b truly is: median over the series, lowest to highest as a band.
-
-    Columns: rule, slowdown_percent, right, right_low, right_high (shares, 0 to 1).
-    """
-    figure, axes = paper.axes("b is truly slower by, %", "right verdicts")
-    ends = shares.melt(["rule", "slowdown_percent"], ["right", "right_low", "right_high"], value_name="share")
-    paper.lines(axes, ends, "slowdown_percent", "share", "rule")
-    axes.yaxis.set_major_formatter(PercentFormatter(1))
-    axes.set_ylim(0, 1.03)
-    axes.set_xticks(sorted(shares["slowdown_percent"].unique()))
     paper.legend(axes)
     return figure
 

@@ -4,7 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from charts.drawn import bands, dots, legend, lines, points, row_names
+from charts.drawn import legend, lines, points, row_names
 from matplotlib.figure import Figure
 
 from mobilellm_lab.constraints import DEVICES, budget_of
@@ -15,9 +15,7 @@ from mobilellm_lab.metrics.figures.plots import (
     four_columns,
     latency_distribution,
     pareto_front,
-    pitfalls,
     quality_intervals,
-    right_verdicts,
 )
 
 MIB = 2**20
@@ -38,25 +36,12 @@ POINTS = pd.DataFrame(
     {"ms": [1.0, 2.0, 3.0, 4.0], "accuracy": [0.5, 0.7, 0.6, 0.8]}, index=["tiny", "small", "slow", "large"]
 )
 BETTER = {"ms": "lower", "accuracy": "higher"}
-PITFALLS = pd.DataFrame(
-    [("no warm-up", 30.0, 10.0), ("no warm-up", 40.0, 12.0), ("no warm-up", 35.0, 11.0), ("one shot", 2.0, 8.0)],
-    columns=["title", "wrong", "right"],
-).assign(unit="ms")
-SHARES = pd.DataFrame(
-    [
-        {"rule": rule, "slowdown_percent": slow, "right": right, "right_low": right - 0.1, "right_high": right + 0.1}
-        for rule, base in (("one shot", 0.2), ("paired interval", 0.5))
-        for slow, right in ((10, base + 0.3), (0, base + 0.1), (5, base + 0.2))  # not in order
-    ]
-)
 ALL = {
     "four_columns": lambda: four_columns(COLUMNS),
     "latency_distribution": lambda: latency_distribution({"steady": STEADY, "tail": TAIL}),
     "comparison_intervals": lambda: comparison_intervals(COMPARISONS),
     "quality_intervals": lambda: quality_intervals(INTERVALS, x_label="accuracy"),
     "pareto_front": lambda: pareto_front(POINTS, BETTER),
-    "pitfalls": lambda: pitfalls(PITFALLS),
-    "right_verdicts": lambda: right_verdicts(SHARES),
 }
 
 
@@ -77,10 +62,9 @@ def test_a_figure_is_returned_and_nothing_is_left_open(name):
 
 @pytest.mark.parametrize("name", ALL)
 def test_the_data_are_left_alone(name):
-    copies = [frame.copy() for frame in (POINTS, PITFALLS, SHARES)]
+    copy = POINTS.copy()
     ALL[name]()
-    for frame, copy in zip((POINTS, PITFALLS, SHARES), copies, strict=True):
-        pd.testing.assert_frame_equal(frame, copy)
+    pd.testing.assert_frame_equal(POINTS, copy)
 
 
 def test_each_column_has_an_axis_of_its_own_and_a_missing_file_says_so():
@@ -170,30 +154,6 @@ def test_the_front_can_carry_a_devices_budget():
 def test_a_front_of_one_or_three_columns_is_refused():
     with pytest.raises(ValueError, match="name two columns"):
         pareto_front(POINTS, {"ms": "lower"})
-
-
-def test_pitfalls_are_multiples_of_the_truth():
-    figure = pitfalls(PITFALLS)
-    (axes,) = figure.axes
-    assert row_names(axes) == ["no warm-up: 35 for 11 ms", "one shot: 2 for 8 ms"] and legend(figure) == [
-        "right",
-        "wrong",
-    ]
-    right, wrong = dots(axes)[:4], dots(axes)[4:]
-    assert [x for x, _ in right] == pytest.approx([10 / 11, 12 / 11, 1, 1])
-    assert [x for x, _ in wrong] == pytest.approx([30 / 11, 40 / 11, 35 / 11, 0.25])
-    assert [y for _, y in right] == [y for _, y in wrong] == [0, 0, 0, 1]
-    assert axes.get_xscale() == "log" and list(lines(axes)[0].get_xdata()) == [1, 1]
-
-
-def test_right_verdicts_rise_in_a_band():
-    figure = right_verdicts(SHARES)
-    (axes,) = figure.axes
-    assert legend(figure) == ["one shot", "paired interval"]
-    flat = [value for line in lines(axes) for point in points(line) for value in point]
-    assert flat == pytest.approx([0, 0.3, 5, 0.4, 10, 0.5, 0, 0.6, 5, 0.7, 10, 0.8])
-    assert [end for band in bands(axes) for end in band] == pytest.approx([0.2, 0.6, 0.5, 0.9])
-    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["0", "5", "10"]
 
 
 def test_more_lines_than_can_be_told_apart_are_refused():
