@@ -112,8 +112,9 @@ class Claim:
                 f"stated as '{self.verdict}', but its evidence now says '{found.verdict}': "
                 f"read what changed ({' and '.join(self.commands)}), then mend the claim"
             )
-        if not found.finding.strip():
-            self._refuse("finding is empty: every claim has one")
+        for field in ("finding", "line"):
+            if not getattr(found, field).strip():
+                self._refuse(f"{field} is empty: every claim has one")
         if bool(self.flips.strip()) == bool(found.flips.strip()):
             self._refuse("flips stands in the claim or in its evidence: say it in one of them")
         if len(found.line) > LINE or len(NUMBER.findall(found.line)) > NUMBERS:
@@ -142,7 +143,7 @@ class Claim:
             name=self.name,
             said=self.said,
             verdict=str(self.verdict),
-            line=found.line or re.split(r"(?<=[.])\s", found.finding, maxsplit=1)[0],
+            line=found.line,
             evidence={head: text for head, text in evidence.items() if text},
             ground=ground,
             rule=inspect.getdoc(self.evidence) if self.evidence else "",

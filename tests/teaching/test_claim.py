@@ -13,7 +13,7 @@ SWEEPS = sweep_names()
 
 def evidence() -> Evidence:
     """Holds, by definition."""
-    return Evidence(verdict=Verdict.HOLDS, finding="It reaches 0.61.")
+    return Evidence(verdict=Verdict.HOLDS, finding="It reaches 0.61.", line="0.61 at last")
 
 
 FIELDS = {
@@ -31,14 +31,15 @@ QUOTED = Claim(
     source="a paper, table 1 (arXiv 2402.14905)",
     verdict=Verdict.ONLY_QUOTED,
     finding="It reports 44.8.",
+    line="44.8",
     flips="if measured.",
 )
 
 
-def saying(verdict: Verdict, finding: str = "Well.", **others: str):
+def saying(verdict: Verdict, finding: str = "Well.", line: str = "Well", **others: str):
     def found(*stores) -> Evidence:
         """By definition."""
-        return Evidence(verdict=verdict, finding=finding, **others)
+        return Evidence(verdict=verdict, finding=finding, line=line, **others)
 
     return found
 
@@ -80,6 +81,7 @@ def test_a_stale_verdict_is_not_shown():
     ("change", "message"),
     [
         ({"evidence": saying(Verdict.HOLDS, " ")}, "finding is empty"),
+        ({"evidence": saying(Verdict.HOLDS, line="")}, "line is empty"),
         ({"flips": ""}, "flips stands in the claim or in its evidence"),
         ({"evidence": saying(Verdict.HOLDS, flips="twice.")}, "flips stands in the claim or in its evidence"),
     ],

@@ -90,6 +90,12 @@ def test_there_are_claims():
     assert all(CHAPTERS.values()) and "deep_narrow" in CHAPTERS
 
 
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_at_most_twelve_claims_are_a_chapters_own(chapter):
+    own = CHAPTERS[chapter].own
+    assert 1 <= len(own) <= 12
+
+
 @pytest.mark.parametrize("claim", CLAIMS)
 def test_the_verdict_follows_from_the_evidence(claim: Claim):
     assert claim.derive().verdict is claim.verdict
