@@ -131,7 +131,7 @@
     return { low, high, median, show };
   }
 
-  // What a reader did with a question; version 0.1.0 kept one number, not the two ends of an interval.
+  // What a reader did with a question; until 0.3.0 that was one number, not the two ends of an interval.
   const keptOf = (root) => load("prediction:" + root.dataset.prediction) || { commits: [] };
   const ends = (commit) => ("value" in commit ? [commit.value, commit.value] : [commit.low, commit.high]);
   const answered = (kept) => Boolean(kept.skipped || kept.commits.length);

@@ -116,7 +116,7 @@ class Prediction:
         def distance(start: Number, end: Number) -> str:
             return f"a factor of {end / start:.1f}" if by_factor else self.show(end - start)
 
-        spans = f", which spans {distance(low, high)}" if low < high else ""  # version 0.1.0 asked for one number
+        spans = f", which spans {distance(low, high)}" if low < high else ""  # until 0.3.0 it was one number
         if stored.median > high:
             return f"The measurement lies {distance(high, stored.median)} above your interval{spans}."
         if stored.median < low:

@@ -19,7 +19,7 @@ class Commit:
     """One committed interval."""
 
     low: int | float
-    high: int | float  # equal to `low` in what version 0.1.0 kept: a single number
+    high: int | float  # equal to `low` in files from before 0.3.0, which kept one number
     inside: bool  # whether the measurement lies in it; of a single number, whether it lay in the measured spread
     at: str  # ISO, UTC
 
@@ -30,7 +30,7 @@ class Commit:
 
     @classmethod
     def read(cls, kept: Mapping) -> "Commit":
-        """A commit of this version, or of 0.1.0, which kept one number."""
+        """A commit of this version, or from before 0.3.0, which kept one number."""
         one = dict(kept)
         if "value" in one:
             one["low"] = one["high"] = one.pop("value")

@@ -65,7 +65,7 @@ def test_an_interval_rises(low, high):
         (6, 7.5, "s", "0.6 s below your interval, which spans 1.5 s."),
         (0, 5, "", "0.4 above your interval, which spans 5.0."),
         (0, 2, "times", "3.4 times above your interval, which spans 2.0 times."),
-        (2.7, 2.7, "times", "a factor of 2.0 above your interval."),  # one number, from version 0.1.0
+        (2.7, 2.7, "times", "a factor of 2.0 above your interval."),  # one number, from before 0.3.0
     ],
 )
 def test_whether_it_is_inside_how_far_off_and_how_wide(low, high, unit, verdict):

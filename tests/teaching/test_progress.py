@@ -50,7 +50,7 @@ def test_an_interval_for_a_question_that_was_skipped_before_does_not_count():
 OLD = {"version": 1, "predictions": {"cost": [{"value": 3.5, "inside": True, "at": "2026-11-01T00:00:00+00:00"}]}}
 
 
-def test_a_number_that_version_0_1_0_kept_stays_and_is_no_interval(file):
+def test_a_number_that_an_earlier_version_kept_stays_and_is_no_interval(file):
     file.parent.mkdir()
     file.write_text(json.dumps(OLD))
     progress.commit("quality", 0.5, 0.6, inside=True)
