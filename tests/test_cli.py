@@ -21,7 +21,7 @@ from mobilellm_lab.measuring.bench import load
 from mobilellm_lab.model import ModelConfig, Transformer
 from mobilellm_lab.quantization.study.kv_cache import Context
 from mobilellm_lab.quantization.study.recipe import QATRecipe
-from mobilellm_lab.reference import FOLDER
+from mobilellm_lab.reference import FOLDER, open_sweep
 from mobilellm_lab.sweeps import Store
 
 ROOT = Path(__file__).parents[1]
@@ -181,7 +181,7 @@ def test_a_job_that_ends_early_says_so_in_one_line(raised, status, said, tmp_pat
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--help"], ["sweep", "goes on where it was interrupted"]),
+        (["--help"], ["sweep", "resumes"]),
         (["sweep", "--help"], ["deep_narrow", "deep_narrow_cost", "--workers", "--out"]),
     ],
 )
@@ -191,6 +191,23 @@ def test_help_names_what_there_is(arguments, said, capsys):
     assert end.value.code == 0
     text = capsys.readouterr().out
     assert all(word in " ".join(text.split()) for word in said)
+
+
+def test_help_says_how_long_a_job_takes_and_gives_an_example(capsys):
+    trained = {
+        name: sum(row.get("train_s", 0) for row in open_sweep(name).rows.values())
+        for name in ("quantization_qat", "deep_narrow")
+    }
+    assert round(trained["quantization_qat"] / 1800) == 1 and round(trained["deep_narrow"] / 3600) == 2
+    logs = {
+        name: json.loads((cli.FOLDER / f"{name}.json").read_text(encoding="utf-8"))["train_s"] for name in cli.TRAINED
+    }
+    assert round(sum(logs.values()) / 3600) == 2 and round(logs["student-tiny"] / 60) == 2 and len(logs) == 8
+    for name, takes in cli.TAKES.items():
+        with pytest.raises(SystemExit):
+            cli.main([name, "--help"])
+        text = " ".join(capsys.readouterr().out.split())
+        assert takes in text and f"example: mobilellm-lab {name}" in text
 
 
 @pytest.mark.parametrize(
