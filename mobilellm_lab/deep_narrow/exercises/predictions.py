@@ -7,7 +7,7 @@ from mobilellm_lab.reference.rows import one
 from mobilellm_lab.teaching.prediction import Measured, Prediction
 
 TIMED, SHALLOW, DEEP = 10_000_000, 2, 32  # parameters and layers of the shapes whose speed is asked for
-WIDE, NARROW = (1, 200_000), (6, 30_000)  # layers and parameters of the models whose accuracy is compared
+WIDE, NARROW = (1, 200_000), (3, 30_000)  # layers and parameters of the models whose accuracy is compared
 STEPS = 500  # updates of their training
 
 
@@ -68,7 +68,7 @@ QUALITY = Prediction(
     unit="",
     low=0,
     high=1,
-    step=0.001,  # finer than the spread of the seeds, so that a prediction can lie inside
+    step=0.001,
     reference=lambda: quality(*NARROW),
     explain="The moves do not commute, so an answer must be composed move by move. One layer looks at all moves at "
     "once, however wide it is; each further layer builds on what the ones before it have composed.",
