@@ -172,7 +172,11 @@ class Replay:
 
     @property
     def badge(self) -> str:
-        return f"{self.kind} {self.origin[:1].upper()}{self.origin[1:]}."
+        return f"{self.kind} {self._source}"
+
+    @property
+    def _source(self) -> str:
+        return f"{self.origin[:1].upper()}{self.origin[1:]}."
 
     def page_specs(self) -> list[dict]:
         """A Vega-Lite specification for each chart, with plain parameters that the page's own sliders set."""
@@ -229,8 +233,9 @@ class Replay:
             f'<div class="replay-charts" role="img" aria-label="{escape(self.alt)}">{charts}</div>'
             f'<p class="replay-key">{escape(self.key)}</p>'
             f'<p class="replay-readout" aria-live="polite">{escape(readout)}</p>'
-            f'<p class="replay-badge">{code(self.badge)}</p>'
-            f"<details><summary>The numbers of all {len(self.settings)} settings</summary>{self._table()}</details>"
+            f'<p class="replay-badge">{escape(self.kind)}</p>'
+            f"<details><summary>Data: the numbers of all {len(self.settings)} settings</summary>{self._table()}"
+            f'<p class="replay-badge">{code(self._source)}</p></details>'
             f'<script type="application/json" class="replay-data">{_embedded(data)}</script></figure>'
         )
 
