@@ -1,6 +1,7 @@
 """Fixtures for every test: one torch thread, no models of the reader's own, a real browser."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,9 @@ check()
 os.environ["MOBILELLM_LAB_MODELS"] = str(
     Path(__file__).parent / "no-models"
 )  # panels offer the repository's models alone
+signal.signal(
+    signal.SIGINT, signal.default_int_handler
+)  # a script's `make test &` ignores it, and so would all it starts
 torch.set_num_threads(1)  # as the course runs; two threads on a busy machine take ten times as long
 
 
