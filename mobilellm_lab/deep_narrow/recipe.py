@@ -25,20 +25,16 @@ class TaskDefaults:
     lr: float  # AdamW's peak
     start_length: float  # curriculum: the fraction of the sequence length at the start ...
     full_length_at: float  # ... and the progress at which the length is full
-    watched: int  # validation sequences of one look at a run under way
 
 
 DEFAULTS = {
-    "shells": TaskDefaults(
-        options={}, steps=500, batch_size=64, lr=6e-3, start_length=0.2, full_length_at=0.8, watched=128
-    ),
-    "stories": TaskDefaults(
-        options={}, steps=300, batch_size=32, lr=4e-3, start_length=0.2, full_length_at=0.8, watched=32
-    ),
+    "shells": TaskDefaults(options={}, steps=500, batch_size=64, lr=6e-3, start_length=0.2, full_length_at=0.8),
+    "stories": TaskDefaults(options={}, steps=300, batch_size=32, lr=4e-3, start_length=0.2, full_length_at=0.8),
     "text": TaskDefaults(
-        options={"seq_len": 128}, steps=400, batch_size=8, lr=4e-3, start_length=0.25, full_length_at=0.8, watched=16
+        options={"seq_len": 128}, steps=400, batch_size=8, lr=4e-3, start_length=0.25, full_length_at=0.8
     ),
 }
+WATCHED = {"shells": 128, "stories": 32, "text": 16}  # validation sequences of one look at a run under way
 LONGER = 2  # the generalisation test is this many times longer than what was trained on
 
 
@@ -175,7 +171,7 @@ class Run:
 
     def held_out(self) -> float:
         """The task's headline score now, on validation sequences of full length, also while training has short ones."""
-        evaluations = self.task.evaluate(self.model, batches=1, batch_size=self.recipe.defaults.watched)
+        evaluations = self.task.evaluate(self.model, batches=1, batch_size=WATCHED[self.recipe.task])
         return next(evaluations).scores[self.task.headline]
 
     def result(self, *, measure_decode: bool = True) -> Result:

@@ -124,7 +124,7 @@ def test_a_watched_run_keeps_scores_of_full_length_and_trains_as_before(task):
     run, plain = Run(replace(TINY, task=task, steps=3), watch=1e-9), Run(replace(TINY, task=task, steps=3))
     assert [step.loss_nats for step in run] == [step.loss_nats for step in plain]
     assert [step.step for step, _ in run.scores] == [1, 2, 3] and plain.scores == []  # two at once, and the last
-    seen, evaluation = run.held_out(), evaluate(run.task, run.model, batches=1, batch_size=DEFAULTS[task].watched)
+    seen, evaluation = run.held_out(), evaluate(run.task, run.model, batches=1, batch_size=recipe.WATCHED[task])
     assert run.scores[-1][1] == seen == evaluation.scores[run.task.headline]
 
 

@@ -1,5 +1,7 @@
 """The quantized cache holds what torch's own rounding gives, in the bytes it says, and hurts where the past is far."""
 
+import copy
+
 import pytest
 import torch
 
@@ -162,14 +164,17 @@ def test_every_way_runs_and_only_few_bits_change_much(way, text):
 @pytest.mark.parametrize("keys", KEYS)
 @torch.inference_mode()
 def test_a_model_with_a_cache_answers_as_it_does_token_by_token(keys):
-    """Not as with the whole text in one call, which would read all of its keys before they are rounded."""
-    model, tokens = Transformer(CONFIG), torch.randint(61, (2, 90), generator=torch.Generator().manual_seed(0))
+    """Not as with the whole text in one call, which would read all of its keys before they are rounded.
+
+    In 64 bits: in 32, products of one token and of many differ by a processor's rounding, and a code may flip by it.
+    """
+    model, tokens = Transformer(CONFIG).double(), torch.randint(61, (2, 90), generator=torch.Generator().manual_seed(0))
     one_call, by_token = (QuantizedKVCache(CONFIG, bits=4, keys=keys, batch_size=2) for _ in range(2))
     expected = torch.cat([model(token, by_token) for token in tokens.split(1, 1)], 1)
     logits = WithCache(model, bits=4, keys=keys)(tokens)
-    torch.testing.assert_close(logits[:, :BLOCK], expected[:, :BLOCK], rtol=0, atol=1e-4)
+    torch.testing.assert_close(logits[:, :BLOCK], expected[:, :BLOCK], rtol=0, atol=1e-6)
     gap, other = ((x - expected)[:, BLOCK:].abs().mean() for x in (logits, model(tokens, one_call)))
-    assert gap < 1e-4 and (keys == "position" or other > 100 * gap)
+    assert gap < 1e-6 and (keys == "position" or other > 0.01)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
@@ -184,15 +189,18 @@ def test_a_model_in_16_bits_may_have_a_quantized_past(keys, dtype):
 
 @torch.inference_mode()
 def test_generation_reads_the_quantized_past(text):
-    """Greedy text is that of a loop which keeps nothing but the tokens; with 8 bits it is also the float cache's."""
-    prompt, config = text.task.batch(0, 2, split="test").tokens[:, :24], text.model.config
-    plain = torch.stack(list(generate(text.model, prompt, 12)), 1)
+    """Greedy text is that of a loop which keeps nothing but the tokens; with 8 bits it is also the float cache's.
+
+    In 64 bits, as above.
+    """
+    prompt, model = text.task.batch(0, 2, split="test").tokens[:, :24], copy.deepcopy(text.model).double()
+    config, plain = model.config, torch.stack(list(generate(model, prompt, 12)), 1)
     for bits in (8, 2):
-        own = list(generate(text.model, prompt, 12, cache=QuantizedKVCache(config, bits=bits, batch_size=2)))
+        own = list(generate(model, prompt, 12, cache=QuantizedKVCache(config, bits=bits, batch_size=2)))
         tokens = prompt
         for _ in range(12):
             cache = QuantizedKVCache(config, bits=bits, batch_size=2)
-            tokens = torch.cat((tokens, text.model(tokens, cache)[:, -1].argmax(-1, keepdim=True)), 1)
+            tokens = torch.cat((tokens, model(tokens, cache)[:, -1].argmax(-1, keepdim=True)), 1)
         assert torch.equal(torch.stack(own, 1), tokens[:, 24:])
         assert torch.equal(torch.stack(own, 1), plain) == (bits == 8)
 
