@@ -27,8 +27,14 @@ pre.lab-says { font: 13px/1.4 ui-monospace, monospace; white-space: pre-wrap; ov
 
 
 def code(text: str) -> str:
-    """HTML of plain text, with `code` between backquotes."""
-    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
+    """HTML of plain text, with `code` between backquotes; its long words are `breakable`."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", breakable(escape(text)))
+
+
+def breakable(escaped: str) -> str:
+    """Text without tags whose words from 16 letters on, such as paths, may break after a dot, a slash or a low line."""
+    inside = re.compile(r"(?<=\w)[./_](?=[^\W\d])")  # and not in a number
+    return re.sub(r"\S{16,}", lambda word: inside.sub(r"\g<0><wbr>", word[0]), escaped)
 
 
 def tiles(numbers: Iterable[tuple[str, str, str]]) -> str:

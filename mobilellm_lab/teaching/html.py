@@ -10,6 +10,8 @@ from html import escape
 from pathlib import Path
 from types import MappingProxyType
 
+from mobilellm_lab.charts.report import breakable
+
 Number = int | float
 Rows = Sequence[tuple[str, str, str]]  # which, value, remark
 
@@ -23,14 +25,14 @@ MARKS = {"right": "✓", "wrong": "✗", "not attempted": "…"}  # shape, word 
 
 
 def inline(text: str) -> str:
-    """HTML of one paragraph: escaped, then `code`, *em* and **strong**."""
+    """HTML of one paragraph: escaped, then `code`, *em* and **strong**; long words are `breakable`."""
     codes: list[str] = []
 
     def keep(match: re.Match) -> str:
-        codes.append(f"<code>{escape(match[1], quote=False)}</code>")
+        codes.append(f"<code>{breakable(escape(match[1], quote=False))}</code>")
         return f"\0{len(codes) - 1}\0"
 
-    text = escape(re.sub(r"`([^`]+)`", keep, " ".join(text.split())), quote=False)
+    text = breakable(escape(re.sub(r"`([^`]+)`", keep, " ".join(text.split())), quote=False))
     text = re.sub(r"\*\*(?=\S)(.+?)(?<=\S)\*\*", r"<strong>\1</strong>", text)
     text = re.sub(r"(?<![\w*])\*(?=\S)([^*]+?)(?<=\S)\*(?![\w*])", r"<em>\1</em>", text)
     return re.sub("\0(\\d+)\0", lambda match: codes[int(match[1])], text)

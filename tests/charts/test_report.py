@@ -32,6 +32,19 @@ def test_digits(number, text):
     assert report.digits(number) == text
 
 
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("made by `make sweep`", "made by <code>make sweep</code>"),
+        ("lab/reference/deep_cost.jsonl, rows", "lab/<wbr>reference/<wbr>deep_<wbr>cost.<wbr>jsonl, rows"),
+        ("`lab.claims.flow.works(a < b)`", "<code>lab.<wbr>claims.<wbr>flow.<wbr>works(a &lt; b)</code>"),
+        ("3.14159265358979323 and e.g. this", "3.14159265358979323 and e.g. this"),
+    ],
+)
+def test_code_is_marked_and_a_path_breaks_between_its_parts(text, html):
+    assert report.code(text) == html
+
+
 def test_a_session_is_numbered_and_its_newest_run_on_top():
     html = report.session(("run", "loss"), [("deep", "1.2"), ("wide", "1.0")], above="<p>7 of 9</p>")
     heading, above, table = ET.fromstring(f"<div>{html}</div>")

@@ -6,7 +6,7 @@ import pytest
 
 from mobilellm_lab.teaching import html as fragments
 
-VOID = {"input", "br", "meta"}
+VOID = {"input", "br", "meta", "wbr"}
 
 
 class Checked(HTMLParser):
@@ -77,6 +77,8 @@ def test_only_what_answers_brings_the_script():
         ("snake*case*name", "snake*case*name"),
         ("a line\n  goes on", "a line goes on"),
         ("`*args` and `**named`", "<code>*args</code> and <code>**named</code>"),
+        ("`claims.flow.sample_works()`", "<code>claims.<wbr>flow.<wbr>sample_<wbr>works()</code>"),
+        ("in reference/speed.jsonl", "in reference/<wbr>speed.<wbr>jsonl"),
     ],
 )
 def test_inline_marks(text, html):
