@@ -10,7 +10,7 @@ from mobilellm_lab.quantization.study.evidence import speeds
 from mobilellm_lab.reference import open_sweep, sweep_names
 from mobilellm_lab.reference.rows import one
 from tests.site.pages import DESK, PHONE, SCROLL, watched
-from tests.site.visits import SILENT, TOO_WIDE
+from tests.site.visits import CUT, SILENT, TOO_WIDE
 
 
 @pytest.mark.parametrize("way", ["served", "double-clicked"])
@@ -57,6 +57,16 @@ def test_search_finds(browser, address, word, where):
     page.close()
 
 
+def test_what_is_searched_for_stands_beside_the_magnifier(browser, address):
+    page, _ = watched(browser, address, PHONE)
+    page.goto(f"{address}/search.html?q=phone")
+    field = page.locator("form.bd-search input:visible")
+    start = field.evaluate("e => e.getBoundingClientRect().left + parseFloat(getComputedStyle(e).paddingLeft)")
+    magnifier = page.locator("form.bd-search:visible > :is(i, svg)").bounding_box()
+    assert magnifier["x"] + magnifier["width"] < start
+    page.close()
+
+
 def test_search_finds_titles_in_a_folder_of_files(browser, site):
     page, seen = watched(browser, site.as_uri(), DESK)
     page.goto(f"{site.as_uri()}/search.html?q=perplexity")
@@ -85,7 +95,10 @@ def test_the_watch_itself(browser, address):
     page.goto(f"{address}/book/intro.html")
     page.set_content(
         f"<article><img src='{address}/absent.png'><svg></svg><p style='width: 500px'>wide</p>"
-        "<div style='overflow: auto'><p style='width: 500px'>scrolls</p></div></article>"
+        "<div style='overflow: auto'><p style='width: 500px'>scrolls</p></div>"
+        "<h2>fast?<a class='headerlink' style='display: block'>#</a></h2><h2>fast?<a class='headerlink'>#</a></h2>"
+        "<div class='math'><mjx-container style='display: block; overflow: auto'><p style='width: 500px'>x</p>"
+        "</mjx-container></div></article>"
         "<script src='https://cdn.invalid/x.js'></script><script>throw Error('thrown')</script>"
     )
     page.wait_for_load_state("networkidle")
@@ -94,5 +107,6 @@ def test_the_watch_itself(browser, address):
     assert any("thrown" in error for error in seen.errors)
     assert page.evaluate("document.documentElement.scrollWidth") > PHONE["width"]
     assert len(page.evaluate(TOO_WIDE)) == 1
+    assert len(page.evaluate(CUT)) == 2
     assert len(page.evaluate(SILENT)) == 2
     page.close()

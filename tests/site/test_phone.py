@@ -19,6 +19,7 @@ def test_page_is_whole(visit):
     assert not visit.troubles
     assert visit.width <= PHONE["width"]
     assert not visit.too_wide
+    assert not visit.cut
     assert not visit.silent
     assert not visit.empty
 

@@ -33,6 +33,21 @@ SILENT = """() => [
         && !e.getAttribute('aria-label') && !e.querySelector('title')),
 ].map(e => e.outerHTML.slice(0, 200))"""
 
+# Formulas that their column cuts, and headings below whose words the mark that links to them has a line of its own.
+CUT = """async () => {
+    await window.MathJax?.startup?.promise;
+    const below = (link) => {
+        const words = document.createRange();
+        words.selectNodeContents(link.parentElement);
+        words.setEndBefore(link);
+        return link.getBoundingClientRect().top >= words.getBoundingClientRect().bottom;
+    };
+    return [
+        ...[...document.querySelectorAll('div.math mjx-container')].filter(e => e.scrollWidth > e.clientWidth + 1),
+        ...[...document.querySelectorAll('article .headerlink')].filter(below),
+    ].map(e => e.parentElement.outerHTML.slice(0, 200));
+}"""
+
 EMPTY = "() => [...document.images].filter(e => e.loading !== 'lazy' && !e.naturalWidth).map(e => e.src)"
 SHOWN_THEME = "() => document.documentElement.dataset.theme"
 WIDTH = "() => document.documentElement.scrollWidth"
@@ -49,6 +64,7 @@ class Visit:
     styled: str  # the theme's first color; empty without its style sheet
     width: int  # of the document in pixels
     too_wide: list[str] = field(default_factory=list)
+    cut: list[str] = field(default_factory=list)  # formulas, and headings with a blank line
     silent: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)  # addresses of pictures that did not load
     sizes: dict[str, int] = field(default_factory=dict)  # bytes over the wire of all that was loaded, by path
@@ -85,6 +101,7 @@ def visit_phone(browser: Browser, address: str, site: Path, name: str) -> Visit:
     """
     page, seen, visit = _arrive(browser, address, site, name, PHONE)
     visit.too_wide += page.evaluate(TOO_WIDE)
+    visit.cut += page.evaluate(CUT)
     visit.silent += page.evaluate(SILENT)
     visit.empty += page.evaluate(EMPTY)
     figures = drawn(page)

@@ -137,7 +137,7 @@ def test_what_is_only_quoted_says_where_it_stands(source):
 
 
 def test_a_row_shows_everything_and_escapes_it():
-    html = TOY.row()
+    html = TOY.row().replace("<wbr>", "")
     for text in (
         "<em>better</em>",
         "a &lt; b",
