@@ -1,4 +1,4 @@
-"""The formulas against numbers that somebody else measured, and that they were not fitted to."""
+"""The formulas against numbers that somebody else measured."""
 
 import pytest
 

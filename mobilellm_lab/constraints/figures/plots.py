@@ -107,17 +107,28 @@ def published_checks(checks: Sequence[Check]) -> Figure:
 
 
 def throttling(rows: Sequence[ThrottleRow]) -> Figure:
-    """Tokens/s of one answer after the other on the same phone, first = 1; the words are the phone's own state."""
+    """Tokens/s of one answer after the other on the same device, first = 1; the words are the device's own state.
+
+    A device that stays in one state is a dashed line up to the last answer drawn, with its words and marker there.
+    """
     figure, axes = paper.axes("answers in a row", "decode speed, first answer = 1")
-    names = dict.fromkeys(row.device for row in rows)
-    for (number, name), color, marker in paper.styled(enumerate(names)):
+    last = max(row.iteration for row in rows)
+    for name, color, marker in paper.styled(dict.fromkeys(row.device for row in rows)):
         mine = sorted((row for row in rows if row.device == name), key=lambda row: row.iteration)
         x, y = [row.iteration for row in mine], [row.tokens_per_s / mine[0].tokens_per_s for row in mine]
-        axes.plot(x, y, drawstyle="steps-post", color=color, marker=marker, label=name)
+        steady = len(mine) == 1
+        if steady:
+            axes.plot([*x, last], [*y, *y], "--", color=color, marker=marker, markevery=[-1], label=name)
+        else:
+            axes.plot(x, y, drawstyle="steps-post", color=color, marker=marker, label=name)
         for row, height in zip(mine, y, strict=True):
-            words = f"{row.tokens_per_s:.1f}/s {row.state}"
             axes.annotate(
-                words, (row.iteration, height), (6, 6 - 16 * number), textcoords="offset points", fontsize=paper.TEXT
+                f"{row.tokens_per_s:.1f}/s {row.state}",
+                (last if steady else row.iteration, height),
+                (6, 6),
+                textcoords="offset points",
+                fontsize=paper.TEXT,
+                ha="right" if steady else "left",
             )
     axes.set_ylim(0, 1.15)
     axes.margins(x=0.15)
