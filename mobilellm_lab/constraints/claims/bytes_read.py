@@ -149,9 +149,10 @@ def local_layers() -> Evidence:
     return Evidence(
         verdict=graded(round(size) == printed for size, printed in zip(sizes, PRO_KV_MB.values(), strict=True)),
         finding=f"At {work[0].context:,} tokens in 8 bits, {work[0].config.n_layers} global layers keep "
-        f"{sizes[0]:.1f} MiB. With {work[1].window_layers} of them local they keep {sizes[1]:.1f} MiB. That is what is "
-        "printed, if an MB has 2**20 bytes.",
-        line=f"By formula {sizes[0]:.1f} and {sizes[1]:.1f} MiB at {work[0].context:,} tokens.",
+        f"{sizes[0]:.1f} MiB. With {work[1].window_layers} of them local they keep {sizes[1]:.1f} MiB. The authors "
+        "print MB; their numbers agree if they count an MB as 2**20 bytes, which is a MiB.",
+        line=f"By formula {sizes[0]:.1f} and {sizes[1]:.1f} MiB at {work[0].context:,} tokens; the authors call a MiB "
+        "an MB.",
         flips=f"in short conversations: up to {work[1].window} tokens both caches are the same.",
     )
 

@@ -38,7 +38,7 @@ def answers() -> dict[str, str]:
     slow, fast = (decode_speed(device, load, efficiency=share).tokens_per_s for share in EFFICIENCY_RANGE)
     joules = [row.j_per_token_per_billion for row in ENERGY_ROWS]
     cpu, gpu = CPU_AND_GPU
-    heat = [row.tokens_per_s for row in THROTTLING if row.device == "iPhone 16 Pro"]
+    cold, *_, hot = (row for row in THROTTLING if row.device == "iPhone 16 Pro")
     return {
         "limits_dram_gb": f"{device.memory_gib.value:g}",
         "limits_budget_mib": f"{needs.budget_mib:.0f}",
@@ -46,7 +46,9 @@ def answers() -> dict[str, str]:
         "limits_context": f"{CONTEXT:,}",
         "limits_most_millions": f"{most_parameters(device, load) / 1e6:.0f}",
         "limits_model": name,
-        "limits_efficiency": f"{EFFICIENCY:g}",
+        "limits_efficiency": f"{100 * EFFICIENCY:.0f}",
+        "limits_bandwidth": f"{device.bandwidth_gb_s.value:g}",
+        "limits_read_mb": f"{load.read_bytes / 1e6:.0f}",
         "limits_tokens_per_s": f"{decode.tokens_per_s:.0f}",
         "limits_slow_tokens_per_s": f"{slow:.0f}",
         "limits_fast_tokens_per_s": f"{fast:.0f}",
@@ -56,7 +58,8 @@ def answers() -> dict[str, str]:
         "limits_wait_gpu_s": f"{PROMPT / gpu.prefill_per_s:.1f}",
         "limits_low_j": f"{min(joules):.2f}",
         "limits_high_j": f"{max(joules):.2f}",
-        "limits_hot_percent": f"{100 * (1 - heat[-1] / heat[0]):.0f}",
+        "limits_hot_percent": f"{100 * (1 - hot.tokens_per_s / cold.tokens_per_s):.0f}",
+        "limits_hot_answer": str(hot.iteration),
     }
 
 
