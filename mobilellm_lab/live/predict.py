@@ -108,7 +108,7 @@ class Predict:
         self.low.disabled = self.high.disabled = True
         self.change.layout.display, self.commit.layout.display, self.skip.layout.display = "", "none", "none"
         committed = self.prediction.committed
-        done = "Skipped." if committed is None else f"Committed: {self.prediction.show(*committed)}."
+        done = "Skipped." if committed is None else f"Committed: {self.prediction.show_interval(*committed)}."
         self._say(f"{done} The cell that compares shows the measurement.")
 
     def _say(self, text: str, role: str = "status") -> None:

@@ -117,11 +117,13 @@
     function show(commit) {
       const [start, end] = ends(commit);
       const row = root.querySelector(".lab-row-yours");
-      const both = start < end ? `${start.toFixed(Number(data.digits))} to ` : "";
-      row.querySelector("strong").textContent = both + words(end);
+      const typed = start < end ? `${start} to ${end}` : `${end}`;
+      row.querySelector("strong").textContent = `${typed} ${data.unit}`.trim();
       row.querySelector("span").textContent = verdict(start, end);
       const mark = root.querySelector(".lab-yours");
-      const place = (value) => Math.min(100, Math.max(0, (100 * (value - low)) / (high - low)));
+      const scale = data.axis === "logarithmic" ? Math.log : Number;
+      const share = (value) => (scale(value) - scale(low)) / (scale(high) - scale(low));
+      const place = (value) => 100 * share(Math.min(high, Math.max(low, value)));
       mark.style.left = `${place(start)}%`;
       mark.style.right = `${100 - place(end)}%`;
       row.hidden = mark.hidden = false;
@@ -151,9 +153,10 @@
       .map(([, one]) => one.commits[0])
       .filter((first) => !("value" in first));
     if (!firsts.length) return "";
-    const plural = firsts.length === 1 ? "" : "s";
     const held = firsts.filter((first) => first.inside).length;
-    return `Your record: ${held} of ${firsts.length} first interval${plural} held the measurement; the aim is 80 %.`;
+    const one = held ? "Your first interval held the measurement" : "Your first interval missed the measurement";
+    const many = `Your first interval held the measurement in ${held} of ${firsts.length} questions`;
+    return `${firsts.length === 1 ? one : many}; the aim is 80 %.`;
   }
 
   // The part of the page that a question stands in; what follows it there waits (html.css) until it is answered.
@@ -240,6 +243,15 @@
         }
       });
     }
+    form.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || !inputs.includes(event.target) || whole()) return;
+      event.preventDefault(); // the button is not ready: to the end that is missing or wrong
+      const next = inputs.find((input) => input.value === "" || wrong(input));
+      if (next.value === "" && next === event.target) {
+        problem.textContent = `The ${next === inputs[0] ? "low" : "high"} end is missing.`;
+      }
+      next.focus();
+    });
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       const [start, end] = inputs.map((input) => input.valueAsNumber);

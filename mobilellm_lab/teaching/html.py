@@ -3,6 +3,7 @@
 Every fragment brings its style and its script, and may stand on a page any number of times: nothing has an id.
 """
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -19,6 +20,8 @@ OWN_KEYS = "data-lm-suppress-shortcuts"  # on what takes keys, or JupyterLab tak
 LABELS = {"yours": "Your prediction", "here": "Measured here", "stored": "Measured before"}  # which
 
 ENDS = ("Low", "High")
+DECADES = 2  # that the two ends of an axis are apart from which on it is logarithmic
+ROOM = 0.12  # of an axis, on either side of a label
 INTERVAL = "Your 80 % interval: the measurement should lie in it 8 times out of 10."
 
 MARKS = {"right": "✓", "wrong": "✗", "not attempted": "…"}  # shape, word and colour: no difference rests on one alone
@@ -163,7 +166,9 @@ def comparison(
 def _prediction_data(
     name: str, unit: str, digits: int, field: tuple[Number, Number], median: Number
 ) -> dict[str, object]:
-    return {"prediction": name, "unit": unit, "digits": digits, "low": field[0], "high": field[1], "median": median}
+    axis = "logarithmic" if _logarithmic(field) else "linear"
+    ends = {"low": field[0], "high": field[1], "axis": axis}
+    return {"prediction": name, "unit": unit, "digits": digits, **ends, "median": median}
 
 
 def _heading(kicker: str, title: str) -> str:
@@ -189,6 +194,28 @@ def _rows(rows: Rows) -> str:
     return f'<dl class="lab-rows">{"".join(lines)}</dl>'
 
 
+def _logarithmic(field: tuple[Number, Number]) -> bool:
+    low, high = field
+    return low > 0 and high / low >= 10**DECADES
+
+
+def _place(field: tuple[Number, Number], value: Number) -> float:
+    """Where a value lies between the two ends, from 0 to 1; what lies beyond an end is put there."""
+    low, high = field
+    value = min(high, max(low, value))
+    return math.log(value / low) / math.log(high / low) if _logarithmic(field) else (value - low) / (high - low)
+
+
+def _ticks(field: tuple[Number, Number]) -> str:
+    """HTML of the powers of ten on a logarithmic axis, where they do not touch its ends; a linear one has none."""
+    if not _logarithmic(field):
+        return ""
+    powers = range(math.ceil(math.log10(field[0])), math.floor(math.log10(field[1])) + 1)
+    at = {10.0**power: _place(field, 10.0**power) for power in powers}
+    inside = {value: place for value, place in at.items() if ROOM <= place <= 1 - ROOM}
+    return "".join(f'<b style="left:{100 * place:.2f}%">{value:g}</b>' for value, place in inside.items())
+
+
 def _strip(
     field: tuple[Number, Number],
     spread: tuple[Number, Number, Number],
@@ -196,10 +223,9 @@ def _strip(
     here: Number | None,
 ) -> str:
     """HTML of a line from `low` to `high` with the measured spread as a band; it repeats the rows for the eye."""
-    low, high = field
 
     def place(value: Number) -> str:
-        return f"{100 * min(1, max(0, (value - low) / (high - low))):.2f}%"
+        return f"{100 * _place(field, value):.2f}%"
 
     def between(start: Number, end: Number) -> str:
         return f'style="left:{place(start)};right:calc(100% - {place(end)})"'
@@ -211,7 +237,7 @@ def _strip(
     return (
         f'<div class="lab-strip" aria-hidden="true"><i class="lab-band" {between(start, end)}></i>'
         f'<i class="lab-median" style="left:{place(median)}"></i>{drawn}'
-        f"<span>{low:g}</span><span>{high:g}</span></div>"
+        f"<span>{field[0]:g}</span>{_ticks(field)}<span>{field[1]:g}</span></div>"
     )
 
 

@@ -105,9 +105,13 @@ class Prediction:
         """The reader's interval and a measurement made here beside the stored one."""
         return Comparison(prediction=self, here=measured, yours=self.committed, stored=self.reference())
 
-    def show(self, *values: Number) -> str:
-        """A value, or an interval from the first to the second, with its unit."""
-        return f"{' to '.join(f'{value:.{self.digits}f}' for value in dict.fromkeys(values))} {self.unit}".strip()
+    def show(self, value: Number) -> str:
+        """A measured value with its unit."""
+        return f"{value:.{self.digits}f} {self.unit}".strip()
+
+    def show_interval(self, low: Number, high: Number) -> str:
+        """The reader's interval as it was typed, with its unit; a single value where both ends are equal."""
+        return f"{' to '.join(f'{end:.10g}' for end in dict.fromkeys((low, high)))} {self.unit}".strip()
 
     def verdict(self, low: Number, high: Number, stored: Measured) -> str:
         """Whether the measurement lies inside an interval, else how far away; and how wide the interval is."""
@@ -156,7 +160,7 @@ class Comparison:
         """Which, value, remark; no value where nothing was committed."""
         ask, yours = self.prediction, ("", "")
         if self.yours is not None:
-            yours = (ask.show(*self.yours), ask.verdict(*self.yours, self.stored))
+            yours = (ask.show_interval(*self.yours), ask.verdict(*self.yours, self.stored))
         place = "inside" if self.here in self.stored else "outside"
         here = (ask.show(self.here), f"One run on this machine, {place} the stored spread.")
         return [("yours", *yours), ("here", *here), *_stored_row(ask, self.stored)]

@@ -47,9 +47,11 @@ class Record:
     def __str__(self) -> str:
         if not self.predictions:
             return ""
-        plural = "s" * (self.predictions != 1)
-        held = f"{self.inside} of {self.predictions} first interval{plural} held the measurement"
-        return f"Your record: {held}; the aim is 80 %."
+        if self.predictions == 1:
+            held = f"Your first interval {'held' if self.inside else 'missed'} the measurement"
+        else:
+            held = f"Your first interval held the measurement in {self.inside} of {self.predictions} questions"
+        return f"{held}; the aim is 80 %."
 
 
 @dataclass(kw_only=True)

@@ -53,12 +53,12 @@ def test_a_commit_is_kept_locked_and_shows_no_measurement():
     assert ASK.committed == (3.0, 4.0)
     assert panel.low.disabled and panel.high.disabled
     assert panel.commit.layout.display == panel.skip.layout.display == "none"
-    assert "Committed: 3.0 to 4.0 times." in panel.status.value
+    assert "Committed: 3 to 4 times." in panel.status.value
     assert "5.4" not in panel.status.value
     again = Predict(ASK)  # the cell is run again, or tomorrow
     assert (again.low.value, again.high.value) == ("3", "4")
     assert again.low.disabled
-    assert "Committed: 3.0 to 4.0 times." in again.status.value
+    assert "Committed: 3 to 4 times." in again.status.value
 
 
 def test_it_can_be_changed():
@@ -145,7 +145,7 @@ def test_the_answer_is_drawn_into_the_cell_that_compared_once_the_reader_answere
     getattr(panel, how).click()
     assert question.layout.display == "none"
     assert "Measured here: 6.5 times." in output.drawn and "Measured before: 5.4 times." in output.drawn
-    assert ("Your prediction: 5.0 to 6.0 times." in output.drawn) == (how == "commit")
+    assert ("Your prediction: 5 to 6 times." in output.drawn) == (how == "commit")
     show_when_answered(ASK.compare(5.5))  # run again: at once
     assert "Measured here: 5.5 times." in output.drawn
 

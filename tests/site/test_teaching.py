@@ -198,7 +198,7 @@ def commit(card: Locator, low: object, high: object) -> None:
 
 def said(ask: Prediction, low: float, high: float) -> str:
     """What stands beside an interval."""
-    return f"{ask.show(low, high)} {ask.verdict(low, high, ask.reference())}"
+    return f"{ask.show_interval(low, high)} {ask.verdict(low, high, ask.reference())}"
 
 
 def test_a_prediction_is_committed_and_kept(page, shown):
@@ -235,7 +235,7 @@ def test_a_prediction_is_committed_and_kept(page, shown):
     assert card.locator(YOURS).inner_text() == said(ask, *first)
     assert ask.show(stored.median) in card.locator(".lab-row-stored").inner_text()
     record = card.locator(".lab-record").inner_text()
-    assert record == "Your record: 0 of 1 first interval held the measurement; the aim is 80 %."
+    assert record == "Your first interval missed the measurement; the aim is 80 %."
     assert page.evaluate("document.activeElement.className") == "lab-panel"
     assert not low.is_visible()
 
@@ -248,7 +248,21 @@ def test_a_prediction_is_committed_and_kept(page, shown):
     page.keyboard.type(str(ask.high))
     page.keyboard.press("Enter")
     assert "lies inside your interval" in card.locator(YOURS).inner_text()
-    assert "0 of 1 first interval" in card.locator(".lab-record").inner_text()  # the first one counts
+    assert "Your first interval missed" in card.locator(".lab-record").inner_text()  # the first one counts
+
+
+def test_enter_in_one_field_leads_to_the_other(page, sections):
+    opened(page, sections)
+    card = page.locator("[data-prediction=speed]")
+    low, high = (card.get_by_label(end) for end in ("Low", "High"))
+    low.press("Enter")
+    assert card.get_by_role("alert").inner_text() == "The low end is missing."
+    page.keyboard.type("2")
+    page.keyboard.press("Enter")
+    assert high.evaluate("e => e === document.activeElement") and card.get_by_role("alert").inner_text() == ""
+    page.keyboard.type("3")
+    page.keyboard.press("Enter")
+    assert card.locator(YOURS).inner_text() == said(ASK, 2, 3)
 
 
 def test_the_page_and_python_say_the_same(page, tmp_path):
@@ -308,7 +322,7 @@ def test_what_follows_a_prediction_in_its_section_opens_when_it_is_answered(page
     assert "deep" in seen(page)
     commit(share, 0.1, 0.9)
     record = share.locator(".lab-record").inner_text()
-    assert record == "Your record: 0 of 1 first interval held the measurement; the aim is 80 %."  # not the skipped one
+    assert record == "Your first interval missed the measurement; the aim is 80 %."  # not the skipped one
 
 
 def test_a_link_into_what_is_covered_opens_it(page, sections):
@@ -374,7 +388,7 @@ def test_without_a_storage_everything_works_until_the_page_is_left(page, tmp_pat
     assert page.locator(".lab-score").inner_text() == "1 of 3 answered, 1 right at first try."
     commit(page.locator(".lab-prediction"), 5.2, 6)
     record = page.locator(".lab-record").inner_text()
-    assert record == "Your record: 1 of 1 first interval held the measurement; the aim is 80 %."
+    assert record == "Your first interval held the measurement; the aim is 80 %."
     reloaded(page)
     assert page.locator(".lab-score").inner_text() == ""
 

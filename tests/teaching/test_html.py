@@ -1,5 +1,6 @@
 """The HTML of what teaches: escaped, self-contained, without ids, and the same any number of times on a page."""
 
+import re
 from html.parser import HTMLParser
 
 import pytest
@@ -101,3 +102,17 @@ def test_values_beyond_the_field_stay_on_the_line():
     html = FRAGMENTS["comparison"]
     assert 'class="lab-yours" style="left:10.53%;right:calc(100% - 100.00%)"' in html
     assert 'class="lab-here" style="left:100.00%"' in html
+
+
+def test_an_axis_over_two_decades_or_more_is_logarithmic_and_names_its_powers_of_ten():
+    wide = fragments._strip((0.1, 1000), (1, 10, 100), None, None)
+    assert 'class="lab-median" style="left:50.00%"' in wide
+    assert re.findall(r'<b style="left:([\d.]+)%">([\d.]+)</b>', wide) == [
+        ("25.00", "1"),
+        ("50.00", "10"),
+        ("75.00", "100"),
+    ]
+    for field in ((0, 100), (1, 99)):
+        narrow = fragments._strip(field, (1, 50, 60), None, None)
+        assert "<b" not in narrow
+    assert 'data-axis="linear"' in FRAGMENTS["comparison"]

@@ -84,7 +84,7 @@ def test_the_reference_is_read_when_it_is_shown_and_not_before():
 def test_without_a_commit_the_comparison_says_so():
     compared = make().compare(5.2)
     assert "Your prediction: none committed." in repr(compared)
-    assert "Your record" not in repr(compared)
+    assert "the aim is 80 %" not in repr(compared)
     html = compared._repr_html_()
     assert "No prediction committed." in html
     assert 'class="lab-row-yours" hidden' in html
@@ -97,14 +97,14 @@ def test_a_commit_is_kept_and_compared():
     ask.commit(5.0, 5.5)
     assert ask.committed == (5.0, 5.5) and ask.answered
     text = repr(ask.compare(6.5))
-    assert "Your prediction: 5.0 to 5.5 times. The measurement lies inside your interval, which spans a" in text
+    assert "Your prediction: 5 to 5.5 times. The measurement lies inside your interval, which spans a" in text
     assert "Measured here: 6.5 times. One run on this machine, outside the stored spread." in text
     assert "Measured before: 5.4 times. 5.1 to 5.9, three seeds." in text
-    assert "Your record: 0 of 1 first interval held the measurement; the aim is 80 %." in text  # the first one counts
+    assert "Your first interval missed the measurement; the aim is 80 %." in text  # the first one counts
     assert "Stored measurement: rows of `some.jsonl`" in text
     html = ask.compare(6.5)._repr_html_()
     assert "No prediction committed." not in html
-    assert "5.0 to 5.5 times" in html
+    assert "5 to 5.5 times" in html
     assert "<code>some.jsonl</code>" in html
 
 
@@ -115,7 +115,7 @@ def test_a_skipped_question_is_answered_and_no_later_interval_counts():
     assert ask.answered and ask.committed is None
     assert "Your prediction: none committed." in repr(ask.compare(6.5))
     ask.commit(5.0, 6.0)
-    assert "Your record" not in repr(ask.compare(6.5))
+    assert "the aim is 80 %" not in repr(ask.compare(6.5))
 
 
 def test_the_page_has_the_fields_the_measurement_and_a_way_without_a_script():

@@ -33,9 +33,10 @@ def test_the_first_commit_to_a_question_counts_and_later_questions_do_not_yet():
     progress.commit("cost", 3.0, 4.0, inside=False)
     progress.commit("quality", 0.5, 0.6, inside=True)
     progress.commit("cost", 5.4, 5.5, inside=True)
-    ends = "held the measurement; the aim is 80 %."
-    assert str(progress.record("cost")) == f"Your record: 0 of 1 first interval {ends}"
-    assert str(progress.record("quality")) == f"Your record: 1 of 2 first intervals {ends}"
+    aim = "the aim is 80 %."
+    assert str(progress.record("cost")) == f"Your first interval missed the measurement; {aim}"
+    both = f"Your first interval held the measurement in 1 of 2 questions; {aim}"
+    assert str(progress.record("quality")) == both
 
 
 def test_an_interval_for_a_question_that_was_skipped_before_does_not_count():
