@@ -2,6 +2,7 @@
 
 import json
 import math
+import textwrap
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -10,6 +11,7 @@ from mobilellm_lab.safe_files import replacing
 
 FORMAT, VERSION = "mobilellm-lab record", 1
 SIZES = ("theoretical", "on disk", "in memory")
+LINE = 80  # characters of the table's lines
 COLUMNS = (*SIZES, "measured", "estimate", "quality")
 PLACE = ("machine", "python", "torch", "numpy", "threads")  # parts of the provenance that change a time
 
@@ -80,11 +82,14 @@ class Record:
                 spread = "" if measure.low is None else f"{measure.low:.4g} to {measure.high:.4g}"
                 runs = f"{measure.runs} samples" if measure.runs > 1 else ""
                 rest = ", ".join(filter(None, (spread, runs, measure.note)))
-                lines.append(f"  {measure.name:<{width}}  {measure.value:<10.4g} {rest}".rstrip())
+                head = f"  {measure.name:<{width}}  {measure.value:<10.4g} "
+                under = " " * len(head)
+                lines += textwrap.wrap(rest, LINE, initial_indent=head, subsequent_indent=under) or [head.rstrip()]
         where = self.provenance
-        lines.append(
+        lines += textwrap.wrap(
             f"{where['machine']}; {where['threads']} torch thread{'s' * (where['threads'] != 1)}, "
-            f"torch {where['torch']}, python {where['python']}; commit {where['commit'][:7]}, {where['date']}"
+            f"torch {where['torch']}, python {where['python']}; commit {where['commit'][:7]}, {where['date']}",
+            LINE,
         )
         return "\n".join(lines)
 

@@ -76,7 +76,18 @@ def test_the_table_keeps_the_columns_apart():
         "quality",
     ]
     assert lines[lines.index("measured") + 1].split() == ["tpot_p50_ms", "2", "1.5", "to", "4,", "155", "samples"]
-    assert "1 torch thread, torch 2.13.0" in lines[-1] and "commit aaaaaaa, 2026-11-25" in lines[-1]
+    where = " ".join(lines[-2:])
+    assert "1 torch thread, torch 2.13.0" in where and "commit aaaaaaa, 2026-11-25" in where
+
+
+def test_a_long_note_goes_on_below_itself():
+    reason = " ".join(["no counter can be read here"] * 9)
+    estimate = Measure(name="joules", column="estimate", value=0.08, note=f"a table; {reason}")
+    lines = replace(record(), measures=(estimate,)).table().splitlines()
+    own = [line for line in lines if line.startswith(" ")]
+    assert len(own) > 2 and max(map(len, lines)) <= 80
+    assert {line.index(line.split()[0]) for line in own[1:]} == {own[0].index("a table")}
+    assert " ".join(" ".join(own).split()).endswith(reason)
 
 
 @pytest.mark.parametrize(
