@@ -75,7 +75,8 @@ def pitfalls_replay(lies_store: Store) -> Replay:
             "each repeat. Dots on a logarithmic axis: how many times the right number was reported, for all "
             "demonstrations, the chosen one marked. The sentence below and the table say the same in numbers."
         ),
-        key="Orange squares: what was reported. Blue circles: the right number. On the right, orange: the chosen one.",
+        key="Orange squares: what was reported. Blue circles: the right number. On the right, orange: the chosen one; "
+        "a line at 1, where both agree.",
         readout=partial(_pitfall_said, rows),
     )
 
@@ -182,13 +183,12 @@ def _factors(rows: pd.DataFrame, slider: Slider) -> alt.LayerChart:
     decades = alt.Axis(title=None, grid=False, values=[0.1, 1, 10, 100], format="~g")
     x = alt.X("factor:Q", scale=alt.Scale(type="log", padding=12), axis=decades)
     y = alt.Y("title:N", sort=list(slider.words), axis=None)  # the titles stand above their dots, whatever the font
-    one = alt.Chart(alt.InlineData(values=[{"factor": 1}])).encode(x=x)
     dots = base.mark_point(shape="square", filled=True, color=FAINT, size=50, opacity=0.8)
     chosen = base.mark_point(shape="square", filled=True, color=MARKED, size=90, opacity=1)
-    titles = alt.Chart(rows[["title"]].drop_duplicates()).mark_text(**TEXT, align="left", dy=-12)
+    lines = alt.Chart(rows[["title"]].drop_duplicates().assign(factor=1))
     layers = [
-        one.mark_rule(color=FAINT, strokeDash=[4, 3]),
-        titles.encode(x=alt.value(0), y=y, text="title:N"),
+        lines.mark_tick(color=FAINT, size=14, thickness=2).encode(x=x, y=y),  # below the title, which it would cross
+        lines.mark_text(**TEXT, align="left", dy=-16).encode(x=alt.value(0), y=y, text="title:N"),
         dots.transform_filter(f"!({slider.chosen})").encode(x=x, y=y),
         chosen.transform_filter(slider.chosen).encode(x=x, y=y),
     ]

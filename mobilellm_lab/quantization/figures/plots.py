@@ -103,21 +103,29 @@ def sensitivity(frame: pd.DataFrame) -> Figure:
 
 
 def kv(frame: pd.DataFrame) -> Figure:
-    """Loss increase by context, and the bytes of the cache; `frame` is `evidence.kv_by_context` of a model."""
+    """Loss increase by context, and the bytes of the cache; `frame` is `evidence.kv_by_context` of a model.
+
+    A line per number of bits, and per kind of keys if there are several; the cache in float is in the lower panel.
+    """
     figure, (above, below) = paper.panels(rows=2, sharex=True, figsize=(paper.SIZE[0], 1.6 * paper.SIZE[1]))
     whole, few = frame[frame["kv_bits"] == FLOAT], frame[frame["kv_bits"] != FLOAT]
-    keys = ("per " + few["keys"]).replace("per delayed", "delayed")
-    few = few.assign(kib=few["bytes"] / 1024, line=few["kv_bits"].astype(str) + " bits, keys " + keys)
+    keys = ", keys per " + few["keys"] if few["keys"].nunique() > 1 else ""
+    few = few.assign(kib=few["bytes"] / 1024, line=few["kv_bits"].astype(str) + " bits" + keys)
+    few["loss_increase_nats"] = few["loss_increase_nats"].clip(lower=LEAST_INCREASE)
     paper.lines(above, few, "context", "loss_increase_nats", "line")
     paper.lines(below, few, "context", "kib", "line")
-    below.plot(whole["context"], whole["bytes"] / 1024, color="0.4", linestyle=":", label="float")
+    below.plot(whole["context"], whole["bytes"] / 1024, color="0.4", linestyle=":")
+    below.annotate("float", (whole["context"].iloc[0], whole["bytes"].iloc[0] / 1024), (0, 9), fontsize=paper.TEXT,
+                   textcoords="offset points", color="0.3")  # fmt: skip
+    above.set_yscale("log")
+    paper.plain(above.yaxis)
     above.set(ylabel="loss increase in the\nsecond half (nats)")
     below.set(xlabel="context (tokens)", ylabel="KiB of the cache")
     _log_axis(below, frame["context"])
     below.set_yscale("log", base=2)
     below.yaxis.set_major_formatter(ScalarFormatter())
     above.get_legend().remove()
-    paper.legend(below)
+    paper.legend(below, columns=3)
     return figure
 
 

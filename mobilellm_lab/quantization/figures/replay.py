@@ -154,7 +154,7 @@ def qat_replay(store: Store, qat_store: Store) -> Replay:
             "the chosen number of bits. The sentence below and the table say the same in numbers."
         ),
         key="Blue: the chosen method, its band over three seeds. Orange: the chosen setting. Grey: the other methods. "
-        "Dotted: the float model.",
+        "Dotted, and at the right a short line: the float model.",
         readout=partial(_qat_said, rows),
     )
 
@@ -253,11 +253,15 @@ def _ways(rows: pd.DataFrame, sliders: tuple[Slider, ...]) -> alt.LayerChart:
     model, bits, arm = sliders
     base = alt.Chart(rows[["model", "bits", "arm", "loss", "low", "high", "float_nats"]].round(5))
     base = base.transform_filter(f"{model.chosen} && {bits.chosen}")
-    x = alt.X("loss:Q", scale=alt.Scale(zero=False, padding=12), axis=alt.Axis(title=None, tickCount=4, format="~g"))
+    x = alt.X(
+        "loss:Q",
+        scale=alt.Scale(zero=False, padding=12),
+        axis=alt.Axis(title=None, tickCount=4, format="~g", grid=False),
+    )
     y = alt.Y("arm:N", sort=list(arm.values), axis=None)  # the names stand above their dots, whatever the font
-    names = alt.Chart(rows[["arm"]].drop_duplicates()).mark_text(**TEXT, align="left", dy=-12)
+    names = alt.Chart(rows[["arm"]].drop_duplicates()).mark_text(**TEXT, align="left", dy=-16)
     layers = [
-        base.mark_rule(color=FAINT, strokeDash=[4, 3]).encode(x="float_nats:Q"),
+        base.mark_tick(color=FAINT, size=14, thickness=2).encode(x="float_nats:Q", y=y),  # below the name
         names.encode(x=alt.value(0), y=y, text="arm:N"),
         base.mark_rule(color=FAINT, strokeWidth=2).encode(x="low:Q", x2="high:Q", y=y),
         base.transform_filter(f"!({arm.chosen})").mark_circle(color=FAINT, size=60, opacity=1).encode(x=x, y=y),
