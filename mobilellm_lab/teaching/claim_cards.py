@@ -71,9 +71,10 @@ def row(*, name: str, said: str, verdict: str, line: str, evidence: Mapping[str,
     )
     told = "".join(f"<p><strong>{escape(head)}:</strong> {inline(text)}</p>" for head, text in evidence.items())
     folded = f"<details><summary>The rule behind the verdict</summary>{paragraphs(rule)}</details>" if rule else ""
+    found = line.removesuffix(".")  # a cell of a table, no sentence
     return (
         f'<li style="--lab-mark: {color}"><details><summary><span>{inline(said)}</span> '
-        f'<span class="lab-badge">{mark}{escape(verdict)}</span> <span>{inline(line)}</span></summary>'
+        f'<span class="lab-badge">{mark}{escape(verdict)}</span> <span>{inline(found)}</span></summary>'
         f'<div class="lab-card" id="claim-{escape(name)}">{told}{folded}<p><small>{inline(ground)}</small></p></div>'
         "</details></li>"
     )

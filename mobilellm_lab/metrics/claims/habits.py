@@ -24,7 +24,7 @@ def file_size() -> Evidence:
         line=f"On a phone the process took {min(factor):.1f} to {max(factor):.1f} times the size of its file",
         finding=f"On a OnePlus 12 the 16-bit file of Llama-3.2-1B has {large.file_mib:,} MiB, and its process "
         f"{large.resident_mib:,} MiB. The 4-bit file has {small.file_mib:,} MiB, and its process "
-        f"{small.resident_mib:,} MiB. Over the published rows the process is {min(factor):.2f} to {max(factor):.2f} "
+        f"{small.resident_mib:,} MiB. Over the published rows the process is {min(factor):.1f} to {max(factor):.1f} "
         "times as large as the file.",
     )
 

@@ -4,14 +4,13 @@ from mobilellm_lab import footprint, zoo
 from mobilellm_lab.constraints import CPU_AND_GPU
 from mobilellm_lab.deep_narrow.study.evidence import reported
 from mobilellm_lab.measuring import accuracy_interval, pareto
-from mobilellm_lab.metrics.study.evidence import duels
+from mobilellm_lab.metrics.study.evidence import PAIRS, duels
 from mobilellm_lab.metrics.study.published import POWER
 from mobilellm_lab.model import ModelConfig
 from mobilellm_lab.sweeps import Store
 from mobilellm_lab.teaching.claim import Claim, Evidence, Verdict
 from mobilellm_lab.teaching.rules import graded
 
-PAIRS = 40  # of the interval that one shot is compared with
 SELDOM = 0.05  # a rule with a larger share of false verdicts misleads
 NEAR = 0.1  # two values within 10 % count as the same
 REQUESTS = ((10, 1000), (100, 500), (500, 100), (1000, 10))  # tokens of the prompt and of the answer

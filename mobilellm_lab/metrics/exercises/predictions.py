@@ -1,6 +1,6 @@
 """Chapter 7's predictions: misses of one shot (`SHOT`), slowdown by a second thread (`THREADS`)"""
 
-from mobilellm_lab.metrics.study.evidence import duels, pitfalls
+from mobilellm_lab.metrics.study.evidence import PAIRS, duels, pitfalls
 from mobilellm_lab.reference import open_sweep, origin
 from mobilellm_lab.teaching.prediction import Measured, Prediction
 
@@ -10,8 +10,8 @@ SLOWDOWN_PERCENT = 5
 def shot() -> Measured:
     """Share of the duels, in percent, in which one shot each misses the variant that is `SLOWDOWN_PERCENT` slower."""
     store = open_sweep("metrics")
-    rows = duels(store, slowdown_percent=SLOWDOWN_PERCENT, neighbour=False, rule="one shot")
-    row = rows.iloc[0]  # one shot looks at the first pair only, so that the number of repeats changes nothing
+    rows = duels(store, slowdown_percent=SLOWDOWN_PERCENT, neighbour=False, rule="one shot", repeats=PAIRS)
+    row = rows.iloc[0]  # the duels of the page's table; one shot looks at the first pair of each
     return Measured(
         median=100 * (1 - float(row["right"])),
         low=100 * (1 - float(row["right_high"])),

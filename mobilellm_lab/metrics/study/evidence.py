@@ -12,6 +12,7 @@ from mobilellm_lab.metrics.study.published import EXECUTORCH
 from mobilellm_lab.reference import open_sweep
 from mobilellm_lab.sweeps import Store
 
+PAIRS = 40  # of the duels that the page's table, a claim and the prediction show
 SEEN = 0.9  # share of right verdicts from which on a slowdown counts as seen
 
 
@@ -126,12 +127,16 @@ def answers() -> dict[str, str]:
     """The numbers of the opening and the recipe box, as text without unit, from stored or published rows."""
     store, lies = open_sweep("metrics"), open_sweep("metrics_lies")
     cpu, gpu = CPU_AND_GPU
-    small = EXECUTORCH["SpinQuant"]
+    small, llama = EXECUTORCH["SpinQuant"], zoo.SHAPES["Llama-3.2-1B"].config
     perplexity = pitfalls(lies, "tokenizers")["wrong"].median()
     return {
         "metrics_gpu_prefill": f"{gpu.prefill_per_s / cpu.prefill_per_s:.1f}",
         "metrics_gpu_decode": f"{gpu.decode_per_s / cpu.decode_per_s:.2f}",
-        "metrics_memory": f"{small.resident_mib / small.file_mib:.1f}",
+        "metrics_memory": f"{max(run.resident_mib / run.file_mib for run in EXECUTORCH.values()):.1f}",
+        "metrics_formula": f"{theoretical_weights(llama, bits_per_weight=4).mib:,.0f}",  # MiB, Llama-3.2-1B
+        "metrics_scales": f"{theoretical_weights(llama, bits_per_weight=4 + 16 / 32).mib:,.0f}",
+        "metrics_file": f"{small.file_mib:,}",
+        "metrics_pairs": str(PAIRS),
         "metrics_pairs_5": str(pairs_needed(store, slowdown_percent=5)),
         "metrics_pairs_10": str(pairs_needed(store, slowdown_percent=10)),
         "metrics_pairs_10_busy": str(pairs_needed(store, slowdown_percent=10, neighbour=True)),

@@ -88,6 +88,13 @@ def rounded(store: Store, bits: int) -> dict[str, pd.Series]:
     return {name: one(runs(store, "grid"), model=model, **plain) for name, model in NAMED.items()}
 
 
+def advised(store: Store) -> dict[str, pd.Series]:
+    """Name in `NAMED` -> its run with 4-bit weights in groups of 32 and 8-bit activations, as the chapter advises."""
+    together = runs(store, "activations")
+    together = together[(together["bits"] == 4) & (together["activation_bits"] == 8)]
+    return {name: one(together, model=model) for name, model in NAMED.items()}
+
+
 def found(store: Store, recipe: object, command: str = "mobilellm-lab sweep quantization") -> dict:
     """The row of a recipe; a ValueError names the one that is not there, and the command that makes it."""
     if recipe not in store:
@@ -276,9 +283,7 @@ def weight_bytes(config: ModelConfig, grid: Grid) -> int:
 def answers() -> dict[str, str]:
     """The numbers of the chapter's opening and its recipe, as text without a unit."""
     store, trained, speed = (open_sweep(f"quantization{name}") for name in ("", "_qat", "_speed"))
-    together = runs(store, "activations")
-    together = together[(together["bits"] == 4) & (together["activation_bits"] == 8)]
-    stories, text = (one(together, model=model) for model in NAMED.values())
+    stories, text = advised(store).values()
     right = one(runs(store, "float"), model=NAMED["text"])["accuracy"]
     three = runs(store, "grid")
     three = three[(three["bits"] == 3) & (three["group_size"] == 32) & three["symmetric"]]
@@ -298,7 +303,7 @@ def answers() -> dict[str, str]:
         "quant_points": f"{100 * (right - text['accuracy']):.1f}",  # of 100 next bytes, fewer right
         "quant_125m": f"{bytes_of['125M'] / 2**20:.0f}",  # MiB in 4 bits
         "quant_350m": f"{bytes_of['350M'] / 2**20:.0f}",
-        "quant_smaller": f"{half / bytes_of['125M']:.1f}",  # times, beside 16 bits
+        "quant_smaller": f"{half / bytes_of['125M']:.2f}",  # times, beside 16 bits
         "quant_file_smaller": f"{packed['float_file_bytes'] / packed['file_bytes']:.1f}",  # times, beside float32
         "quant_rtn_3": f"{lost['rtn']:.3f}",  # nats at 3 bits on text
         "quant_gptq_3": f"{lost['gptq']:.3f}",

@@ -11,7 +11,7 @@ from scipy import stats
 from mobilellm_lab.measuring import bootstrap_interval, counter_difference_uj, pareto
 from mobilellm_lab.metrics import OUTCOMES
 from mobilellm_lab.metrics.exercises import BITS, BOOTSTRAP, EXERCISES, FRONT, JOULES, SHOT, THREADS, TPOT
-from mobilellm_lab.metrics.study.evidence import duels, pitfalls
+from mobilellm_lab.metrics.study.evidence import PAIRS, duels, pitfalls, verdicts_of_100
 from mobilellm_lab.reference import open_sweep
 
 # TPOT: other right forms
@@ -280,8 +280,8 @@ def test_joules_names_what_is_wrong(answer, misconception):
 
 
 def test_the_predictions_quote_what_was_stored():
-    one = duels(open_sweep("metrics"), slowdown_percent=5, neighbour=False, rule="one shot").iloc[0]
-    assert SHOT.reference().median == pytest.approx(100 * (1 - one["right"]))
+    table = verdicts_of_100(open_sweep("metrics"), pairs=PAIRS, slowdown_percent=5).set_index("rule")
+    assert 100 - round(SHOT.reference().median) == table.loc["one shot", "right, b 5 % slower"]
     assert THREADS.reference().median == pytest.approx(
         pitfalls(open_sweep("metrics_lies"), "wrong_threads")["factor"].median()
     )
