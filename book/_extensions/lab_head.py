@@ -8,6 +8,7 @@ are left out.
 from collections.abc import Iterable, Iterator
 from html import escape
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from docutils import nodes
 from PIL import Image, ImageDraw, ImageFont
@@ -25,6 +26,7 @@ LINES = (  # top, size, color and text
 LOST = """<h1>There is no such page</h1>
 <p>It may have moved. <a href="index.html">Begin at the start</a>, <a href="search.html">search</a>,
 or choose a chapter in the list.</p>"""
+PLAIN = "body { margin: 2rem; font-family: system-ui, sans-serif; line-height: 1.5; }"  # until a theme overrides it
 
 
 def description(doctree: nodes.document) -> str:
@@ -77,10 +79,14 @@ def sitemap(address: str, pages: Iterable[str]) -> str:
 
 
 def _lost(app: Sphinx) -> Iterator[tuple[str, dict, str]]:
-    """The page for a wrong address, which is shown in any folder: its links start from the site's address."""
-    tags = '<meta name="robots" content="noindex" />\n'
+    """The page for a wrong address, which is shown in any folder: styles and links start from the site's own path.
+
+    Where the address is not known, they are found only from the site's first folder; elsewhere the page stays plain.
+    """
+    start = f"<style>{PLAIN}</style>"
     if address := app.config.html_baseurl:
-        tags = f'<base href="{escape(address.rstrip("/"))}/" />\n{tags}'
+        start = f'<base href="{escape(urlsplit(address).path.rstrip("/"))}/" />'
+    tags = f'{start}\n<meta name="robots" content="noindex" />\n'
     yield "404", {"title": "There is no such page", "body": LOST, "metatags": tags}, "page.html"
 
 
