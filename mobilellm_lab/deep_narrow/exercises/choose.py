@@ -114,7 +114,8 @@ _MADE_UP = (
 def measured() -> pd.DataFrame:
     """depth, seed, score (accuracy on shells) and tokens_per_s of shapes of 60,000 parameters, from the stored sweeps.
 
-    The speeds are those of the decoding sweep: the same depths and budget, with a larger table of tokens.
+    The speeds are those of the decoding sweep, whose shapes are not the trained ones. They have the same depths and
+    budget, but a larger vocabulary, which leaves fewer parameters for the layers.
     """
     plan = [arm for arm in arms() if (arm.study, arm.recipe.task, arm.recipe.budget) == ("depth", "shells", 60_000)]
     timed = speeds(open_sweep("deep_narrow_cost")).query("budget == 60_000").set_index("depth")["p50"]
@@ -142,7 +143,8 @@ def _lesson(answer, found):
     rows, limit = _cases()[-1]
     return (
         f"Of the measured shapes of 60,000 parameters with at least {limit:,.0f} tokens/s you take {found[-1]:g} "
-        f"layers; without a limit it would be {_choose_solution(rows, 0)}."
+        f"layers; without a limit it would be {_choose_solution(rows, 0)}. The timed shapes have a larger vocabulary "
+        "than the trained ones, so their layers are a little smaller."
     )
 
 

@@ -14,6 +14,7 @@ from mobilellm_lab.reference import origin
 from mobilellm_lab.sweeps import Store
 
 GUESSING = 1 / 6
+LANDING = (60_000, 100_000, 200_000)  # budgets on the first page: less the one that the chapter lets readers predict
 SHAPE = {"depth": "layers", "dim": "dim", "hidden_dim": "FFN", "parameters": "parameters"}
 QUALITY = (
     {"budget": "budget"}
@@ -115,9 +116,9 @@ def quality_replay(store: Store, plan: list[Arm] | None = None) -> Replay:
     )
 
 
-def landing_replay(store: Store, plan: list[Arm] | None = None) -> Replay:
-    """The first chart of `quality_replay` alone, with a short sentence."""
-    data = quality(store, plan)
+def landing_replay(store: Store) -> Replay:
+    """The first chart of `quality_replay` alone, of the budgets of `LANDING`, with a short sentence."""
+    data = quality(store, [arm for arm in shells_arms() if arm.recipe.budget in LANDING])
 
     def said(*, depth: int, budget: int) -> str:
         row = data.row(depth=depth, budget=budget)

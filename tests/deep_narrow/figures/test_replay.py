@@ -5,8 +5,9 @@ from dataclasses import asdict
 import pytest
 
 from mobilellm_lab.deep_narrow import arms
+from mobilellm_lab.deep_narrow.exercises.predictions import NARROW
 from mobilellm_lab.deep_narrow.figures import replay as module
-from mobilellm_lab.deep_narrow.figures.replay import cost_replay, quality, quality_replay, shells_arms
+from mobilellm_lab.deep_narrow.figures.replay import cost_replay, landing_replay, quality, quality_replay, shells_arms
 from mobilellm_lab.deep_narrow.study.sweep import SEEDS
 from mobilellm_lab.reference import open_sweep
 from mobilellm_lab.sweeps import Store, key
@@ -27,6 +28,13 @@ def test_quality_has_the_full_product(store):
     replay = quality_replay(store)
     assert [slider.values for slider in replay.sliders] == [DEPTHS, BUDGETS]
     assert len(replay.rows) == len(DEPTHS) * len(BUDGETS) == len(shells_arms())
+
+
+def test_the_first_page_shows_every_budget_but_the_one_to_predict(store):
+    replay, (_, hidden) = landing_replay(store), NARROW
+    assert [slider.values for slider in replay.sliders] == [DEPTHS, tuple(one for one in BUDGETS if one != hidden)]
+    assert set(replay.rows["budget"]) == set(BUDGETS) - {hidden}
+    assert f"{hidden}" not in replay.html() and f"{hidden:,}" not in replay.html()
 
 
 def test_points_are_the_stored_runs(store):
