@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from mobilellm_lab import constraints
+from mobilellm_lab.deep_narrow.study.evidence import answers
 from mobilellm_lab.deep_narrow.study.evidence import speeds as by_depth
 from mobilellm_lab.quantization.study.evidence import runs, speeds
 from mobilellm_lab.reference import open_sweep
@@ -39,6 +40,12 @@ def test_depth_costs_what_it_says(budget, deep, shallow, form):
     rows = by_depth(open_sweep("deep_narrow_cost"))
     slow, fast = (one(rows, budget=budget, depth=depth)["p50"] for depth in (deep, shallow))
     assert form(fast / slow) in README
+
+
+def test_depth_buys_what_the_paper_reports_and_costs_a_phone_little():
+    known = answers()
+    assert f"{known['deep_paper_points']} points more accuracy with 30 layers than with 12" in README
+    assert f"costs a phone at most {known['deep_phone_slower']} % of its speed" in README
 
 
 def test_forty_lines_are_read_before_the_tree():
