@@ -77,7 +77,12 @@ def test_the_page_asks_nobody_is_small_and_says_where_its_points_come_from(maker
     assert "http" not in html
     assert len(gzip.compress(html.encode())) < WIRE_BYTES
     measured = "Replay: every point is a stored measurement.</p>" in html
-    assert measured == ('<p class="replay-badge">Measured on ' in html) == bool(sweeps(*maker)) == ("By formula, not measured" not in html)
+    assert (
+        measured
+        == ('<p class="replay-badge">Measured on ' in html)
+        == bool(sweeps(*maker))
+        == ("By formula, not measured" not in html)
+    )
 
 
 def test_the_first_pictures_hold_marks(replay, html):
