@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 
-KILLED, INTERRUPTED = (-9, 137), (-2, 130)  # exit codes: of SIGKILL, and of Ctrl-C while a worker still starts
+KILLED = (-9, 137)  # exit codes of SIGKILL
+JOIN_S = 5  # until a broken executor has ended the others, too
 
 
 class WorkerLostError(BrokenExecutor):
@@ -35,8 +36,10 @@ def worker_pool(count: int, begin: Callable | None = None, *arguments: Any) -> I
     try:
         yield executor
     except BrokenExecutor as error:
-        codes = {process.exitcode for process in (executor._processes or {}).values()}
-        raise WorkerLostError(_cause(codes)) from error
+        lost = list((executor._processes or {}).values())
+        for process in lost:
+            process.join(JOIN_S)  # before that it has no exit code
+        raise WorkerLostError(_cause({process.exitcode for process in lost})) from error
     finally:
         ours.close()
         for process in list((executor._processes or {}).values()):  # `terminate_workers` from Python 3.14 on
@@ -46,8 +49,8 @@ def worker_pool(count: int, begin: Callable | None = None, *arguments: Any) -> I
 
 def _cause(codes: Collection[int | None]) -> str:
     """What most likely ended a worker, by the exit codes of all, and what to do."""
-    if not codes.isdisjoint(INTERRUPTED) and codes.isdisjoint(KILLED):
-        return "a worker process was interrupted while it started: start again"
+    if codes.isdisjoint(KILLED):  # an interrupt while it starts gives many codes: -2, 1, -6, 130
+        return "a worker process ended before its time, most likely by an interrupt: start again"
     return (
         "a worker process was killed, most likely because memory ran out: ask for fewer at once, or for less, or shut "
         "down other notebooks"

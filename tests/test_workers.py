@@ -49,7 +49,7 @@ def test_a_killed_worker_is_named_with_its_likely_cause():
 
 def test_an_interrupted_kernel_is_not_called_a_lack_of_memory():
     """A notebook's interrupt reaches the whole process group, also a worker that still imports."""
-    with pytest.raises(WorkerLostError, match="interrupted while it started: start again"):
+    with pytest.raises(WorkerLostError, match="most likely by an interrupt: start again"):
         with worker_pool(1, time.sleep, 600) as pool:
             answer = pool.submit(os.getpid)
             (worker,) = pool._processes
