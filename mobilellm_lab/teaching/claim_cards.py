@@ -37,7 +37,7 @@ CSS = """<style>
 .lab-claims p { margin: 4px 0; }
 .lab-claims .lab-heads { font-weight: 600; padding: 4px 10px 4px 33px; }
 .lab-claims .lab-heads, .lab-claims li > details > summary { display: grid; gap: 2px 14px;
-  grid-template-columns: 5fr 9.2rem 5fr; }
+  grid-template-columns: 5fr 10.2rem 5fr; }
 .lab-claims summary { cursor: pointer; }
 .lab-claims li > details > summary { position: relative; padding: 7px 10px 7px 28px; list-style: none; }
 .lab-claims li > details > summary::-webkit-details-marker { display: none; }
@@ -46,7 +46,7 @@ CSS = """<style>
 .lab-claims li > details > summary:hover, .lab-claims li > details[open] > summary {
   background: color-mix(in srgb, currentColor 6%, transparent); }
 .lab-claims summary:focus-visible { outline: 2px solid #0072b2; outline-offset: -2px; }
-.lab-claims .lab-badge { font-weight: 600; padding-left: 23px; text-indent: -23px; }
+.lab-claims .lab-badge { font-weight: 600; padding-left: 23px; text-indent: -23px; overflow-wrap: normal; }
 .lab-claims .lab-badge svg { width: 16px; height: 16px; vertical-align: -2px; margin-right: 7px; }
 .lab-claims .lab-card { padding: 4px 14px 8px 28px; font-size: 14px; scroll-margin-top: 9rem; }
 .lab-claims .lab-card details, .lab-claims small, .lab-claims > details { font-size: 13px; margin: 4px 0; }
