@@ -5,15 +5,13 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
+from mobilellm_lab.knapsack import choose
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.quantization.grid import Grid, QTensor
 from mobilellm_lab.quantization.quantized import matrices, require_floats
 from mobilellm_lab.tasks import Task, evaluate
-
-PLACES = 40_000  # that bytes are counted in, at most: a finer table would take longer and gain nothing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,9 +62,7 @@ def sensitivity(
 def assign(costs: Iterable[Cost], budget_bytes: int) -> dict[str, Grid]:
     """A grid for each matrix: the bytes fit the budget, and the sum of the loss increases is the smallest possible.
 
-    A knapsack by dynamic programming over bytes, counted in their common divisor; where that would make more than
-    40,000 places, in larger ones, every matrix rounded up, so that the budget holds and the best may be missed by a
-    hair. More bytes never give a larger sum: the places do not depend on the budget.
+    A knapsack by dynamic programming over bytes (`knapsack.choose`). More bytes never give a larger sum.
 
     Raises:
         ValueError: no costs, a loss increase that is no number, or a budget below the fewest bits; names the least
@@ -84,22 +80,5 @@ def assign(costs: Iterable[Cost], budget_bytes: int) -> dict[str, Grid]:
     least = sum(min(cost.bytes for cost in own) for own in choices.values())
     if budget_bytes < least:
         raise ValueError(f"budget_bytes={budget_bytes}: the fewest bits for every matrix take {least}, give as many")
-    extra = {name: [cost.bytes - min(c.bytes for c in own) for cost in own] for name, own in choices.items()}
-    most = sum(map(max, extra.values()))  # what the largest choices take beyond the smallest
-    unit = max(math.gcd(*(step for steps in extra.values() for step in steps)), math.ceil(most / PLACES), 1)
-    room = min(budget_bytes - least, most + unit * len(extra)) // unit + 1  # each matrix may lose a part of a unit
-    best, taken = np.zeros(room), []  # best[j]: the smallest loss increase with j units; taken: the choice that gave it
-    for name, own in choices.items():
-        options = np.full((len(own), room), np.inf)
-        for i, (cost, step) in enumerate(zip(own, extra[name], strict=True)):
-            units = -(-step // unit)
-            if units < room:
-                options[i, units:] = best[: room - units] + cost.loss_increase_nats
-        taken.append(options.argmin(0))
-        best = options.min(0)
-    left, chosen = room - 1, {}
-    for (name, own), choice in reversed(list(zip(choices.items(), taken, strict=True))):
-        i = choice[left]
-        chosen[name] = own[i].grid
-        left -= -(-extra[name][i] // unit)
-    return {name: chosen[name] for name in choices}
+    options = {name: [(cost.loss_increase_nats, cost.bytes) for cost in own] for name, own in choices.items()}
+    return {name: choices[name][i].grid for name, i in choose(options, budget_bytes).items()}
