@@ -1,0 +1,26 @@
+"""Chapter 4, pruning: importance, masks, smaller dense models, recovery and what each buys"""
+
+import lazy_loader
+
+_HOMES = {
+    "importance": ["IMPORTANCES", "gradients", "scores", "signed_taylor"],
+    "masks": ["Masks", "PrunedModel", "apply", "require_dense"],
+    "prune": ["prune"],
+    "selection": ["COMPARE", "n_of_m", "select"],
+}
+__getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs=_HOMES)
+
+__all__ = [
+    "COMPARE",
+    "IMPORTANCES",
+    "Masks",
+    "PrunedModel",
+    "apply",
+    "gradients",
+    "n_of_m",
+    "prune",
+    "require_dense",
+    "scores",
+    "select",
+    "signed_taylor",
+]
