@@ -111,6 +111,15 @@ class TrainState:
     optimizers: list = field(default_factory=list)  # the run's own, whose moments `save` writes
     moments: list[dict] = field(default_factory=list)  # read by `load`, taken over when the run goes on
 
+    def moments_of(self, weight: nn.Parameter) -> tuple[Tensor, ...]:
+        """AdamW's running means of a weight's gradient and of its square, to be read or changed between two steps.
+
+        There are none before the first step, nor of a matrix that Muon moves.
+        """
+        groups = [group for adam in self.optimizers if isinstance(adam, _AdamW) for group in adam.param_groups]
+        pairs = [pair for group in groups for pair in zip(group["params"], group["state"], strict=True)]
+        return next((state[:2] for p, state in pairs if p is weight), ())
+
     def save(self, path: Path, model: nn.Module) -> None:
         """Writes model and state into one file, whole or not at all."""
         saved = {

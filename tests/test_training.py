@@ -414,3 +414,26 @@ def test_moments_of_another_model_are_refused(tmp_path):
     state.moments = [muon, {"moments": [torch.zeros(1) for _ in adamw["moments"]]}]
     with pytest.raises(ValueError, match="moments are of another model"):
         next(train(ours, TASK, QUICK, state=state))
+
+
+def test_the_moments_of_a_weight_are_what_its_next_update_reads():
+    ours, state = small_model(), TrainState()
+    assert state.moments_of(ours.embed.weight) == ()
+    run = train(ours, TASK, replace(QUICK, optimizer="adamw", weight_decay=0.0), state=state)
+    next(run)
+    for p in ours.parameters():
+        first, second = state.moments_of(p)
+        torch.testing.assert_close((first, second), (0.1 * p.grad, 0.05 * p.grad**2))  # beta1 = 0.9, beta2 = 0.95
+    w = ours.blocks[0].ffn.down.weight
+    w.register_hook(torch.zeros_like)
+    for moment in state.moments_of(w):
+        moment.zero_()
+    before = w.detach().clone()
+    next(run)
+    assert torch.equal(w, before)
+
+
+def test_muon_has_no_such_moments():
+    ours, state = small_model(), TrainState()
+    next(train(ours, TASK, replace(QUICK, optimizer="muon"), state=state))
+    assert state.moments_of(ours.blocks[0].ffn.down.weight) == () and len(state.moments_of(ours.embed.weight)) == 2
