@@ -13,6 +13,7 @@ from mobilellm_lab.checkpoints import assemble
 from mobilellm_lab.choices import advice
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.pruning.masks import Masks, PrunedModel, require_dense
+from mobilellm_lab.pruning.selection import check_amount
 from mobilellm_lab.quantization.quantized import matrices
 from mobilellm_lab.tasks import Task
 from mobilellm_lab.training import Step, TrainConfig, TrainState, train
@@ -33,20 +34,19 @@ class Gradual:
     Source: Zhu and Gupta, arXiv 1710.01878, equation 1.
     """
 
-    amount: float  # in the end
+    amount: int | float  # in the end
     masks: Callable[[Transformer, float], Masks]  # of the model as it stands, at this amount
-    share: float = 0.5  # of the run, over which the amount rises
+    share: int | float = 0.5  # of the run, over which the amount rises
     every: int = 4  # updates between two masks
 
     def __post_init__(self) -> None:
-        if not 0 <= self.amount < 1:
-            raise ValueError(f"amount={self.amount}: a share of the weights, choose 0 or more and less than 1")
+        check_amount(self.amount)
         if not 0 < self.share < 1:
             raise ValueError(f"share={self.share}: the amount rises over a part of the run, choose between 0 and 1")
         if self.every < 1:
             raise ValueError(f"every={self.every}: updates between two masks, choose 1 or more")
 
-    def amount_at(self, progress: float) -> float:
+    def amount_at(self, progress: int | float) -> float:
         """The amount at this progress of the run, 0 .. 1."""
         return self.amount * (1 - max(0.0, 1 - progress / self.share) ** 3)
 
@@ -125,7 +125,8 @@ class RecoveryRun:
             raise ValueError("gradual with a PrunedModel: give the dense model, whose masks grow from none")
         if self.gradual.share * self.steps > self.steps - 1:
             raise ValueError(
-                f"share={self.gradual.share} of steps={self.steps}: leave an update after the last mask, choose more steps"
+                f"share={self.gradual.share} of steps={self.steps}: no update is left after the last mask, "
+                "choose more steps"
             )
 
     def __iter__(self) -> Iterator[Step]:
