@@ -3,24 +3,32 @@
 import lazy_loader
 
 _HOMES = {
+    "controls": ["equal_updates", "kept_parameters", "small_twin"],
     "importance": ["IMPORTANCES", "gradients", "scores", "signed_taylor"],
     "masks": ["Masks", "PrunedModel", "apply", "require_dense"],
     "prune": ["prune"],
+    "recovery": ["HOLDS", "Gradual", "RecoveryRun"],
     "selection": ["COMPARE", "n_of_m", "select"],
 }
 __getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs=_HOMES)
 
 __all__ = [
     "COMPARE",
+    "HOLDS",
     "IMPORTANCES",
+    "Gradual",
     "Masks",
     "PrunedModel",
+    "RecoveryRun",
     "apply",
+    "equal_updates",
     "gradients",
+    "kept_parameters",
     "n_of_m",
     "prune",
     "require_dense",
     "scores",
     "select",
     "signed_taylor",
+    "small_twin",
 ]
