@@ -47,8 +47,9 @@ class Machine:
 
     @classmethod
     def of_rows(cls, rows: Iterable[dict]) -> "Machine":
-        """From the rows of the stored sweep `constraints_machine`."""
-        measured = ("unit", "median", "p10", "p90", "runs")
+        """From the rows of the stored sweep `constraints_machine`; a row that does not say otherwise had settled."""
+        measured = ("unit", "median", "p10", "p90", "runs", "settled")
+        rows = ({"settled": True} | row for row in rows)
         return cls(probes=tuple(Probe(**row["recipe"], **{name: row[name] for name in measured}) for row in rows))
 
     def find(self, name: str, *, threads: int = 1, bits: int = 32) -> list[Probe]:

@@ -139,7 +139,8 @@ def measure_probes(plan: Iterable[ProbePlan]) -> Iterator[tuple[ProbePlan, dict]
         (probe,) = probing.probes
         rates = {name: _short(getattr(probe, name)) for name in ("median", "p10", "p90")}
         source = provenance("mobilellm-lab sweep constraints_machine")
-        yield one, {"unit": probe.unit, **rates, "runs": probe.runs, "provenance": source}
+        said = {"runs": probe.runs, "settled": probe.settled, "provenance": source}
+        yield one, {"unit": probe.unit, **rates, **said}
 
 
 SWEEPS = (
