@@ -9,6 +9,7 @@ _HOMES = {
     "prune": ["prune"],
     "recovery": ["HOLDS", "Gradual", "RecoveryRun"],
     "selection": ["COMPARE", "n_of_m", "select"],
+    "sensitivity": ["LayerCost", "allocate", "scan"],
 }
 __getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs=_HOMES)
 
@@ -17,9 +18,11 @@ __all__ = [
     "HOLDS",
     "IMPORTANCES",
     "Gradual",
+    "LayerCost",
     "Masks",
     "PrunedModel",
     "RecoveryRun",
+    "allocate",
     "apply",
     "equal_updates",
     "gradients",
@@ -27,6 +30,7 @@ __all__ = [
     "n_of_m",
     "prune",
     "require_dense",
+    "scan",
     "scores",
     "select",
     "signed_taylor",
