@@ -3,18 +3,20 @@
 import lazy_loader
 
 _HOMES = {
+    "calibration": ["DATA", "pruning_data"],
     "controls": ["equal_updates", "kept_parameters", "small_twin"],
     "importance": ["IMPORTANCES", "gradients", "scores", "signed_taylor"],
     "masks": ["Masks", "PrunedModel", "apply", "require_dense"],
-    "prune": ["prune"],
     "recovery": ["HOLDS", "Gradual", "RecoveryRun"],
     "selection": ["COMPARE", "n_of_m", "select"],
     "sensitivity": ["LayerCost", "allocate", "scan"],
+    "unstructured": ["prune"],
 }
 __getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs=_HOMES)
 
 __all__ = [
     "COMPARE",
+    "DATA",
     "HOLDS",
     "IMPORTANCES",
     "Gradual",
@@ -29,6 +31,7 @@ __all__ = [
     "kept_parameters",
     "n_of_m",
     "prune",
+    "pruning_data",
     "require_dense",
     "scan",
     "scores",

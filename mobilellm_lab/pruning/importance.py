@@ -9,12 +9,14 @@ from torch import Tensor
 
 from mobilellm_lab.choices import advice
 from mobilellm_lab.model import Transformer
+from mobilellm_lab.pruning.sparsegpt import saliency
 from mobilellm_lab.quantization.calibration import Calibration
 from mobilellm_lab.quantization.quantized import matrices
 from mobilellm_lab.tasks import IGNORE, Batch
 
 IMPORTANCES = ("random", "l1", "l2", "taylor", "wanda", "sparsegpt")
 CALIBRATED = ("wanda", "sparsegpt")  # what needs to know the inputs of every matrix
+TABLE = "embed.weight"
 
 
 @torch.no_grad()
@@ -33,8 +35,9 @@ def scores(
     - "l1" is |w| and "l2" is w^2: the same order of single weights, another of groups that sum them.
     - "taylor" is |w * dL/dw|, the loss that a weight's removal costs to first order.
     - "wanda" is |w| * ||x||, with the norm of its input channel over the calibration tokens.
+    - "sparsegpt" is the squared output error after the update of later columns (`sparsegpt.saliency`).
 
-    An embedding table is looked up, not multiplied: "wanda" scores it by |w|, tied or not.
+    An embedding table is looked up, not multiplied: "wanda" and "sparsegpt" score it by |w|, tied or not.
 
     Raises:
         ValueError: an unknown importance or matrix, a calibration or gradients that are missing, or of another model.
@@ -58,13 +61,19 @@ def scores(
     if calibration is None:
         raise ValueError(f"importance={importance!r} needs the inputs of every matrix: give calibration=calibrate(...)")
     calibration.check(model)
-    return {name: own[name].detach().abs() * _input_norm(name, calibration) for name in names}
+    found = {}
+    for name in names:
+        w, gram = own[name].detach(), gram_of(name, calibration)
+        if gram is None:
+            found[name] = w.abs()
+        else:
+            found[name] = w.abs() * gram.diagonal().sqrt() if importance == "wanda" else saliency(w, gram)
+    return found
 
 
-def _input_norm(name: str, calibration: Calibration) -> Tensor | float:
-    if name == "embed.weight":
-        return 1.0
-    return calibration.inputs[name.removesuffix(".weight")].gram.diagonal().sqrt()
+def gram_of(name: str, calibration: Calibration) -> Tensor | None:
+    """X^T X of the inputs of the matrix of this name; None for an embedding table, which has none."""
+    return None if name == TABLE else calibration.inputs[name.removesuffix(".weight")].gram
 
 
 @torch.no_grad()
@@ -76,12 +85,11 @@ def signed_taylor(model: Transformer, names: Iterable[str], gradients: dict[str,
     """
     if gradients is None:
         raise ValueError("importance='taylor' needs the loss's gradients: give gradients=gradients(model, batches)")
-    own, products = matrices(model), {}
-    for name in names:
-        if name not in gradients or gradients[name].shape != own[name].shape:
+    own = matrices(model)
+    for name, w in own.items():  # all of them: models of other tasks have blocks of the same shapes
+        if name not in gradients or gradients[name].shape != w.shape:
             raise ValueError(f"gradients are of another model, {name} does not fit: take gradients(model, batches)")
-        products[name] = own[name].detach() * gradients[name]
-    return products
+    return {name: own[name].detach() * gradients[name] for name in names}
 
 
 def gradients(model: Transformer, batches: Iterable[Batch]) -> dict[str, Tensor]:

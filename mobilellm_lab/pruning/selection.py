@@ -1,6 +1,6 @@
 """Selection of the weights to keep: the lowest scores go, by row, by matrix, globally, or n of m"""
 
-import math
+from collections.abc import Collection
 
 import torch
 from jaxtyping import Bool, Float
@@ -22,19 +22,8 @@ def select(scores: dict[str, Tensor], amount: float | dict[str, float], compare:
         ValueError: an unknown comparison, an amount outside [0, 1) or of no scored matrix, a dict that is compared
             globally, NaN among the scores, or an amount that would empty a matrix.
     """
-    if compare not in COMPARE:
-        raise ValueError(f"compare={compare!r}: {advice(compare, COMPARE)}")
-    if isinstance(amount, dict):
-        if compare == "global":
-            raise ValueError("amounts by matrix with compare='global': choose compare='row' or 'matrix'")
-        for name in amount:
-            if name not in scores:
-                raise ValueError(f"amount for {name!r}: the matrices to prune are {', '.join(scores)}")
-        amounts = amount
-    else:
-        amounts = dict.fromkeys(scores, amount)
-    for name, own in amounts.items():
-        check_amount(own)
+    amounts = by_matrix(scores, amount, compare)
+    for name in amounts:
         _check_scores(name, scores[name])
     if compare == "global":
         return _globally(scores, amount)
@@ -66,10 +55,25 @@ def n_of_m(scores: dict[str, Tensor], n: int, m: int) -> Masks:
     return masks
 
 
-def check_amount(amount: float) -> None:
-    """Raises a ValueError for what is no share of weights."""
-    if not (isinstance(amount, int | float) and math.isfinite(amount) and 0 <= amount < 1):
-        raise ValueError(f"amount={amount}: the share of weights to remove, give 0 or more and less than 1")
+def by_matrix(names: Collection[str], amount: float | dict[str, float], compare: str) -> dict[str, float]:
+    """The amount of each matrix that is to be pruned.
+
+    Raises:
+        ValueError: an unknown comparison, an amount outside [0, 1) or of no such matrix, or a dict that is compared
+            globally.
+    """
+    if compare not in COMPARE:
+        raise ValueError(f"compare={compare!r}: {advice(compare, COMPARE)}")
+    if not isinstance(amount, dict):
+        amount = dict.fromkeys(names, amount)
+    elif compare == "global":
+        raise ValueError("amounts by matrix with compare='global': choose compare='row' or 'matrix'")
+    for name, own in amount.items():
+        if name not in names:
+            raise ValueError(f"amount for {name!r}: the matrices to prune are {', '.join(names)}")
+        if not 0 <= own < 1:
+            raise ValueError(f"amount={own}: the share of weights to remove, give 0 or more and less than 1")
+    return amount
 
 
 def _keep(groups: Float[Tensor, "G N"], amount: float) -> Bool[Tensor, "G N"]:

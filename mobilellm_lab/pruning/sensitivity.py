@@ -10,7 +10,7 @@ import torch
 from mobilellm_lab.choices import advice
 from mobilellm_lab.knapsack import choose
 from mobilellm_lab.model import Transformer
-from mobilellm_lab.pruning.prune import prune
+from mobilellm_lab.pruning.unstructured import prune
 from mobilellm_lab.quantization.quantized import matrices
 from mobilellm_lab.tasks import Task, evaluate
 

@@ -6,7 +6,7 @@ from mobilellm_lab import zoo
 from mobilellm_lab.footprint import flops_per_token, parameters
 from mobilellm_lab.model import ModelConfig, Transformer
 from mobilellm_lab.pruning.controls import equal_updates, kept_parameters, small_twin
-from mobilellm_lab.pruning.prune import prune
+from mobilellm_lab.pruning.unstructured import prune
 from mobilellm_lab.reference import MODELS
 
 DEEP = {name: MODELS[name].config(MODELS[name].make_task()) for name in ("stories-deep", "text-deep")}

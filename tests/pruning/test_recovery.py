@@ -10,8 +10,8 @@ import torch
 from mobilellm_lab.checkpoints import fingerprint
 from mobilellm_lab.model import ModelConfig, Transformer
 from mobilellm_lab.pruning.masks import PrunedModel
-from mobilellm_lab.pruning.prune import prune
 from mobilellm_lab.pruning.recovery import HOLDS, Gradual, RecoveryRun
+from mobilellm_lab.pruning.unstructured import prune
 from mobilellm_lab.quantization import Grid, QATRun, calibrate, calibration_data
 from mobilellm_lab.quantization.quantized import matrices
 from mobilellm_lab.reference import load_model
