@@ -13,7 +13,6 @@ from mobilellm_lab.checkpoints import assemble
 from mobilellm_lab.choices import advice
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.pruning.masks import Masks, PrunedModel, require_dense
-from mobilellm_lab.pruning.selection import check_amount
 from mobilellm_lab.quantization.quantized import matrices
 from mobilellm_lab.tasks import Task
 from mobilellm_lab.training import Step, TrainConfig, TrainState, train
@@ -40,7 +39,8 @@ class Gradual:
     every: int = 4  # updates between two masks
 
     def __post_init__(self) -> None:
-        check_amount(self.amount)
+        if not 0 <= self.amount < 1:
+            raise ValueError(f"amount={self.amount}: the share of weights to remove, give 0 or more and less than 1")
         if not 0 < self.share < 1:
             raise ValueError(f"share={self.share}: the amount rises over a part of the run, choose between 0 and 1")
         if self.every < 1:
