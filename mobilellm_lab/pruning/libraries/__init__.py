@@ -1,0 +1,1 @@
+"""PyTorch's own pruning, torch.nn.utils.prune"""
