@@ -1,0 +1,1 @@
+"""Measurements of chapter 4: recipes, runs, sweeps and their tables"""

@@ -1,0 +1,7 @@
+"""Names of chapter 4's stored sweeps, which the command line reads without the chapter's code"""
+
+NAMES = {  # module whose `SWEEPS` declares them: name, and caption of the file
+    "mobilellm_lab.pruning.study.sweep": {
+        "pruning": "chapter 4: models pruned in every way, and what is left of them",
+    },
+}
