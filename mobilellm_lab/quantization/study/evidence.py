@@ -53,9 +53,9 @@ def _run(store: Store, study: str, recipe: Recipe) -> dict:
         "study": study,
         **asdict(recipe),
         "factor": recipe.factor if recipe.planted != "none" else 1,
-        **_losses(row, before),
+        **losses(row, before),
         "perplexity": math.exp(min(row["loss_nats"], 700)),
-        "score": _score(row),
+        "score": score(row),
         **{name.replace("-", "_"): scores.get(name, math.nan) for name in ("one-hop", "two-hop")},
         **{name: scores.get(name, math.nan) for name in ("bits_per_byte", "accuracy")},
         "agreement": row["agreement"],
@@ -66,7 +66,7 @@ def _run(store: Store, study: str, recipe: Recipe) -> dict:
     }
 
 
-def _losses(row: dict, before: dict) -> dict[str, float]:
+def losses(row: dict, before: dict) -> dict[str, float]:
     """The loss of a row, how far it lies above that of the float model, and in the best and worst part of the test."""
     increases = [after - own for after, own in zip(row["parts"], before["parts"], strict=True)]
     return {
@@ -77,7 +77,8 @@ def _losses(row: dict, before: dict) -> dict[str, float]:
     }
 
 
-def _score(row: dict) -> float:
+def score(row: dict) -> float:
+    """Two-hop accuracy of a row on stories, bits per byte of one on text."""
     scores = row["scores"]
     return scores["two-hop"] if "two-hop" in scores else scores["bits_per_byte"]
 
@@ -140,7 +141,7 @@ def mixed(store: Store) -> pd.DataFrame:
             rows.append(
                 {"model": model}
                 | {name: made[name] for name in ("kind", "budget_bits", "bytes")}
-                | _losses(made, before)
+                | losses(made, before)
                 | {"matrices": {float(bits): count for bits, count in made["matrices"].items()}}
             )
     return pd.DataFrame(rows)
@@ -203,8 +204,8 @@ def qat(store: Store) -> pd.DataFrame:
             for name, bits, made in _made(recipe, row):
                 rows.append(
                     {"model": recipe.model, "arm": name, "bits": bits, "seed": recipe.seed, "lr": recipe.lr}
-                    | {"steps": row["steps"], "float_nats": row["start"]["loss_nats"], "score": _score(made)}
-                    | _losses(made, row["start"])
+                    | {"steps": row["steps"], "float_nats": row["start"]["loss_nats"], "score": score(made)}
+                    | losses(made, row["start"])
                 )
     return pd.DataFrame(rows)
 
