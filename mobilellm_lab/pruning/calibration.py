@@ -1,6 +1,8 @@
 """Calibration data of pruning: how many sequences, how long, from the task, elsewhere or the model itself"""
 
 import torch
+from jaxtyping import Int
+from torch import Tensor
 
 from mobilellm_lab.choices import advice
 from mobilellm_lab.model import Transformer, generate
@@ -39,19 +41,17 @@ def pruning_data(
     if not 2 <= length <= task.seq_len:
         raise ValueError(f"length={length}: sequences of task {task.name} are cut to 2 to {task.seq_len} tokens")
     if data == "self":
-        tokens, targets = _written_by(model, task, sequences, length, seed)
+        tokens = _written_by(model, task, sequences, length, seed)
+        targets = tokens.roll(-1, 1)
     else:
         (batch,) = calibration.calibration_data(task, data, sequences=sequences, seed=seed)
         tokens, targets = batch.tokens[:, :length], batch.targets[:, :length].clone()
-        if data != "own" and length == task.seq_len:
-            targets[:, -1] = IGNORE  # nothing follows the last token
+    if data == "self" or (data != "own" and length == task.seq_len):
+        targets[:, -1] = IGNORE  # nothing follows the last token
     return [Batch(*pair) for pair in zip(tokens.split(BATCH_SIZE), targets.split(BATCH_SIZE), strict=True)]
 
 
-def _written_by(
-    model: Transformer | None, task: Task, sequences: int, length: int, seed: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Tokens that the model writes, and the next ones."""
+def _written_by(model: Transformer | None, task: Task, sequences: int, length: int, seed: int) -> Int[Tensor, "B T"]:
     if model is None:
         raise ValueError("data='self' is written by the model: give model=")
     if model.config.vocab_size != task.vocab_size:
@@ -59,6 +59,5 @@ def _written_by(
             f"vocab_size={model.config.vocab_size} of the model: task {task.name} has {task.vocab_size} tokens"
         )
     first = torch.randint(task.vocab_size, (sequences, 1), generator=torch.Generator().manual_seed(seed))
-    steps = generate(model, first.to(model.norm.weight.device), length, temperature=1.0, seed=seed)
-    written = torch.cat((first, torch.stack(list(steps), 1).cpu()), 1)
-    return written[:, :-1], written[:, 1:]
+    steps = generate(model, first.to(model.norm.weight.device), length - 1, temperature=1.0, seed=seed)
+    return torch.cat((first, torch.stack(list(steps), 1).cpu()), 1)

@@ -71,9 +71,14 @@ def by_matrix(names: Collection[str], amount: float | dict[str, float], compare:
     for name, own in amount.items():
         if name not in names:
             raise ValueError(f"amount for {name!r}: the matrices to prune are {', '.join(names)}")
-        if not 0 <= own < 1:
-            raise ValueError(f"amount={own}: the share of weights to remove, give 0 or more and less than 1")
+        check_amount(own)
     return amount
+
+
+def check_amount(amount: float) -> None:
+    """Raises a ValueError for what is no share of weights to remove."""
+    if not 0 <= amount < 1:
+        raise ValueError(f"amount={amount}: the share of weights to remove, give 0 or more and less than 1")
 
 
 def _keep(groups: Float[Tensor, "G N"], amount: float) -> Bool[Tensor, "G N"]:
