@@ -1,0 +1,16 @@
+"""Exercises, quiz and predictions of chapter 4"""
+
+from pathlib import Path
+
+from mobilellm_lab.pruning.exercises.grown import GROWN, grown_example
+from mobilellm_lab.pruning.exercises.hold import HOLD
+from mobilellm_lab.pruning.exercises.magnitude import MAGNITUDE
+from mobilellm_lab.pruning.exercises.spend import SPEND
+from mobilellm_lab.pruning.exercises.wanda import WANDA
+from mobilellm_lab.teaching.quiz import read_quiz
+
+EXERCISES = (MAGNITUDE, WANDA, GROWN, HOLD, SPEND)
+QUIZ = read_quiz(Path(__file__).with_name("quiz.md"), name="pruning")
+PREDICTIONS = ()
+
+__all__ = ["EXERCISES", "GROWN", "HOLD", "MAGNITUDE", "PREDICTIONS", "QUIZ", "SPEND", "WANDA", "grown_example"]
