@@ -136,9 +136,12 @@ def read_config(path: Path, format: str) -> tuple[dict, ModelConfig]:
             f"Cannot load {path}: unknown model fields {', '.join(unknown)}; install a newer version of this package"
         )
     for name in shape:
-        kind = known[name]
-        if type(shape[name]) not in ((int, float) if kind is float else (kind,)):
-            raise ValueError(f"{path}: {name}={shape[name]!r} must be of type {kind.__name__}: save it again")
+        kind, value = known[name], shape[name]
+        if kind == tuple[int, ...]:
+            if type(value) is not list or any(type(size) is not int for size in value):
+                raise ValueError(f"{path}: {name}={value!r} must be a list of whole numbers: save it again")
+        elif type(value) not in ((int, float) if kind is float else (kind,)):
+            raise ValueError(f"{path}: {name}={value!r} must be of type {kind.__name__}: save it again")
     try:
         return raw, ModelConfig(**{name: known[name](value) for name, value in shape.items()})
     except (ValueError, OverflowError) as error:

@@ -1,5 +1,6 @@
 """Single-token decode step as a flat list of operations, for low dispatch overhead"""
 
+import functools
 from collections.abc import Callable
 
 import torch
@@ -16,7 +17,7 @@ def decoder(model: nn.Module, cache) -> Callable[[Int[Tensor, "B 1"]], Float[Ten
     called unchanged; blocks must be the model's own. Logits within 1e-5 of the model's (tests/test_model.py).
     """
     config, like = model.config, model.norm.weight  # of the right device and type; the table may be packed
-    H, K, Dh = config.n_heads, config.n_kv_heads, config.head_dim
+    Dh = config.head_dim
 
     def plain(layer: nn.Module, kind: type[nn.Module]) -> bool:
         return type(layer) is kind and not layer._forward_hooks and not layer._forward_pre_hooks
@@ -33,16 +34,21 @@ def decoder(model: nn.Module, cache) -> Callable[[Int[Tensor, "B 1"]], Float[Ten
         # |x| and eps by one operation each; `F.rms_norm` takes six, and twice as long
         return lambda x: x / torch.hypot(torch.linalg.vector_norm(x, dim=-1, keepdim=True), least) * weight
 
-    still = torch.ones(cache.max_len, K, Dh, device=like.device, dtype=like.dtype)  # values do not turn
-    cos = torch.cat((model.cos[: cache.max_len].expand(-1, H + K, -1), still), 1).unbind()  # (H + 2K, Dh) each
-    sin = torch.cat((model.sin[: cache.max_len].expand(-1, H + K, -1), 0 * still), 1).unbind()
+    @functools.cache  # once for all blocks with as many heads
+    def turns(H: int, K: int) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        still = torch.ones(cache.max_len, K, Dh, device=like.device, dtype=like.dtype)  # values do not turn
+        cos = torch.cat((model.cos[: cache.max_len].expand(-1, H + K, -1), still), 1)
+        sin = torch.cat((model.sin[: cache.max_len].expand(-1, H + K, -1), 0 * still), 1)
+        return cos.unbind(), sin.unbind()  # (H + 2K, Dh) each
+
     layers = []
-    for kv, stored in zip(cache.kv.unbind(), model.order, strict=True):
+    for i, stored in enumerate(model.order):
         block = model.blocks[stored]
         a, f = block.attention, block.ffn
         layers.append(
             (
-                kv,
+                (a.n_heads, a.n_kv_heads, *turns(a.n_heads, a.n_kv_heads)),
+                cache.of_layer(i),
                 norm(block.attention_norm),
                 linear(a.qkv),
                 linear(a.out),
@@ -66,10 +72,9 @@ def decoder(model: nn.Module, cache) -> Callable[[Int[Tensor, "B 1"]], Float[Ten
         x = embed(tokens[:, 0])  # (B, D)
         if factorised:
             x = model.embed_in(x)
-        turn_cos, turn_sin = cos[t], sin[t]
-        for kv, norm_1, qkv, out, norm_2, up, down in layers:
+        for (H, K, cos, sin), kv, norm_1, qkv, out, norm_2, up, down in layers:
             z = qkv(norm_1(x)).view(B, H + 2 * K, Dh)
-            q, new = torch.addcmul(z * turn_cos, z.roll(Dh // 2, -1), turn_sin).split((H, 2 * K), 1)
+            q, new = torch.addcmul(z * cos[t], z.roll(Dh // 2, -1), sin[t]).split((H, 2 * K), 1)
             kv.select(2, t).copy_(new)
             k, v = kv.narrow(2, 0, t + 1).split(K, 1)  # (B, K, T, Dh)
             y = F.scaled_dot_product_attention(q.view(B, K, H // K, Dh), k, v)  # the queries of a group as time axis

@@ -18,8 +18,8 @@ def parameters_by_part(config: ModelConfig) -> dict[str, int]:
     factors = 2 * config.embed_dim * config.dim if config.embed_dim != config.dim else 0
     return {
         "embedding": tables * config.vocab_size * config.embed_dim + factors,
-        "attention": config.n_layers * _attention_weights(config),
-        "ffn": config.n_layers * _ffn_weights(config),
+        "attention": sum(_attention_weights(config.of_block(i)) for i in range(config.n_layers)),
+        "ffn": sum(_ffn_weights(config.of_block(i)) for i in range(config.n_layers)),
         "norms": (2 * config.n_layers + 1) * config.dim,
     }
 
@@ -45,18 +45,21 @@ def flops_per_token(config: ModelConfig, *, context: int) -> int:
     """
     if context < 1:
         raise ValueError(f"context={context}: a token sees at least itself, give 1 or more")
-    attend = 2 * config.n_heads * config.head_dim * context  # q.k and weights.v
-    layer = _attention_weights(config) + _ffn_weights(config) + attend
+    layers = 0
+    for block in map(config.of_block, execution_order(config)):
+        attend = 2 * block.n_heads * block.head_dim * context  # q.k and weights.v
+        layers += _attention_weights(block) + _ffn_weights(block) + attend
     head = config.vocab_size * config.embed_dim
     factors = 2 * config.embed_dim * config.dim if config.embed_dim != config.dim else 0
-    return 2 * (len(execution_order(config)) * layer + factors + head)
+    return 2 * (layers + factors + head)
 
 
 def kv_bytes_per_token(config: ModelConfig, *, bytes_per_value: int | float = 2) -> int:
     """Bytes that each position adds to the KV cache; every *executed* layer keeps its own keys and values."""
     if not (math.isfinite(bytes_per_value) and bytes_per_value > 0):
         raise ValueError(f"bytes_per_value={bytes_per_value}: must be a positive number")
-    return math.ceil(2 * len(execution_order(config)) * config.n_kv_heads * config.head_dim * bytes_per_value)
+    heads = sum(config.of_block(stored).n_kv_heads for stored in execution_order(config))
+    return math.ceil(2 * heads * config.head_dim * bytes_per_value)
 
 
 def _attention_weights(config: ModelConfig) -> int:

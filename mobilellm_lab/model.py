@@ -7,6 +7,7 @@ B batch, T time, D dim, H query heads, K key/value heads, Dh head dim, V vocabul
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 import torch
 import torch.nn.functional as F
@@ -14,6 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from mobilellm_lab.decoding import decoder
+from mobilellm_lab.stored import added
 from mobilellm_lab.token_ids import check_tokens
 
 SHARING = ("none", "immediate", "repeat", "reverse")
@@ -44,6 +46,8 @@ class ModelConfig:
     sharing: str = "none"  # which blocks run twice: see `execution_order`
     rope_theta: float = 10000.0  # base of the RoPE wavelengths
     norm_eps: float = 1e-5  # keeps RMSNorm finite at zero
+    hidden_dims: tuple[int, ...] = added(())  # hidden_dim of each stored block; empty where all are equal
+    kv_heads: tuple[int, ...] = added(())  # n_kv_heads of each stored block, each with n_heads / n_kv_heads query heads
 
     def __post_init__(self) -> None:
         for field in ("vocab_size", "dim", "n_layers", "n_heads", "n_kv_heads", "hidden_dim", "max_seq_len"):
@@ -73,6 +77,39 @@ class ModelConfig:
         for field in ("rope_theta", "norm_eps"):
             if not (math.isfinite(getattr(self, field)) and getattr(self, field) > 0):
                 raise ValueError(f"{field}={getattr(self, field)}: must be a positive number")
+        self._normalise_blocks()
+
+    def _normalise_blocks(self) -> None:
+        """Checks the sizes of single blocks; `hidden_dim`, `n_kv_heads` and `n_heads` become those of the largest."""
+        heads_share = self.n_heads // self.n_kv_heads
+        for field, largest in (("hidden_dims", "hidden_dim"), ("kv_heads", "n_kv_heads")):
+            sizes = getattr(self, field)
+            if not sizes:
+                continue
+            if len(sizes) != self.n_layers:
+                raise ValueError(
+                    f"{field} has {len(sizes)} sizes for n_layers={self.n_layers}: give one for each block"
+                )
+            for block, size in enumerate(sizes):
+                if not 1 <= size <= getattr(self, largest):
+                    raise ValueError(f"{field}={size} in block {block}: choose 1 to {largest}={getattr(self, largest)}")
+            object.__setattr__(self, largest, max(sizes))
+            object.__setattr__(self, field, sizes if len(set(sizes)) > 1 else ())
+        object.__setattr__(self, "n_heads", heads_share * self.n_kv_heads)
+
+    def of_block(self, block: int) -> "ModelConfig":
+        """This shape with the sizes of one stored block in all of them."""
+        if not (self.hidden_dims or self.kv_heads):
+            return self
+        kv_heads = self.kv_heads[block] if self.kv_heads else self.n_kv_heads
+        return replace(
+            self,
+            n_heads=self.n_heads // self.n_kv_heads * kv_heads,
+            n_kv_heads=kv_heads,
+            hidden_dim=self.hidden_dims[block] if self.hidden_dims else self.hidden_dim,
+            hidden_dims=(),
+            kv_heads=(),
+        )
 
     def resized(self, **changes) -> "ModelConfig":
         """This shape with other sizes; head and table widths that followed from the old ones follow the new ones.
@@ -109,28 +146,23 @@ class KVCache:
         if max_len > config.max_seq_len:
             raise ValueError(f"max_len={max_len} is beyond max_seq_len={config.max_seq_len}: ask for less")
         # A shared block sees different inputs at its two executions, so each execution has its own entry.
-        shape = (len(execution_order(config)), batch_size, 2 * config.n_kv_heads, max_len, config.head_dim)
-        self.kv = torch.zeros(shape, device=device, dtype=dtype)  # side by side, so that one copy writes both
-        self.n_kv_heads, self.batch_size, self.length = config.n_kv_heads, batch_size, 0
+        heads = [2 * config.of_block(stored).n_kv_heads for stored in execution_order(config)]
+        self.shapes = [(batch_size, n, max_len, config.head_dim) for n in heads]  # of each layer
+        self.starts = [0, *accumulate(map(math.prod, self.shapes))]
+        self.kv = torch.zeros(self.starts[-1], device=device, dtype=dtype)  # of all layers
+        self.max_len, self.batch_size, self.length = max_len, batch_size, 0
+
+    def of_layer(self, layer: int) -> Float[Tensor, "B KV S Dh"]:
+        """Room for keys, then values of a layer, side by side, so that one copy writes both."""
+        return self.kv[self.starts[layer] : self.starts[layer + 1]].view(self.shapes[layer])
 
     def update(self, layer: int, k: Float[Tensor, "B K T Dh"], v: Float[Tensor, "B K T Dh"]) -> tuple[Tensor, Tensor]:
         """All keys and values of a layer, these ones added behind `length`, which moves when all layers have them."""
-        end = self.length + k.shape[2]
-        self.k[layer, :, :, self.length : end] = k
-        self.v[layer, :, :, self.length : end] = v
-        return self.k[layer, :, :, :end], self.v[layer, :, :, :end]
-
-    @property
-    def k(self) -> Float[Tensor, "layers B K T Dh"]:
-        return self.kv[:, :, : self.n_kv_heads]
-
-    @property
-    def v(self) -> Float[Tensor, "layers B K T Dh"]:
-        return self.kv[:, :, self.n_kv_heads :]
-
-    @property
-    def max_len(self) -> int:
-        return self.kv.shape[3]
+        start, end, K = self.length, self.length + k.shape[2], k.shape[1]
+        kv = self.of_layer(layer)
+        kv[:, :K, start:end] = k
+        kv[:, K:, start:end] = v
+        return kv[:, :K, :end], kv[:, K:, :end]
 
     @property
     def nbytes(self) -> int:
@@ -236,7 +268,7 @@ class Transformer(nn.Module):
             if config.embed_dim != config.dim:  # a factorised table: V x E, then E x D and back
                 self.embed_in = nn.Linear(config.embed_dim, config.dim, bias=False)
                 self.embed_out = nn.Linear(config.dim, config.embed_dim, bias=False)
-            self.blocks = nn.ModuleList(Block(config) for _ in range(config.n_layers))
+            self.blocks = nn.ModuleList(Block(config.of_block(i)) for i in range(config.n_layers))
             self.norm = RMSNorm(config.dim, config.norm_eps)
             if not config.tie_embeddings:
                 self.head = nn.Linear(config.embed_dim, config.vocab_size, bias=False)
@@ -290,12 +322,13 @@ class Transformer(nn.Module):
 
 def _is_stock(model: Transformer) -> bool:
     """True where every block is as this page builds it; a block that was changed or has hooks is run as it is."""
-    sizes = (model.config.n_heads, model.config.n_kv_heads, model.config.head_dim)
-    for block in model.blocks:
+    for i, block in enumerate(model.blocks):
+        shape = model.config.of_block(i)
         parts = (block, block.attention_norm, block.attention, block.ffn_norm, block.ffn)
         if tuple(type(part) for part in parts) != (Block, RMSNorm, Attention, RMSNorm, FeedForward):
             return False
-        if (block.attention.n_heads, block.attention.n_kv_heads, block.attention.head_dim) != sizes:
+        sizes = (block.attention.n_heads, block.attention.n_kv_heads, block.attention.head_dim)
+        if sizes != (shape.n_heads, shape.n_kv_heads, shape.head_dim):
             return False
         if any(part._forward_hooks or part._forward_pre_hooks for part in parts):
             return False

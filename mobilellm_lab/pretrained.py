@@ -69,8 +69,9 @@ def save_pretrained(model: Transformer, folder: str | Path) -> None:
     Llama knows no layer sharing, so a shared block is written once per execution: same logits, larger file.
 
     Raises:
-        ValueError: what Llama cannot express (ffn="relu", a factorised embedding, heads that do not divide the width),
-            weights that are not those of the model's config, or a folder with other things in it.
+        ValueError: what Llama cannot express (ffn="relu", a factorised embedding, heads that do not divide the width,
+            blocks of several sizes), weights that are not those of the model's config, or a folder with other things
+            in it.
     """
     config = model.config
     if config.ffn != "swiglu":
@@ -85,6 +86,13 @@ def save_pretrained(model: Transformer, folder: str | Path) -> None:
             f"n_heads={config.n_heads}: transformers refuses heads that do not divide the width, dim={config.dim}; "
             "keep this model with checkpoints.save"
         )
+    for field, sizes in (("hidden_dims", config.hidden_dims), ("kv_heads", config.kv_heads)):
+        for block, size in enumerate(sizes):
+            if size != sizes[0]:
+                raise ValueError(
+                    f"{field}={size} in block {block} and {sizes[0]} in block 0: Llama's blocks all have one size; "
+                    "keep this model with checkpoints.save, or prune every block alike"
+                )
     state = model.state_dict()
     compare(shapes(config), {name: tuple(tensor.shape) for name, tensor in state.items()}, "model")
     tensors = {}

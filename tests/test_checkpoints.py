@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from test_model import config_of, tokens_for
 
 from mobilellm_lab import checkpoints
 from mobilellm_lab.model import Transformer
+from mobilellm_lab.stored import as_stored
 
 KINDS = {
     "plain": {},
@@ -25,6 +25,8 @@ KINDS = {
     "relu": {"ffn": "relu"},
     "wide heads": {"head_dim": 24, "rope_theta": 5e5, "norm_eps": 1e-3},
     **{sharing: {"sharing": sharing} for sharing in UNROLLED},
+    "blocks of several sizes": {"hidden_dims": (88, 3, 40), "kv_heads": (1, 2, 1)},
+    "shared blocks of several sizes": {"hidden_dims": (7, 88, 88), "sharing": "reverse", "tie_embeddings": False},
 }
 TASK = {"name": "shells", "options": {"cups": 3, "seq_len": 12}}
 WORDS = [f"word {i} é" for i in range(61)]
@@ -126,7 +128,7 @@ def test_the_fingerprint_sees_every_bit_and_nothing_else():
 def test_the_folder_holds_two_readable_files(folder):
     assert sorted(os.listdir(folder)) == ["config.json", "model.safetensors"]
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    assert config["model"] == asdict(config_of())
+    assert config["model"] == as_stored(config_of())
     assert config["task"] == TASK
 
 
@@ -255,6 +257,18 @@ def test_a_wrong_tensor_is_named_with_both_shapes(change, message, folder):
         (lambda c: c.update(model=[1]), "model must hold vocab_size"),
         (lambda c: c["model"].update(dim="32"), "dim='32' must be of type int"),
         (lambda c: c["model"].update(tie_embeddings=1), "tie_embeddings=1 must be of type bool"),
+        (lambda c: c["model"].update(hidden_dims=88), "hidden_dims=88 must be a list of whole numbers: save it again"),
+        (lambda c: c["model"].update(kv_heads=[1, 2.0, 1]), r"kv_heads=\[1, 2.0, 1\] must be a list of whole numbers"),
+        (lambda c: c["model"].update(kv_heads=[1, True, 1]), "kv_heads=.* must be a list of whole numbers"),
+        (lambda c: c["model"].update(kv_heads=[1, 2]), "config.json: kv_heads has 2 sizes for n_layers=3"),
+        (
+            lambda c: c["model"].update(kv_heads=[1, 2, 3]),
+            "config.json: kv_heads=3 in block 2: choose 1 to n_kv_heads=2",
+        ),
+        (
+            lambda c: c["model"].update(hidden_dims=[88, 3, 88]),
+            r"blocks.1.ffn.up.weight has .*176.* asks for \(6, 32\)",
+        ),
         (lambda c: c["model"].update(n_heads=5), r"config.json: .*n_kv_heads=2 does not divide n_heads=5"),
         (lambda c: c["model"].update(n_layers=4), "config.json: n_layers=4, the weights are of 3 blocks: copy both"),
         (lambda c: c["model"].update(vocab_size=62), r"embed.weight has shape \(61, 32\), .* asks for \(62, 32\)"),
@@ -278,6 +292,7 @@ EDITS = {
     "rope_theta": lambda c: c["model"].update(rope_theta=500000),
     "norm_eps": lambda c: c["model"].update(norm_eps=1e-6),
     "max_seq_len": lambda c: c["model"].update(max_seq_len=63),
+    "heads of another number, as wide": lambda c: c["model"].update(n_heads=2, n_kv_heads=1, head_dim=16, kv_heads=[]),
     "heads of another width": lambda c: c["model"].update(n_heads=2, n_kv_heads=1, head_dim=16),
     "task": lambda c: c["task"]["options"].update(cups=4),
     "no task": lambda c: c.update(task=None),
@@ -335,6 +350,15 @@ def test_version_1_opens_with_one_warning_of_one_line(folder):
         ({"vocab_size": 10**12}, "vocab_size=1000000000000, no tensor is longer than 176"),
         ({"dim": 10**12}, "dim=1000000000000, no tensor is longer than 176"),
         ({"hidden_dim": 10**12}, "hidden_dim=1000000000000, no tensor is longer than 176"),
+        (
+            {"hidden_dim": 10**12, "hidden_dims": [10**12, 1, 1]},
+            "hidden_dim=1000000000000, no tensor is longer than 176",
+        ),
+        (
+            {"n_heads": 10**12, "n_kv_heads": 10**12, "kv_heads": [1, 10**12, 1]},
+            r"n_heads \* head_dim=8000000000000, no tensor is longer than 176",
+        ),
+        ({"n_layers": 10**5, "hidden_dims": [88, 3] * 50000}, "n_layers=100000, the weights are of 3 blocks"),
         ({"embed_dim": 10**12}, "embed_dim=1000000000000, no tensor is longer than 176"),
         ({"head_dim": 10**12}, r"n_heads \* head_dim=4000000000000, no tensor is longer than 176"),
         ({"n_heads": 2 * 10**12}, r"n_heads \* head_dim=16000000000000, no tensor is longer than 176"),

@@ -1,10 +1,21 @@
 """The transformer against transformers' Llama, with and without a cache, and its errors."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from llama import UNROLLED, model, twin
 
-from mobilellm_lab.model import KVCache, ModelConfig, Transformer, execution_order, generate, rope_tables
+from mobilellm_lab.decoding import decoder
+from mobilellm_lab.model import (
+    KVCache,
+    ModelConfig,
+    Transformer,
+    _is_stock,
+    execution_order,
+    generate,
+    rope_tables,
+)
 
 TINY = {"vocab_size": 61, "dim": 32, "n_layers": 3, "n_heads": 4, "n_kv_heads": 2, "hidden_dim": 88, "max_seq_len": 64}
 SHAPES = {
@@ -106,7 +117,7 @@ def test_each_execution_of_a_shared_block_has_its_own_cache_entry(sharing):
     tokens = tokens_for(ours.config, 2, 15)
     full = ours(tokens)
     cache = KVCache(ours.config, batch_size=2)
-    assert cache.k.shape[0] == len(UNROLLED[sharing])
+    assert len(cache.shapes) == len(UNROLLED[sharing])
     pieces = [ours(piece, cache) for piece in tokens.split([4, 1, 6, 1, 1, 2], 1)]
     assert (torch.cat(pieces, 1) - full).abs().max() < 1e-5 * max(1, full.abs().max())
 
@@ -313,11 +324,69 @@ def test_too_many_tokens_are_refused():
         ({"sharing": "all"}, "sharing='all'.*immediate"),
         ({"rope_theta": 0.0}, "rope_theta=0.0"),
         ({"norm_eps": float("nan")}, "norm_eps=nan"),
+        ({"hidden_dims": (88, 44)}, "hidden_dims has 2 sizes for n_layers=3: give one for each block"),
+        ({"hidden_dims": (88, 0, 44)}, "hidden_dims=0 in block 1: choose 1 to hidden_dim=88"),
+        ({"hidden_dims": (88, 44, 89)}, "hidden_dims=89 in block 2: choose 1 to hidden_dim=88"),
+        ({"kv_heads": (2, 1, 0)}, "kv_heads=0 in block 2: choose 1 to n_kv_heads=2"),
+        ({"kv_heads": (2, 1, 4)}, "kv_heads=4 in block 2: choose 1 to n_kv_heads=2"),
     ],
 )
 def test_impossible_shapes_are_refused_by_name(changes, message):
     with pytest.raises(ValueError, match=message):
         config_of(**changes)
+
+
+def test_equal_blocks_are_the_uniform_shape():
+    assert config_of(hidden_dims=(44,) * 3, kv_heads=(1,) * 3) == config_of(
+        hidden_dim=44, n_heads=2, n_kv_heads=1, head_dim=8
+    )
+    several = config_of(hidden_dims=(44, 5, 60), kv_heads=(1, 1, 2), n_heads=16, n_kv_heads=4, head_dim=8)
+    assert (several.hidden_dim, several.n_heads, several.n_kv_heads) == (60, 8, 2)
+    assert several.hidden_dims == (44, 5, 60) and hash(several) == hash(replace(several))
+    assert several.of_block(1) == config_of(hidden_dim=5, n_heads=4, n_kv_heads=1, head_dim=8)
+    assert several.of_block(2) == config_of(hidden_dim=60, n_heads=8, n_kv_heads=2, head_dim=8)
+    assert config_of().of_block(1) == config_of()
+
+
+SEVERAL = {"hidden_dims": (88, 3, 40), "kv_heads": (1, 2, 1), "n_heads": 8, "head_dim": 8}
+
+
+@pytest.mark.parametrize("sharing", UNROLLED)
+@torch.inference_mode()
+def test_blocks_of_several_sizes_are_larger_ones_with_zeros(sharing):
+    """The reference is Llama, with the neurons and heads that a block lacks as zeros."""
+    ours = model(config_of(**SEVERAL, sharing=sharing))
+    full = model(config_of(n_heads=8, head_dim=8, sharing=sharing))
+    state = {name: torch.zeros_like(p) for name, p in full.state_dict().items()}
+    for name, p in ours.state_dict().items():
+        whole = state[name]
+        if "ffn.up" in name:
+            for half, own in zip(whole.chunk(2), p.chunk(2), strict=True):
+                half[: len(own)] = own
+        elif "attention.qkv" in name:
+            K = p.shape[0] // 48  # four query heads, a key and a value head, each 8 wide
+            for part, own in zip(whole.split((64, 16, 16)), p.split((32 * K, 8 * K, 8 * K)), strict=True):
+                part[: len(own)] = own
+        else:
+            whole[tuple(slice(n) for n in p.shape)] = p
+    full.load_state_dict(state)
+    tokens = tokens_for(ours.config, 2, 20)
+    assert (ours(tokens) - twin(full, UNROLLED[sharing])(tokens).logits).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("sharing", UNROLLED)
+@torch.inference_mode()
+def test_blocks_of_several_sizes_decode_as_they_read(sharing):
+    ours = model(config_of(**SEVERAL, sharing=sharing))
+    tokens = tokens_for(ours.config, 3, 20)
+    whole, cache = ours(tokens), KVCache(ours.config, batch_size=3, max_len=20)
+    parts = [ours(tokens[:, :9], cache), ours(tokens[:, 9:12], cache)]
+    step = decoder(ours, cache)
+    parts += [step(tokens[:, t : t + 1])[:, None] for t in range(12, 20)]
+    assert (torch.cat(parts, 1) - whole).abs().max() < 1e-5
+    heads = [2 * SEVERAL["kv_heads"][block] for block in UNROLLED[sharing]]
+    assert [cache.of_layer(i).shape[1] for i in range(len(heads))] == heads
+    assert cache.nbytes == sum(heads) * 3 * 20 * 8 * 4 and _is_stock(ours)
 
 
 def test_resized_follows_the_new_width():

@@ -379,6 +379,11 @@ def test_pickles_are_not_opened(llama):
         ({"ffn": "relu"}, "ffn='relu'.*checkpoints.save"),
         ({"embed_dim": 8}, "embed_dim=8.*dim=32"),
         ({"dim": 30, "head_dim": 8}, "n_heads=4.*dim=30"),
+        (
+            {"hidden_dims": (88, 88, 40)},
+            "hidden_dims=40 in block 2 and 88 in block 0: Llama's blocks all have one size",
+        ),
+        ({"kv_heads": (2, 1, 1)}, "kv_heads=1 in block 1 and 2 in block 0"),
     ],
 )
 def test_what_llama_cannot_express_is_not_written(changes, message, tmp_path):

@@ -33,6 +33,10 @@ def kv_cache_bytes(
         raise ValueError(f"window_layers={window_layers}: the model runs {layers} layers, choose 0 to {layers}")
     if window_layers and not window:
         raise ValueError(f"window=0 with window_layers={window_layers}: say how many positions these layers keep")
+    if window_layers and config.kv_heads:
+        raise ValueError(
+            f"window_layers={window_layers} with kv_heads={config.kv_heads}: their layers differ in size, choose 0"
+        )
     per_layer = footprint.kv_bytes_per_token(config, bytes_per_value=kv_bits / 8) / layers
     positions = (layers - window_layers) * context + window_layers * min(context, window)
     return math.ceil(batch * per_layer * positions)

@@ -1,5 +1,6 @@
 """Benchmark of one model: sizes, peak memory, TTFT, TPOT, quality and energy, step by step"""
 
+import json
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -169,7 +170,7 @@ class Bench:
             model=self._loaded.path.resolve().name if self._loaded.path else str(self.source),
             source=self._loaded.source,
             fingerprint=fingerprint(model),
-            config=as_stored(model.config),
+            config=json.loads(json.dumps(as_stored(model.config))),  # as a record that was saved and loaded has it
             settings={name: getattr(self, name) for name in names},
             measures=tuple(self._measures),
             provenance=provenance(self.command),

@@ -42,23 +42,26 @@ def quantize_activations(
     grid = activation_grid(bits)
     if how == "static" and calibration is None:
         raise ValueError('activation="static" needs the range of every input: give calibration=calibrate(...)')
-    turn = rotation(model.config.hidden_dim).to(model.norm.weight.device) if hadamard else None
+    config = model.config
+    sizes = {*config.hidden_dims, config.hidden_dim} if hadamard else ()
+    turns = {size: rotation(size).to(model.norm.weight.device) for size in sizes}
 
-    def turned(name: str) -> Tensor | None:
-        return turn if name.endswith("ffn.down") else None
+    def turned(name: str, size: int) -> Tensor | None:
+        return turns.get(size) if name.endswith("ffn.down") else None
 
     scales = {}
     if how == "static":
         calibration.check(model)
         for name, seen in calibration.inputs.items():
-            values = seen.sample if turned(name) is None else seen.sample @ turn
-            ends = torch.stack((seen.low.min(), seen.high.max())) if turned(name) is None else values.new_empty(0)
+            turn = turned(name, seen.sample.shape[-1])
+            values = seen.sample if turn is None else seen.sample @ turn
+            ends = torch.stack((seen.low.min(), seen.high.max())) if turn is None else values.new_empty(0)
             low, high = range_of(torch.cat((values.flatten(), ends)), grid.bits, ranges)
             scale, zero = grid.fit(torch.tensor([[low, high]]))
             scales[name] = scale.item(), zero.item()
 
     def visit(name: str, x: Float[Tensor, "*B C"]) -> Float[Tensor, "*B C"]:
-        matrix = turned(name)
+        matrix = turned(name, x.shape[-1])
         x = x if matrix is None else x @ matrix
         largest = x.abs().amax(-1, keepdim=True)
         if not largest.isfinite().all():

@@ -55,7 +55,8 @@ class QuantizedKVCache(KVCache):
     so, and are rounded by position: what differs from "channel" is the scale, and from "position" the waiting.
 
     Raises:
-        ValueError: bits that no grid has, no such kind of keys, or more positions than the model has.
+        ValueError: bits that no grid has, no such kind of keys, more positions than the model has, or blocks that
+            differ in their heads.
 
     Source: KIVI (arXiv 2402.02750), which keeps the newest values as floats as well.
     """
@@ -76,9 +77,11 @@ class QuantizedKVCache(KVCache):
         max_len = max_len or config.max_seq_len
         if not 0 < max_len <= config.max_seq_len:
             raise ValueError(f"max_len={max_len}: the model has {config.max_seq_len} positions, ask for 1 to so many")
+        if config.kv_heads:
+            raise ValueError(f"kv_heads={config.kv_heads}: integers are held for blocks of equal heads, use KVCache")
         grid = Grid(bits=bits, group_size=CHANNEL, symmetric=symmetric)
         heads, Dh = (len(execution_order(config)), batch_size, config.n_kv_heads), config.head_dim
-        self.batch_size, self.length, self._max_len = batch_size, 0, max_len
+        self.batch_size, self.length, self.max_len = batch_size, 0, max_len
         self.values = _Rows(grid, (*heads, max_len), Dh, device)
         self.waits, self.by_channel = keys != "position", keys == "channel"
         if self.by_channel:
@@ -86,10 +89,6 @@ class QuantizedKVCache(KVCache):
         else:
             self.keys = _Rows(grid, (*heads, max_len), Dh, device)
         self.recent = torch.zeros(*heads, BLOCK if self.waits else 0, Dh, device=device)  # keys still in float
-
-    @property
-    def max_len(self) -> int:
-        return self._max_len
 
     @property
     def nbytes(self) -> int:

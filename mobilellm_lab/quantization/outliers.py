@@ -31,7 +31,7 @@ def inject_outliers(
         raise ValueError(f"factor={factor}: outliers are larger than they were, choose 1 or more")
     config = model.config
     # Position turns channels i and i + Dh/2 of a head into each other, so that both need the same factor.
-    room = config.head_dim // 2 if kind == "weights" else config.hidden_dim
+    room = config.head_dim // 2 if kind == "weights" else min(config.hidden_dims or (config.hidden_dim,))
     most = 2 * room if kind == "weights" else room
     if not 1 <= channels <= most or (kind == "weights" and channels % 2):
         even = "an even number of " * (kind == "weights")
@@ -40,11 +40,13 @@ def inject_outliers(
     for block in planted.blocks:
         chosen = torch.randperm(room, generator=generator)[: channels // 2 if kind == "weights" else channels]
         if kind == "activations":
-            block.ffn.up.weight[chosen - config.hidden_dim] *= factor  # of a gated layer, the rows that no gate bends
+            # of a gated layer, the rows that no gate bends
+            block.ffn.up.weight[chosen - block.ffn.down.in_features] *= factor
             block.ffn.down.weight[:, chosen] /= factor
             continue
         heads = block.attention.qkv.weight.unflatten(0, (-1, config.head_dim))  # (H + 2K, Dh, D), queries first
         pair = torch.cat((chosen, chosen + room))
-        heads[: config.n_heads, pair] *= factor
-        heads[config.n_heads : config.n_heads + config.n_kv_heads, pair] /= factor
+        queries, keys, _ = heads.tensor_split((block.attention.n_heads, -block.attention.n_kv_heads))
+        queries[:, pair] *= factor
+        keys[:, pair] /= factor
     return planted

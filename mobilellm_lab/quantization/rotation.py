@@ -78,7 +78,7 @@ def rotate(model: Transformer, *, seed: int = 0) -> Transformer:
     new = dict(old)
     for i in range(config.n_layers):
         attention, ffn = f"blocks.{i}.attention", f"blocks.{i}.ffn"
-        n_values = config.n_kv_heads * config.head_dim
+        n_values = config.of_block(i).n_kv_heads * config.head_dim
         qk, v = (old[f"{attention}.qkv.weight"] * old[f"{attention}_norm.weight"]).tensor_split([-n_values])
         v = (turn.T @ v.unflatten(0, (-1, config.head_dim))).flatten(0, 1)
         new[f"{attention}.qkv.weight"] = torch.cat((qk, v)) @ stream

@@ -21,9 +21,10 @@ def test_weight_bytes_are_those_of_the_built_model(changes):
     assert Workload(config=config, bits_per_weight=32).weight_bytes == built
 
 
+@pytest.mark.parametrize("kv_heads", [(), (1, 2, 1)])
 @pytest.mark.parametrize("sharing", ["none", "immediate", "repeat"])
-def test_kv_bytes_are_those_of_the_allocated_cache(sharing):
-    config = TINY.resized(sharing=sharing)
+def test_kv_bytes_are_those_of_the_allocated_cache(sharing, kv_heads):
+    config = TINY.resized(sharing=sharing, kv_heads=kv_heads)
     cache = KVCache(config, batch_size=5, max_len=40)
     assert kv_cache_bytes(config, context=40, batch=5, kv_bits=32) == cache.kv.numel() * cache.kv.element_size()
 
@@ -127,13 +128,17 @@ def test_more_of_anything_needs_more(field, values):
         ({"table_bits": 65}, "table_bits=65: must be at most 64, or 0"),
         ({"window": -1}, "window=-1: must be at least 0"),
         ({"window_layers": 31}, "window_layers=31: the model runs 30 layers, choose 0 to 30"),
+        (
+            {"window": 9, "window_layers": 2, "config": replace(TINY, kv_heads=(1, 2, 1))},
+            r"window_layers=2 with kv_heads=\(1, 2, 1\): .*choose 0",
+        ),
         ({"window_layers": 2}, "window=0 with window_layers=2: say how many positions"),
     ],
     ids=str,
 )
 def test_bad_input_is_refused_by_name(changes, message):
     with pytest.raises(ValueError, match=message):
-        Workload(config=SMALL, **changes)
+        Workload(**{"config": SMALL, **changes})
 
 
 def test_a_negative_context_has_no_cache():

@@ -3,17 +3,18 @@
 import pytest
 import torch
 
-from mobilellm_lab.model import generate
+from mobilellm_lab.model import ModelConfig, Transformer, generate
 from mobilellm_lab.quantization import (
     CHANNEL,
     RANGES,
     Grid,
+    calibrate,
     packed,
     quantize,
     quantize_activations,
 )
 from mobilellm_lab.quantization.rotation import rotation
-from mobilellm_lab.tasks import evaluate
+from mobilellm_lab.tasks import Batch, evaluate
 
 
 def loss_increases(found, *settings: dict) -> list[float]:
@@ -85,6 +86,17 @@ def test_turning_there_and_back_is_rounding_in_another_basis(seen_stories):
     grid = Grid(bits=4, group_size=CHANNEL, scale_dtype="float32")
     torch.testing.assert_close(got[block.ffn.down], grid.fake(x @ turn) @ turn.T, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(got[block.ffn.up], grid.fake(narrow))
+
+
+@pytest.mark.parametrize("how", ["dynamic", "static"])
+@torch.no_grad()
+def test_every_block_is_turned_in_its_own_width(how):
+    sizes = {"n_layers": 2, "n_heads": 2, "n_kv_heads": 1, "hidden_dim": 36, "hidden_dims": (36, 8)}
+    model, tokens = Transformer(ModelConfig(vocab_size=24, dim=16, **sizes)), torch.arange(24)[None]
+    seen, wanted = calibrate(model, [Batch(tokens, tokens)]), model(tokens)
+    with quantize_activations(model, 8, how=how, calibration=seen, hadamard=True):
+        change = (model(tokens) - wanted).abs().max()
+    assert 0 < change < 0.05 * wanted.abs().max()
 
 
 @pytest.mark.parametrize("how", ["dynamic", "static"])

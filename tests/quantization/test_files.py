@@ -30,6 +30,7 @@ from mobilellm_lab.quantization import (
     packed,
     save_quantized,
 )
+from mobilellm_lab.stored import as_stored
 from mobilellm_lab.zoo import SHAPES
 from tests.quantization.test_quantized import quantized
 
@@ -125,7 +126,7 @@ def test_the_folder_holds_two_readable_files(folder):
     assert sorted(os.listdir(folder)) == ["config.json", "model.safetensors"]
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     assert (config["task"], config["vocabulary"]) == (TASK, WORDS)
-    assert config["model"] == asdict(config_of())
+    assert config["model"] == as_stored(config_of())
     assert config["grids"]["embed.weight"] == asdict(Grid(bits=3, group_size=8, symmetric=False))
     state, ours = load_file(folder / "model.safetensors"), packed(load_quantized(folder))
     assert all(torch.equal(state[name], value) for name, value in ours.state_dict().items())

@@ -269,6 +269,10 @@ def test_distance_counts_from_the_answer_to_where_it_was_written(stories):
         (lambda: QuantizedKVCache(CONFIG, max_len=-1), "max_len=-1"),
         (lambda: WithCache(Transformer(CONFIG), bits=9), "bits=9"),
         (
+            lambda: QuantizedKVCache(ModelConfig(**TINY | {"kv_heads": (1, 2, 1)})),
+            r"kv_heads=\(1, 2, 1\): .*use KVCache",
+        ),
+        (
             lambda: Transformer(CONFIG)(torch.zeros(1, 9, dtype=torch.long), QuantizedKVCache(CONFIG, max_len=8)),
             "9 tokens do not fit in 8",
         ),

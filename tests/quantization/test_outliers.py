@@ -21,6 +21,7 @@ from mobilellm_lab.tasks import evaluate
 
 SHAPE = {"vocab_size": 20, "dim": 24, "n_layers": 2, "n_heads": 4, "n_kv_heads": 2, "hidden_dim": 32}
 SHAPES = [{}, {"ffn": "relu"}, {"tie_embeddings": False}, {"sharing": "immediate"}, {"embed_dim": 12}]
+SHAPES += [{"hidden_dims": (32, 6), "kv_heads": (1, 2)}]
 
 
 def tokens() -> torch.Tensor:
