@@ -4,6 +4,7 @@ import lazy_loader
 
 _HOMES = {
     "calibration": ["DATA", "pruning_data"],
+    "combined": ["quantize_pruned", "with_zeros", "zeros_in_backend", "zeros_kept"],
     "controls": ["equal_updates", "kept_parameters", "small_twin"],
     "importance": ["IMPORTANCES", "gradients", "scores", "signed_taylor"],
     "libraries.sparsity": ["article_sparsity", "count_zeros"],
@@ -35,10 +36,14 @@ __all__ = [
     "n_of_m",
     "prune",
     "pruning_data",
+    "quantize_pruned",
     "require_dense",
     "scan",
     "scores",
     "select",
     "signed_taylor",
     "small_twin",
+    "with_zeros",
+    "zeros_in_backend",
+    "zeros_kept",
 ]
