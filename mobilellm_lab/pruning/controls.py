@@ -42,10 +42,11 @@ def equal_updates(updates: int | float, config: ModelConfig, twin: ModelConfig, 
     """Updates of the twin that take as many operations as `updates` of the pruned model, at equal batches.
 
     Which budget is fair? Held masks make no update cheaper, so the pruned model pays for the dense shape; the narrower
-    twin gets more updates for the same operations ("Scratch-B"). Pruning counts, too: a sequence of calibration is a
-    third of one in training, which also goes backwards. Small matrices run at fewer operations a second, so by the
-    clock the twin gets fewer updates than here: pruning that wins at equal operations wins at equal seconds. Seconds
-    cannot be repeated to the bit, and are for live runs. What the dense model cost before is on nobody's account.
+    twin gets more updates for the same operations ("Scratch-B"). Small matrices run at fewer operations a second, so
+    the same seconds are fewer updates: on one core, a twin with a tenth of the blocks' weights takes twice as long for
+    the same operations. Pruning that wins at equal operations also wins at equal seconds, not the other way round.
+    Seconds are what a reader has, but cannot be repeated to the bit: live runs count them, and the stored sweep turns
+    them into updates once. Pruning itself counts, too. What the dense model cost before is on nobody's account.
 
     Source: Liu et al., Rethinking the Value of Network Pruning, arXiv 1810.05270.
     """
