@@ -8,7 +8,7 @@ from pathlib import Path
 from mobilellm_lab.foreign import behind
 from mobilellm_lab.model import ModelConfig
 
-HASHED = ("task", "vocabulary", "grids")  # besides the shape; the fingerprint sees the weights
+HASHED = ("task", "vocabulary", "grids", "sparse")  # besides the shape; the fingerprint sees the weights
 POSITIONS = 2**20  # that a config without a hash may ask for: no weight tells how many there are
 
 

@@ -80,6 +80,12 @@ def require_dense(model: object) -> None:
             raise ValueError(f"model: {name} holds NaN or inf; train or load the model again")
 
 
+def require_pruned(pruned: object) -> None:
+    """Raises a ValueError for what `apply` and `prune` do not give."""
+    if not isinstance(pruned, PrunedModel):
+        raise ValueError(f"pruned is a {type(pruned).__name__}: give what prune(...) or apply(...) returns")
+
+
 def _require(model: Transformer, masks: Masks) -> None:
     own = {name: tuple(p.shape) for name, p in matrices(model).items()}
     for name, mask in masks.items():
