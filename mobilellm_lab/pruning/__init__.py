@@ -3,6 +3,7 @@
 import lazy_loader
 
 _HOMES = {
+    "budget": ["Budgeted", "Trial", "prune_to", "pruning_to"],
     "calibration": ["DATA", "pruning_data"],
     "combined": ["quantize_pruned", "with_zeros", "zeros_in_backend", "zeros_kept"],
     "controls": ["equal_updates", "kept_parameters", "small_twin"],
@@ -25,6 +26,7 @@ __all__ = [
     "FORMATS",
     "HOLDS",
     "IMPORTANCES",
+    "Budgeted",
     "CSRLinear",
     "Gradual",
     "LayerCost",
@@ -32,6 +34,7 @@ __all__ = [
     "PrunedModel",
     "RecoveryRun",
     "Shares",
+    "Trial",
     "allocate",
     "apply",
     "article_sparsity",
@@ -47,7 +50,9 @@ __all__ = [
     "matrix_bytes",
     "n_of_m",
     "prune",
+    "prune_to",
     "pruning_data",
+    "pruning_to",
     "quantize_pruned",
     "require_dense",
     "save_sparse",

@@ -1,0 +1,142 @@
+"""Budgets on a made-up clock: amounts found within the rounds, noise called noise, bytes kept to the last unit."""
+
+import random
+
+import pytest
+import torch
+from test_model import config_of
+
+from mobilellm_lab.model import Transformer
+from mobilellm_lab.pruning import prune_to, pruning_to
+from mobilellm_lab.pruning.budget import ROUNDS, weight_bytes
+from mobilellm_lab.pruning.study.speed import smaller_config
+
+CONFIG = config_of(dim=16, n_heads=2, n_kv_heads=1, head_dim=8, hidden_dim=400, n_layers=2)
+FIXED_MS = 2.0  # of a step, whatever is removed
+
+
+class Clock:
+    """A machine of which a step takes 2 ms and 10 ns for every weight, and up to `noise` of it more or less."""
+
+    def __init__(self, noise: float = 0.0):
+        self.now, self.noise, self.random = 0.0, noise, random.Random(0)
+
+    def __call__(self) -> float:
+        return self.now
+
+    def work(self, model: Transformer):
+        ms = milliseconds(model)
+
+        def step() -> None:
+            self.now += ms / 1000 * (1 + self.random.uniform(-self.noise, self.noise))
+
+        return step
+
+
+def milliseconds(model: Transformer) -> float:
+    return FIXED_MS + 1e-4 * sum(p.numel() for p in model.parameters())
+
+
+def smaller(amount: float) -> Transformer:
+    return Transformer(smaller_config(CONFIG, "neuron", amount))
+
+
+@pytest.mark.parametrize("speedup", [1, 1.05, 1.3, 1.6])
+@pytest.mark.parametrize("noise", [0.0, 0.02])
+def test_the_asked_speedup_is_found(speedup, noise):
+    dense, clock = Transformer(CONFIG), Clock(noise)
+    found = prune_to(dense, smaller, speedup=speedup, work=clock.work, clock=clock)
+    true = milliseconds(dense) / milliseconds(found.model)
+    assert true == pytest.approx(speedup, rel=0.02)
+    assert found.reached and found.interval[0] <= found.final.speedup <= found.interval[1]
+    assert found.final.comparison.a.runs == 14 and len(found.trials) <= ROUNDS
+    assert str(found).startswith("reached: ") and f"{speedup}x was asked" in str(found)
+    assert found.bytes == weight_bytes(found.model)
+
+
+def test_no_more_is_removed_than_was_asked_for():
+    amounts = []
+    for speedup in (1.1, 1.3, 1.6):
+        clock = Clock()
+        found = prune_to(Transformer(CONFIG), smaller, speedup=speedup, work=clock.work, clock=clock)
+        amounts.append(found.amount)
+        assert found.model.config.hidden_dim == smaller(found.amount).config.hidden_dim
+    assert amounts == sorted(amounts) and amounts[0] < amounts[-1]
+
+
+def test_a_noisy_machine_gets_its_interval_and_no_promise():
+    clock = Clock(noise=0.6)
+    found = prune_to(Transformer(CONFIG), smaller, speedup=1.3, work=clock.work, clock=clock)
+    low, high = found.interval
+    assert not found.reached and low < found.final.speedup < high and high / low > 1.1
+    assert str(found).startswith("not reached: ")
+
+
+def test_a_speedup_beyond_reach_ends_at_the_largest_amount():
+    clock = Clock()
+    found = prune_to(Transformer(CONFIG), smaller, speedup=20, work=clock.work, clock=clock)
+    assert not found.reached and found.amount == 0.95
+    assert found.final.speedup == pytest.approx(milliseconds(Transformer(CONFIG)) / milliseconds(smaller(0.95)))
+
+
+def test_what_gains_nothing_is_not_reached_either():
+    clock = Clock()
+    found = prune_to(Transformer(CONFIG), lambda _: Transformer(CONFIG), speedup=1.5, work=clock.work, clock=clock)
+    assert not found.reached and found.final.speedup == pytest.approx(1)
+
+
+def test_every_amount_is_shown_as_it_is_measured():
+    clock = Clock()
+    search = pruning_to(Transformer(CONFIG), smaller, speedup=1.4, work=clock.work, clock=clock)
+    first = next(search)
+    assert first.amount == pytest.approx(1 - 1 / 1.4) and first.comparison.b.runs == 14
+    assert [first, *search][-1].speedup == pytest.approx(1.4, rel=0.02)
+
+
+def test_the_same_clock_gives_the_same_answer():
+    first, second = (
+        prune_to(Transformer(CONFIG), smaller, speedup=1.3, work=clock.work, clock=clock)
+        for clock in (Clock(0.1), Clock(0.1))
+    )
+    assert first.amount == second.amount and first.interval == second.interval
+
+
+def test_bytes_are_kept_to_the_last_neuron():
+    whole, least = weight_bytes(smaller(0.0)).bytes, weight_bytes(smaller(0.95)).bytes
+    neuron = 4 * CONFIG.n_layers * 3 * CONFIG.dim  # bytes of one in every layer
+    for asked in (whole, whole - 1, round(0.7 * whole), least + 1, least):
+        found = prune_to(Transformer(CONFIG), smaller, bytes=asked)
+        assert asked - neuron < found.bytes.bytes <= asked
+        assert found.reached and str(found).startswith("reached: ") and not found.trials
+    assert prune_to(Transformer(CONFIG), smaller, bytes=whole).amount == 0
+
+
+def test_a_real_clock_measures_a_real_model():
+    config = config_of(dim=64, n_heads=2, n_kv_heads=1, head_dim=8, hidden_dim=2048, n_layers=2)
+    found = prune_to(
+        Transformer(config), lambda amount: Transformer(smaller_config(config, "neuron", amount)), speedup=1.5, pairs=6
+    )
+    assert found.amount > 0 and found.final.speedup > 1
+
+
+@pytest.mark.parametrize(
+    ("budget", "message"),
+    [
+        ({}, "bytes=None, speedup=None: give one of them as the budget"),
+        ({"bytes": 10**6, "speedup": 2}, "bytes=1000000, speedup=2: give one of them"),
+        ({"speedup": 0.9}, "speedup=0.9: give how many times as fast, 1 or more"),
+        ({"speedup": float("inf")}, "speedup=inf: give how many times as fast"),
+        ({"bytes": 3}, r"bytes=3: \d+ are left at the largest amount, 0.95; give as many"),
+        ({"speedup": 2, "most": 1.0}, "most=1.0: give the largest amount to try, between 0 and 1"),
+    ],
+)
+def test_bad_input_is_named(budget, message):
+    with pytest.raises(ValueError, match=message):
+        prune_to(Transformer(CONFIG), smaller, **budget)
+
+
+def test_the_model_stays_as_it_is():
+    dense, clock = Transformer(CONFIG), Clock()
+    before = {name: value.clone() for name, value in dense.state_dict().items()}
+    prune_to(dense, smaller, speedup=1.2, work=clock.work, clock=clock)
+    assert all(torch.equal(value, before[name]) for name, value in dense.state_dict().items())
