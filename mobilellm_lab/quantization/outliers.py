@@ -7,7 +7,7 @@ import torch
 
 from mobilellm_lab.model import Transformer
 
-KINDS = ("weights", "activations")
+KINDS = ("weights", "activations", "inputs")
 
 
 @torch.no_grad()
@@ -21,6 +21,8 @@ def inject_outliers(
     - "activations": `channels` of what enters every `down` are `factor` times larger, by the rows of `up` that make
       them, and the columns of `down` that read them smaller. Trained models have such channels (LLM.int8, arXiv
       2208.07339; SmoothQuant, arXiv 2211.10438).
+    - "inputs": `channels` of what enters every `qkv` and `up` are `factor` times larger, by the gains of the norm
+      before them, and the columns that read them smaller.
 
     Raises:
         ValueError: an unknown kind, a factor below 1, or more channels than a head or the layer has.
@@ -31,13 +33,20 @@ def inject_outliers(
         raise ValueError(f"factor={factor}: outliers are larger than they were, choose 1 or more")
     config = model.config
     # Position turns channels i and i + Dh/2 of a head into each other, so that both need the same factor.
-    room = config.head_dim // 2 if kind == "weights" else min(config.hidden_dims or (config.hidden_dim,))
+    rooms = {"weights": config.head_dim // 2, "inputs": config.dim}
+    room = rooms.get(kind, min(config.hidden_dims or (config.hidden_dim,)))
     most = 2 * room if kind == "weights" else room
     if not 1 <= channels <= most or (kind == "weights" and channels % 2):
         even = "an even number of " * (kind == "weights")
         raise ValueError(f"channels={channels}: choose {even}1 to {most} for outliers in {kind}")
     planted, generator = copy.deepcopy(model), torch.Generator().manual_seed(seed)
     for block in planted.blocks:
+        if kind == "inputs":
+            for norm, matrix in ((block.attention_norm, block.attention.qkv), (block.ffn_norm, block.ffn.up)):
+                chosen = torch.randperm(room, generator=generator)[:channels]
+                norm.weight[chosen] *= factor
+                matrix.weight[:, chosen] /= factor
+            continue
         chosen = torch.randperm(room, generator=generator)[: channels // 2 if kind == "weights" else channels]
         if kind == "activations":
             # of a gated layer, the rows that no gate bends

@@ -67,15 +67,16 @@ def test_one_range_for_all_activations_breaks_and_a_rotation_cures(stories):
     assert loss_increase(rotate(planted)) > 0.7 * broken  # those ahead of time do not reach what enters `down`
 
 
-def test_what_flows_is_larger_by_the_factor_in_these_channels_only(stories):
-    planted = inject_outliers(stories.model, kind="activations", channels=3, factor=32)
+@pytest.mark.parametrize(("kind", "ends"), [("activations", "ffn.down"), ("inputs", ("attention.qkv", "ffn.up"))])
+def test_what_flows_is_larger_by_the_factor_in_these_channels_only(stories, kind, ends):
+    planted = inject_outliers(stories.model, kind=kind, channels=3, factor=32)
     before, after = (
         calibrate(model, calibration_data(stories.task, sequences=2)).inputs for model in (stories.model, planted)
     )
     for name in before:
         ratio = after[name].mean_abs / before[name].mean_abs
         larger = ratio > 2
-        assert larger.sum() == (3 if name.endswith("ffn.down") else 0)
+        assert larger.sum() == (3 if name.endswith(ends) else 0)
         torch.testing.assert_close(ratio, torch.where(larger, 32.0, 1.0), rtol=1e-3, atol=0)
 
 
@@ -100,6 +101,7 @@ def test_what_cannot_be_is_refused_by_name(stories):
         ({"channels": 0}, "channels=0"),
         ({"channels": 3}, "channels=3"),
         ({"channels": 10_000, "kind": "activations"}, "channels=10000"),
+        ({"channels": 97, "kind": "inputs"}, "channels=97: choose 1 to 96"),
     ):
         with pytest.raises(ValueError, match=words):
             inject_outliers(stories.model, **options)
