@@ -10,6 +10,7 @@ from mobilellm_lab import arms
 from mobilellm_lab.measuring.start import start
 from mobilellm_lab.pruning.calibration import DATA
 from mobilellm_lab.pruning.sensitivity import LayerCost
+from mobilellm_lab.pruning.study import combined, outliers
 from mobilellm_lab.pruning.study.recipe import COMPARED, DATA_DRIVEN, SCOPES, Recipe
 from mobilellm_lab.pruning.study.run import Run, seen_key
 from mobilellm_lab.reference.models import FOLDER
@@ -71,7 +72,7 @@ def plan() -> list[Recipe]:
     return sorted(recipes, key=lambda recipe: (models.index(recipe.model), seen_key(recipe)))
 
 
-def make_row(recipe: Recipe, *, folder: Path = FOLDER) -> dict:
+def recipe_row(recipe: Recipe, *, folder: Path) -> dict:
     """One recipe carried out on the checkpoint of its name in `folder`, as plain values."""
     torch.set_num_threads(1)
     begin = start(folder, recipe.model)
@@ -103,4 +104,22 @@ def by_layer(costs: list[LayerCost]) -> dict[str, list[float]]:
     return found
 
 
-SWEEPS = (arms.Sweep(name="pruning", plan=plan, measure=make_row, alone=False),)
+ROWS = {
+    Recipe: recipe_row,
+    combined.Combined: combined.combined_row,
+    combined.Zeros: combined.zeros_row,
+    outliers.Outliers: outliers.outliers_row,
+}
+
+
+def make_row(item: Recipe | combined.Combined | combined.Zeros | outliers.Outliers, *, folder: Path = FOLDER) -> dict:
+    """The row of anything that is planned, from the checkpoints in `folder`."""
+    return ROWS[type(item)](item, folder=folder)
+
+
+def everything() -> list:
+    """`plan`, then the rows on outliers and on quantization, and last what is fine-tuned."""
+    return [*plan(), *outliers.outliers_plan(), *combined.combined_plan(), *combined.combined_arms()]
+
+
+SWEEPS = (arms.Sweep(name="pruning", plan=everything, measure=make_row, alone=False),)
