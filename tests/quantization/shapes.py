@@ -10,5 +10,5 @@ SHAPES = {
     "shared": {"sharing": "immediate"},
     "factorised": {"embed_dim": 12},
     "factorised and untied": {"embed_dim": 12, "tie_embeddings": False},
-    "blocks of several sizes": {"hidden_dims": (32, 24), "kv_heads": (1, 2)},
+    "blocks of several sizes": {"hidden_dims": (24, 16), "kv_heads": (1, 2)},
 }
