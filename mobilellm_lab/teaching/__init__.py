@@ -1,11 +1,14 @@
-"""Exercises that check themselves, quizzes, predictions and claims: what a chapter asks of its reader."""
+"""Exercises that check themselves, quizzes, predictions, beliefs and claims: what a chapter asks of its reader."""
 
+from mobilellm_lab.teaching.beliefs import Belief, Beliefs, belief
 from mobilellm_lab.teaching.claim import Claim, Claims, Evidence, Verdict
 from mobilellm_lab.teaching.exercise import Exercise, Outcome, Wrong
 from mobilellm_lab.teaching.prediction import Comparison, Measured, Prediction
 from mobilellm_lab.teaching.quiz import Option, Question, Quiz
 
 __all__ = [
+    "Belief",
+    "Beliefs",
     "Claim",
     "Claims",
     "Comparison",
@@ -19,4 +22,5 @@ __all__ = [
     "Quiz",
     "Verdict",
     "Wrong",
+    "belief",
 ]

@@ -1,5 +1,5 @@
-// Quizzes and predictions answer here, without a kernel. A classic script that every fragment brings with it: it takes
-// up the fragments that are not ready yet and leaves no name behind. The browser keeps the answers, where it may.
+// Quizzes, predictions and beliefs answer here, without a kernel. A classic script that every fragment brings with it:
+// it takes up the fragments that are not ready yet and leaves no name behind. The browser keeps the answers, where it may.
 (function () {
   "use strict";
   const PREFIX = "mobilellm-lab:";
@@ -291,6 +291,34 @@
     update();
   }
 
+  // Which sentences the reader ticked before a lab; a run's judgement of them may stand on the same page.
+  const ticked = (root) => load("beliefs:" + root.dataset.beliefs) || [];
+
+  function beliefs(root) {
+    const inputs = [...root.querySelectorAll("input")];
+    for (const input of inputs) input.checked = ticked(root).includes(input.value);
+    root.addEventListener("change", () => {
+      save("beliefs:" + root.dataset.beliefs, inputs.filter((input) => input.checked).map((input) => input.value));
+      document.dispatchEvent(new CustomEvent(PREFIX + "tick"));
+    });
+  }
+
+  function judgement(root) {
+    const rows = [...root.querySelectorAll("li")];
+
+    function update() {
+      const mine = rows.filter((row) => ticked(root).includes(row.dataset.belief));
+      for (const row of rows) row.querySelector(".lab-ticked").hidden = !mine.includes(row);
+      const wrong = mine.filter((row) => row.dataset.kind === "wrong").length;
+      root.querySelector(".lab-score").textContent = mine.length
+        ? `You ticked ${mine.length} of ${rows.length} sentences; this run refutes ${wrong} of them.`
+        : "You ticked no sentence at the start of this lab.";
+    }
+
+    document.addEventListener(PREFIX + "tick", update);
+    update();
+  }
+
   // Chromium connects a page to its storage only once the browser process has taken note of the new page. A script that
   // asks earlier gets a storage that keeps nothing, without an error: seen in 1 of 50 visits on a busy machine. The
   // answer to any question of the page comes after that note.
@@ -302,7 +330,7 @@
     }
   }
 
-  const parsed = Object.entries({ quiz, prediction, comparison }).flatMap(([name, start]) =>
+  const parsed = Object.entries({ quiz, prediction, comparison, beliefs, judgement }).flatMap(([name, start]) =>
     [...document.querySelectorAll(`.lab-${name}:not([data-ready])`)].map((root) => [root, start]));
   for (const [root, start] of parsed) {
     if (start === prediction) cover(root); // before what follows is drawn

@@ -1,4 +1,4 @@
-"""Exercises, outcomes, quizzes and predictions as HTML: the same in JupyterLab and on a page, without a kernel.
+"""Exercises, outcomes, quizzes, predictions and beliefs as HTML: the same in JupyterLab and on a page, with no kernel.
 
 Every fragment brings its style and its script, and may stand on a page any number of times: nothing has an id.
 """
@@ -87,6 +87,37 @@ def quiz(name: str, version: str, questions: Sequence[tuple[str, Sequence[tuple[
     )
     inside = f"<form>{''.join(sets)}{foot}</form>{_script()}"
     return _card("quiz", "Quiz", _heading("Quiz", ""), inside, {"quiz": name, "version": version})
+
+
+def beliefs(name: str, texts: Sequence[tuple[str, str]]) -> str:
+    """HTML of sentences (key, text) to tick before a lab."""
+    boxes = "".join(
+        f'<li class="lab-option"><label><input {OWN_KEYS} type="checkbox" value="{escape(key)}">'
+        f"<span>{inline(text)}</span></label></li>"
+        for key, text in texts
+    )
+    title = "Which of these do you believe?"
+    inside = f'<ul role="list">{boxes}</ul>{_script()}'
+    return _card("beliefs", "Beliefs", _heading("Before you start", title), inside, {"beliefs": name})
+
+
+def judgement(name: str, rows: Sequence[tuple[str, str, bool, str, int]]) -> str:
+    """HTML of the same sentences (key, text, whether it holds, what was found, section) after a run.
+
+    A script marks those that the reader had ticked, and counts how many of them are wrong.
+    """
+    items = []
+    for key, text, holds, found, section in rows:
+        kind, word = ("right", "Holds here") if holds else ("wrong", "Wrong here")
+        items.append(
+            f'<li data-kind="{kind}" data-belief="{escape(key)}"><p class="lab-verdict"><span class="lab-mark" '
+            f'aria-hidden="true">{MARKS[kind]}</span> <strong>{word}</strong> <span class="lab-ticked" hidden>you '
+            f"believed it</span></p><p><em>{inline(text)}</em></p><p>{inline(found)} "
+            f"<small>(section {section})</small></p></li>"
+        )
+    inside = f'<p class="lab-score" role="status"></p><ul role="list">{"".join(items)}</ul>{_script()}'
+    title = "Which of your beliefs was wrong?"
+    return _card("judgement", "Beliefs after the run", _heading("After the run", title), inside, {"beliefs": name})
 
 
 def question(text: str) -> str:

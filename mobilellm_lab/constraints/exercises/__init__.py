@@ -1,7 +1,8 @@
-"""Exercises, quiz and predictions of chapter 1"""
+"""Exercises, quiz, predictions and beliefs of chapter 1"""
 
 from pathlib import Path
 
+from mobilellm_lab.constraints.exercises.beliefs import BELIEFS
 from mobilellm_lab.constraints.exercises.cache import CACHE
 from mobilellm_lab.constraints.exercises.ceiling import CEILING
 from mobilellm_lab.constraints.exercises.drain import DRAIN
@@ -14,6 +15,7 @@ EXERCISES = (CEILING, SHARE, CACHE, ROOM, DRAIN)
 QUIZ = read_quiz(Path(__file__).with_name("quiz.md"), name="constraints")
 
 __all__ = [
+    "BELIEFS",
     "CACHE",
     "CEILING",
     "DRAIN",

@@ -1,7 +1,8 @@
-"""Exercises, quiz and predictions of chapter 2"""
+"""Exercises, quiz, predictions and beliefs of chapter 2"""
 
 from pathlib import Path
 
+from mobilellm_lab.deep_narrow.exercises.beliefs import BELIEFS
 from mobilellm_lab.deep_narrow.exercises.choose import CHOOSE
 from mobilellm_lab.deep_narrow.exercises.count import COUNT
 from mobilellm_lab.deep_narrow.exercises.leak import LEAK
@@ -12,4 +13,4 @@ from mobilellm_lab.teaching.quiz import read_quiz
 EXERCISES = (LEAK, MASK, COUNT, CHOOSE)
 QUIZ = read_quiz(Path(__file__).with_name("quiz.md"), name="deep_narrow")
 
-__all__ = ["CHOOSE", "COST", "COUNT", "EXERCISES", "LEAK", "MASK", "PREDICTIONS", "QUALITY", "QUIZ"]
+__all__ = ["BELIEFS", "CHOOSE", "COST", "COUNT", "EXERCISES", "LEAK", "MASK", "PREDICTIONS", "QUALITY", "QUIZ"]

@@ -1,7 +1,8 @@
-"""Chapter 7's exercises, quiz and predictions."""
+"""Chapter 7's exercises, quiz, predictions and beliefs."""
 
 from pathlib import Path
 
+from mobilellm_lab.metrics.exercises.beliefs import BELIEFS
 from mobilellm_lab.metrics.exercises.bits import BITS
 from mobilellm_lab.metrics.exercises.bootstrap import BOOTSTRAP
 from mobilellm_lab.metrics.exercises.front import FRONT
@@ -14,6 +15,7 @@ EXERCISES = (TPOT, BITS, BOOTSTRAP, FRONT, JOULES)
 QUIZ = read_quiz(Path(__file__).with_name("quiz.md"), name="metrics")
 
 __all__ = [
+    "BELIEFS",
     "BITS",
     "BOOTSTRAP",
     "EXERCISES",

@@ -1,8 +1,9 @@
-"""Exercises, quiz and predictions of chapter 3"""
+"""Exercises, quiz, predictions and beliefs of chapter 3"""
 
 from pathlib import Path
 
 from mobilellm_lab.quantization.exercises.assign import ASSIGN
+from mobilellm_lab.quantization.exercises.beliefs import BELIEFS, BELIEFS_MORE
 from mobilellm_lab.quantization.exercises.clip import CLIP
 from mobilellm_lab.quantization.exercises.groups import GROUPS
 from mobilellm_lab.quantization.exercises.nibbles import NIBBLES
@@ -16,6 +17,8 @@ QUIZ = read_quiz(Path(__file__).with_name("quiz.md"), name="quantization")
 
 __all__ = [
     "ASSIGN",
+    "BELIEFS",
+    "BELIEFS_MORE",
     "CLIP",
     "EXERCISES",
     "GROUPS",
