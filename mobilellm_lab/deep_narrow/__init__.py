@@ -4,7 +4,7 @@ import lazy_loader
 
 _HOMES = {
     "causality": ["EncoderLM", "Noise", "leak", "train_on_noise"],
-    "cost": ["Cost", "costs", "measure"],
+    "cost": ["Cost", "CostRun", "costs", "measure"],
     "recipe": ["DEFAULTS", "HOLD", "Recipe", "Result", "Run"],
     "study.sweep": ["arms", "band", "roadmap", "training"],
 }
@@ -14,6 +14,7 @@ __all__ = [
     "DEFAULTS",
     "HOLD",
     "Cost",
+    "CostRun",
     "EncoderLM",
     "Noise",
     "Recipe",

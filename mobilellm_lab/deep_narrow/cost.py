@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -53,20 +53,41 @@ def costs() -> list[Cost]:
     return shapes
 
 
-def measure(shapes: list[Cost], *, rounds: int = 7, limit_s: float = 0.0) -> Iterator[tuple[Cost, dict]]:
-    """Yields a row per shape. The shapes of one budget take turns, so that a busy minute slows them alike.
+@dataclass(kw_only=True)
+class CostRun:
+    """Shapes being timed in turn, so that a busy minute slows them alike. Iterate for the share done; then `rows()`."""
 
-    Rounds beyond `rounds` follow until the times of each shape have settled, up to `limit_s` for each budget.
-    """
-    for budget in dict.fromkeys(shape.budget for shape in shapes):
-        group = [shape for shape in shapes if shape.budget == budget]
-        models = [for_decoding(Transformer(shape.config)) for shape in group]
-        rates, start = [[] for _ in group], time.monotonic()
-        while len(rates[-1]) < rounds or (
-            time.monotonic() - start < limit_s and not all(settled([1 / rate for rate in each]) for each in rates)
-        ):
-            for model, samples in zip(models, rates, strict=True):
-                warmup = int(not samples)
-                once = decode_throughput(model, length=TOKENS[budget], warmup=warmup, repeats=1, min_time_s=0.0)
+    shapes: list[Cost]
+    rounds: int = 7
+    limit_s: float = 0.0  # rounds follow beyond `rounds` until the times of each shape have settled, but no longer
+    rates: list[list[float]] = field(init=False, default_factory=list)  # tokens/s of each shape's rounds
+
+    def __iter__(self) -> Iterator[float]:
+        models = [for_decoding(Transformer(shape.config)) for shape in self.shapes]
+        self.rates, start = [[] for _ in self.shapes], time.monotonic()
+        while self._go_on(time.monotonic() - start):
+            for shape, model, samples in zip(self.shapes, models, self.rates, strict=True):
+                once = decode_throughput(
+                    model, length=TOKENS[shape.budget], warmup=int(not samples), repeats=1, min_time_s=0.0
+                )
                 samples.append(once.median_per_s)
-        yield from ((shape, shape.row(samples)) for shape, samples in zip(group, rates, strict=True))
+                done = sum(map(len, self.rates)) / len(self.shapes)
+                yield done / max(self.rounds, done + 1)  # below 1 where further rounds follow
+        yield 1.0
+
+    def _go_on(self, taken_s: float) -> bool:
+        settling = taken_s < self.limit_s and not all(settled([1 / rate for rate in each]) for each in self.rates)
+        return len(self.rates[-1]) < self.rounds or settling
+
+    def rows(self) -> Iterator[tuple[Cost, dict]]:
+        """A row for each shape, of the rounds so far."""
+        yield from ((shape, shape.row(samples)) for shape, samples in zip(self.shapes, self.rates, strict=True))
+
+
+def measure(shapes: list[Cost], *, rounds: int = 7) -> Iterator[tuple[Cost, dict]]:
+    """Yields a row per shape, budget after budget."""
+    for budget in dict.fromkeys(shape.budget for shape in shapes):
+        run = CostRun(shapes=[shape for shape in shapes if shape.budget == budget], rounds=rounds)
+        for _ in run:
+            pass
+        yield from run.rows()

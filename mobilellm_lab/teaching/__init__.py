@@ -1,6 +1,6 @@
 """Exercises that check themselves, quizzes, predictions, beliefs and claims: what a chapter asks of its reader."""
 
-from mobilellm_lab.teaching.beliefs import Belief, Beliefs, belief
+from mobilellm_lab.teaching.beliefs import Belief, Beliefs
 from mobilellm_lab.teaching.claim import Claim, Claims, Evidence, Verdict
 from mobilellm_lab.teaching.exercise import Exercise, Outcome, Wrong
 from mobilellm_lab.teaching.prediction import Comparison, Measured, Prediction
@@ -22,5 +22,4 @@ __all__ = [
     "Quiz",
     "Verdict",
     "Wrong",
-    "belief",
 ]

@@ -23,11 +23,6 @@ class Belief:
         return self.rule.__name__
 
 
-def belief(text: str, *, section: int) -> Callable[[Rule], Belief]:
-    """Makes a `Belief` of the rule that stands below."""
-    return lambda rule: Belief(text=text, section=section, rule=rule)
-
-
 @dataclass(frozen=True)
 class Beliefs:
     """A lab's beliefs. A cell shows them as a list to tick, and the reader's browser keeps the ticks.

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mobilellm_lab import footprint
-from mobilellm_lab.deep_narrow import Cost, cost, costs, measure
+from mobilellm_lab.deep_narrow import Cost, CostRun, cost, costs, measure
 from mobilellm_lab.deep_narrow.cost import DEPTHS, TOKENS, VOCAB
 from mobilellm_lab.model import ModelConfig
 from mobilellm_lab.sweeps import Store, key
@@ -70,6 +70,15 @@ def test_what_is_timed_is_laid_out_for_decoding(monkeypatch):
     monkeypatch.setattr(cost, "decode_throughput", watched)
     list(measure([tiny(60_000, 1)], rounds=2))
     assert by_rows == [False, False]
+
+
+def test_a_run_says_what_share_is_done_also_while_times_settle(monkeypatch):
+    monkeypatch.setattr(cost, "settled", lambda times: len(times) >= 5)
+    for limit_s, rounds in ((0.0, 3), (60.0, 5)):
+        run = CostRun(shapes=[tiny(60_000, 1), tiny(60_000, 2)], rounds=3, limit_s=limit_s)
+        *shares, last = run
+        assert shares == sorted(shares) and 0 < shares[0] and shares[-1] < 1 == last
+        assert [row["rounds"] for _, row in run.rows()] == [rounds, rounds]
 
 
 def test_nothing_to_measure_is_no_row():

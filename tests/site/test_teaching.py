@@ -1,4 +1,4 @@
-"""Quizzes and predictions answer on a page opened from a file: by keyboard, after a reload, and without a script."""
+"""Quizzes, predictions and beliefs answer on a page from a file: by keyboard, after a reload, without a script."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page
 
 from mobilellm_lab.deep_narrow.exercises import COST, QUIZ
-from mobilellm_lab.teaching import Measured, Option, Prediction, Question, Quiz, progress
+from mobilellm_lab.teaching import Belief, Beliefs, Measured, Option, Prediction, Question, Quiz, progress
 from tests.site.axe import faults
 from tests.site.pages import PATIENCE_MS
 
@@ -41,9 +41,27 @@ SHARE = Prediction(
     reference=lambda: Measured(median=0.52, low=0.5, high=0.55, origin="rows", note="three seeds"),
     explain="So.",
 )
+
+
+def more(first, second):
+    return first > second, f"{first} and {second}."
+
+
+def less(first, second):
+    return first < second, f"{first} and {second}."
+
+
+BELIEFS = Beliefs(
+    "demo",
+    (
+        Belief(text="One is more than two.", section=1, rule=more),
+        Belief(text="One is less than two.", section=1, rule=less),
+    ),
+)
 STYLES = {"light": "background: #fff; color: #222", "dark": "background: #14181e; color: #ced6dd; color-scheme: dark"}
 YOURS = ".lab-row-yours dd"
-READY = "() => !document.querySelector(':is(.lab-quiz, .lab-prediction, .lab-comparison):not([data-ready])')"
+KINDS = ".lab-quiz, .lab-prediction, .lab-comparison, .lab-beliefs, .lab-judgement"
+READY = f"() => !document.querySelector(':is({KINDS}):not([data-ready])')"
 
 
 def write_page(path: Path, *fragments: str, theme: str = "light") -> Path:
@@ -365,6 +383,26 @@ def test_a_number_that_an_earlier_version_kept_is_shown_and_is_no_interval(page,
     assert card.locator(".lab-record").inner_text() == ""
 
 
+def test_ticks_are_made_by_keyboard_kept_and_marked_in_the_judgement(page, tmp_path):
+    judged = BELIEFS.judge(more=(1, 2), less=(1, 2))
+    opened(page, write_page(tmp_path / "page.html", BELIEFS._repr_html_(), judged._repr_html_()))
+    said, marks = page.locator(".lab-judgement .lab-score"), page.locator(".lab-ticked:visible")
+    assert said.inner_text() == "You ticked no sentence at the start of this lab." and marks.count() == 0
+    page.locator(".lab-beliefs input").first.focus()
+    page.keyboard.press("Space")
+    assert said.inner_text() == "You ticked 1 of 2 sentences; this run refutes 1 of them."
+    reloaded(page)
+    assert page.locator(".lab-beliefs input:checked").count() == marks.count() == 1
+    assert "Wrong here" in page.locator(".lab-judgement li", has=marks).inner_text()
+    page.keyboard.press("Tab")
+    page.locator(".lab-beliefs input").nth(1).press("Space")
+    page.locator(".lab-beliefs input").first.press("Space")
+    assert said.inner_text() == "You ticked 1 of 2 sentences; this run refutes 0 of them."
+    assert "Holds here" in page.locator(".lab-judgement li", has=marks).inner_text()
+    reloaded(page)
+    assert page.locator(".lab-beliefs input:checked").count() == 1
+
+
 def test_a_fragment_may_stand_twice_and_leaves_no_name(page, tmp_path):
     opened(page, write_page(tmp_path / "blank.html"))
     names = page.evaluate("Object.getOwnPropertyNames(window).sort()")
@@ -412,13 +450,15 @@ def test_without_a_script_reasons_and_measurement_are_one_click_away(browser, tm
 @pytest.mark.parametrize("theme", STYLES)
 def test_answered_pieces_are_accessible_and_fit_a_phone(page, tmp_path, theme):
     quiz = Quiz(name="demo", questions=QUESTIONS)._repr_html_()
-    pieces = (quiz, ASK._repr_html_(), SHARE._repr_html_(), ASK.compare(19.0)._repr_html_())
+    pieces = [quiz, ASK._repr_html_(), SHARE._repr_html_(), ASK.compare(19.0)._repr_html_(), BELIEFS._repr_html_()]
+    pieces.append(BELIEFS.judge(more=(1, 2), less=(1, 2))._repr_html_())
     opened(page, write_page(tmp_path / "page.html", *pieces, theme=theme))
     page.set_viewport_size({"width": 390, "height": 844})
     assert not faults(page)
     answer(page, 0, 1)
     answer(page, 1, 1)
     commit(page.locator("[data-prediction=speed]"), 3, 8)
+    page.locator(".lab-beliefs input").first.check()
     page.locator("[data-prediction=share]").get_by_label("Low").fill("3")
     page.keyboard.press("Tab")
     assert page.get_by_role("alert").get_by_text("3 is outside the range").is_visible()
