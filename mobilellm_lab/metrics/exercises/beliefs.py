@@ -18,7 +18,8 @@ def memory(file_mib: Number, peak_mib: Number) -> tuple[bool, str]:
 
 def threads(times_slower: Number) -> tuple[bool, str]:
     return times_slower <= 1, (
-        f"Beside a busy process, a token takes {times_slower:.1f} times as long with one thread a core as with one."
+        f"Beside a busy process, a token takes {times_slower:.1f} times as long with a thread for each core as with a "
+        "single one."
     )
 
 
@@ -45,10 +46,10 @@ def pairs(few_width: Number, many_width: Number) -> tuple[bool, str]:
     )
 
 
-def overlap(difference: Number, low: Number, high: Number) -> tuple[bool, str]:
+def overlap(shared_nats: Number, low: Number, high: Number) -> tuple[bool, str]:
     return low <= 0 <= high, (
-        f"The intervals overlap. Story by story the difference is {difference:.4f} nats, and its interval goes from "
-        f"{low:.4f} to {high:.4f}."
+        f"Of the two intervals, {shared_nats:.3f} nats overlap. That of the difference, story by story, goes from "
+        f"{low:.4f} to {high:.4f} nats."
     )
 
 

@@ -29,8 +29,8 @@ def part(bytes_share: Number, damage_share: Number) -> tuple[bool, str]:
 
 def closest(clipped_error: Number, gptq_error: Number, clipped_nats: Number, gptq_nats: Number) -> tuple[bool, str]:
     return clipped_error > gptq_error or clipped_nats < gptq_nats, (
-        f"GPTQ changes the weights {gptq_error / clipped_error:.2f} times as much as clipping, and has the lower loss, "
-        f"{gptq_nats:.2f} nats beside {clipped_nats:.2f}."
+        f"GPTQ changes the weights {gptq_error / clipped_error:.2f} times as much as clipping. Its loss is "
+        f"{gptq_nats:.2f} nats, and that of clipping {clipped_nats:.2f}."
     )
 
 
@@ -105,7 +105,7 @@ def ends(first_nats: Number, median_nats: Number, last_nats: Number) -> tuple[bo
 
 def even(even_nats: Number, assigned_nats: Number) -> tuple[bool, str]:
     return even_nats <= assigned_nats, (
-        f"The same bytes, assigned by sensitivity, lower the loss from {even_nats:.3f} to {assigned_nats:.3f} nats."
+        f"The same bytes, assigned by sensitivity, take the loss from {even_nats:.3f} to {assigned_nats:.3f} nats."
     )
 
 
