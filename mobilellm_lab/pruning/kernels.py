@@ -6,6 +6,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -102,16 +103,6 @@ def with_csr(pruned: PrunedModel, *, format: str = "csr int32") -> Transformer:
     return sparse
 
 
-def repeated(call: Callable[[], object], count: int) -> Callable[[], None]:
-    """A function that makes this call so many times."""
-
-    def calls() -> None:
-        for _ in range(count):
-            call()
-
-    return calls
-
-
 def in_pairs(
     a: Callable[[], object],
     b: Callable[[], object],
@@ -120,7 +111,7 @@ def in_pairs(
     seed: int = 0,
     clock: Clock = time.process_time,
 ) -> Comparison:
-    """Ratio of the CPU times of `b()` and `a()`, in pairs of samples of at least 4 ms each.
+    """Ratio of the CPU times of `b()` and `a()`, in pairs; a sample is the mean of as many calls as take 4 ms.
 
     CPU time leaves out what other processes take, but for the caches and the memory that they share.
 
@@ -134,8 +125,10 @@ def in_pairs(
         call()
         shortest = min(shortest, 1000 * (clock() - start))
     count = max(1, math.ceil(SAMPLE_MS / max(shortest, 1e-3)))
-    found = compare(repeated(a, count), repeated(b, count), warmup=1, repeats=pairs, seed=seed, clock=clock)
-    return found
+    several = ((lambda call=call: [call() for _ in range(count)]) for call in (a, b))
+    found = compare(*several, warmup=1, repeats=pairs, seed=seed, clock=clock)
+    each = (replace(side, samples_ms=tuple(ms / count for ms in side.samples_ms)) for side in (found.a, found.b))
+    return replace(found, **dict(zip("ab", each, strict=True)))
 
 
 def compare_csr(

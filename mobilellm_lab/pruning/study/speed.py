@@ -16,6 +16,7 @@ from mobilellm_lab.provenance import provenance
 from mobilellm_lab.pruning.kernels import INDEX, PAIRS, CSRLinear, compare_csr, in_pairs
 from mobilellm_lab.quantization.study.crossover import CONTEXT, CROSSOVER_SIZES, SWIFTER
 
+COMMAND = "mobilellm-lab sweep pruning_speed"
 SPEED_SIZES = ("1M", "125M")  # of chapter 3: one where starting operations counts, one where the weights do
 SMALLER = ("neuron", "head", "width", "layer")  # structured: a smaller dense model
 ZEROS = ("dense with zeros", *INDEX)  # unstructured: the same shape
@@ -199,7 +200,7 @@ def _times(found: Comparison) -> dict:
 
 def _origin() -> dict:
     capability = torch.backends.cpu.get_cpu_capability()
-    return {"provenance": provenance("mobilellm-lab sweep pruning_speed", cpu=capability)}
+    return {"provenance": provenance(COMMAND, cpu=capability)}
 
 
 def _percentiles(samples_ms: Iterable[float]) -> dict[str, float]:
