@@ -7,11 +7,26 @@ import torch
 from torch import nn
 from torch.nn.utils import prune as torch_prune
 
+from mobilellm_lab.provenance import provenance
 from mobilellm_lab.pruning import prune, select
-from mobilellm_lab.pruning.exercises import EXERCISES, GROWN, HOLD, MAGNITUDE, SPEND, WANDA, grown_example
+from mobilellm_lab.pruning.exercises import (
+    EXERCISES,
+    FEWER_NEURONS,
+    FROM_SCRATCH,
+    GROWN,
+    HOLD,
+    MAGNITUDE,
+    SPEND,
+    WANDA,
+    grown_example,
+    predictions,
+)
 from mobilellm_lab.pruning.exercises.spend import AMOUNTS, MODEL, ROWS, SCAN, ZEROS, measured
+from mobilellm_lab.pruning.study import recovery
+from mobilellm_lab.pruning.study.speed import speed_plan
 from mobilellm_lab.quantization.quantized import select as matrices_of
 from mobilellm_lab.reference import load_model
+from mobilellm_lab.sweeps import Store
 
 # MAGNITUDE
 
@@ -202,6 +217,39 @@ def test_the_check_prunes_as_the_chapter_does():
     model = load_model(MODEL).model
     amounts = {"blocks.0.ffn.down.weight": 0.9}
     assert prune(model, amounts).zeros_by_layer() == pytest.approx(amounts, abs=0.01)
+
+
+# Predictions, on made-up rows
+
+
+def test_from_scratch_pairs_the_seeds_of_both_arms_at_their_best_rates(tmp_path, monkeypatch):
+    store = Store(tmp_path / "pruning_recovery.jsonl")
+    losses = {"one-shot": (0.5, 0.6, 0.8), "scratch: seconds": (1.0, 1.5, 1.2)}
+    for arm in recovery.arms():
+        if (arm.recipe.model, arm.recipe.amount, arm.recipe.masks) == ("stories-deep", 0.8, "held"):
+            for place, candidate in enumerate(arm.candidates()):  # the second rate is the best
+                chosen = {"validation_loss_nats": 1.0 - place, "loss_nats": 9.0}
+                store.add(candidate, chosen | {"provenance": provenance("made up")})
+            for recipe in arm.reported(store):
+                own = losses.get(arm.recipe.arm, (9.0, 9.0, 9.0))[recipe.seed]
+                store.add(recipe, {"loss_nats": own, "provenance": provenance("made up")})
+    monkeypatch.setattr(predictions, "open_sweep", {"pruning_recovery": store}.__getitem__)
+    found = FROM_SCRATCH.reference()
+    assert (found.low, found.median, found.high) == pytest.approx((1.5, 2.0, 2.5))
+
+
+def test_fewer_neurons_reads_one_row(tmp_path, monkeypatch):
+    assert predictions.FASTER in speed_plan()
+    store = Store(tmp_path / "pruning_speed.jsonl")
+    row = {"speedup": 1.2, "speedup_low": 1.1, "speedup_high": 1.3, "provenance": provenance("made up")}
+    store.add(predictions.FASTER, row)
+    monkeypatch.setattr(predictions, "open_sweep", {"pruning_speed": store}.__getitem__)
+    found = FEWER_NEURONS.reference()
+    assert (found.low, found.median, found.high) == (
+        1.1,
+        1.2,
+        1.3,
+    ) and f"{predictions.FASTER.pairs} pairs" in found.note
 
 
 # Texts
