@@ -10,11 +10,14 @@ import torch
 from mobilellm_lab.choices import advice
 from mobilellm_lab.knapsack import choose
 from mobilellm_lab.model import Transformer
+from mobilellm_lab.pruning.masks import PrunedModel
+from mobilellm_lab.pruning.shrinking import masked
+from mobilellm_lab.pruning.structured import BY_BLOCK, prune_structured
 from mobilellm_lab.pruning.unstructured import prune
 from mobilellm_lab.quantization.quantized import matrices
 from mobilellm_lab.tasks import Task, evaluate
 
-SCANNED = ("weight",)  # granularities whose amounts can differ by layer
+SCANNED = ("weight", *BY_BLOCK)  # granularities whose amounts can differ by layer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,18 +47,23 @@ def scan(
     options of `prune` or of `prune_structured`, calibration among them.
 
     Raises:
-        ValueError: no amounts, a granularity without amounts by layer, a global comparison, or what `prune` refuses.
+        ValueError: no amounts, a granularity without amounts by layer, a global ranking, or what `prune` or
+            `prune_structured` refuses.
     """
     amounts = sorted({*amounts} - {0})
     if not amounts:
         raise ValueError("amounts holds nothing above 0: give at least one to try")
     if granularity not in SCANNED:
         raise ValueError(f"granularity={granularity!r}: {advice(granularity, SCANNED)}")
-    if how.get("compare") == "global":
-        raise ValueError("compare='global' leaves no amount to a layer: choose compare='row' or 'matrix'")
-    tried = {amount: prune(model, amount, **how) for amount in amounts}
-    parts = {name: [name] for name in tried[amounts[0]].masks}
+    if "global" in (how.get("compare"), how.get("scope")):
+        raise ValueError("a global ranking leaves no amount to a layer: choose compare='row' or 'matrix', or no scope")
+    tried = {amount: _pruned(model, amount, granularity, how) for amount in amounts}
     sizes = {name: p.numel() for name, p in matrices(model).items()}
+    if granularity == "weight":
+        parts = {name: [name] for name in tried[amounts[0]].masks}
+    else:
+        layers = [f"blocks.{i}.{BY_BLOCK[granularity]}" for i in range(model.config.n_layers)]
+        parts = {layer: [name for name in sizes if name.startswith(f"{layer}.")] for layer in layers}
     for layer, names in parts.items():
         yield LayerCost(layer=layer, amount=0.0, loss_increase_nats=0.0, kept=sum(sizes[name] for name in names))
     chosen = {"split": split, "batches": batches, "batch_size": batch_size}
@@ -65,8 +73,14 @@ def scan(
             _copy(pruned.model, shown, names)
             loss_nats = evaluate(task, shown, **chosen).loss_nats
             _copy(model, shown, names)
-            kept = sum(int(pruned.masks[name].sum()) for name in names)
+            kept = sum(int(pruned.masks[name].sum()) if name in pruned.masks else sizes[name] for name in names)
             yield LayerCost(layer=layer, amount=amount, loss_increase_nats=loss_nats - before, kept=kept)
+
+
+def _pruned(model: Transformer, amount: int | float, granularity: str, how: dict) -> PrunedModel:
+    if granularity == "weight":
+        return prune(model, amount, **how)
+    return masked(model, prune_structured(model, amount, granularity=granularity, **how))
 
 
 @torch.no_grad()

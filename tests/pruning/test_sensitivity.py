@@ -6,7 +6,7 @@ import math
 import pytest
 
 from mobilellm_lab.checkpoints import fingerprint
-from mobilellm_lab.pruning import LayerCost, allocate, prune, scan
+from mobilellm_lab.pruning import LayerCost, allocate, prune, prune_structured, scan, shrink
 from mobilellm_lab.quantization import matrices, select
 from mobilellm_lab.reference import load_model
 from mobilellm_lab.tasks import evaluate
@@ -46,6 +46,23 @@ def test_every_matrix_is_pruned_alone_at_every_amount(tiny, costs):
         assert cost.kept == alone.masks[cost.layer].sum()
 
 
+@pytest.mark.parametrize(("granularity", "part"), [("neuron", "ffn"), ("head", "attention")])
+def test_neurons_and_heads_are_scanned_by_block_and_allocated_together(tiny, granularity, part):
+    found = list(scan(tiny.model, tiny.task, [0.5], granularity=granularity))
+    assert [(c.layer, c.amount) for c in found] == [(f"blocks.{i}.{part}", a) for a in (0.0, 0.5) for i in range(2)]
+    own = {name: p.numel() for name, p in matrices(tiny.model).items()}
+    for cost in found:
+        whole = sum(size for name, size in own.items() if name.startswith(cost.layer))
+        assert cost.kept == (1 - cost.amount) * whole
+    before = evaluate(tiny.task, tiny.model, split="validation", batches=1, batch_size=64).loss_nats
+    structure = prune_structured(tiny.model, {found[-1].layer: 0.5}, granularity=granularity)
+    after = evaluate(tiny.task, shrink(tiny.model, structure), split="validation", batches=1, batch_size=64).loss_nats
+    assert found[-1].loss_increase_nats == pytest.approx(after - before, abs=1e-5)
+    amounts = allocate(found, sum(cost.kept for cost in found[:2]) - 1)
+    assert sorted(amounts.values()) == [0, 0.5]
+    assert prune_structured(tiny.model, amounts, granularity=granularity)
+
+
 def test_scanning_twice_gives_the_same_and_larger_amounts_cost_more(tiny, costs):
     assert list(scan(tiny.model, tiny.task, AMOUNTS)) == costs
     mean = [sum(c.loss_increase_nats for c in costs if c.amount == amount) for amount in (0.0, *AMOUNTS)]
@@ -80,7 +97,8 @@ def test_what_cannot_be_scanned_or_allocated_is_refused_by_name(tiny, costs):
     for amounts, options, words in (
         ([0], {}, "amounts holds nothing above 0"),
         ([0.5], {"granularity": "row"}, "granularity='row'"),
-        ([0.5], {"compare": "global"}, "compare='global'"),
+        ([0.5], {"compare": "global"}, "a global ranking leaves no amount"),
+        ([0.5], {"granularity": "neuron", "scope": "global"}, "a global ranking leaves no amount"),
         ([1.5], {}, "amount=1.5"),
         ([0.5], {"importance": "wanda"}, "calibrat"),
     ):
