@@ -6,7 +6,7 @@ import importlib
 import torch
 from transformers.utils import logging
 
-NAMES = ("training", "decode", "seconds_to_target", "recipes", "live", "lab_memory")
+NAMES = ("training", "decode", "seconds_to_target", "recipes", "live", "lab_memory", "prune_to")
 
 
 def main() -> None:

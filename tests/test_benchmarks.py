@@ -6,7 +6,7 @@ import re
 import pytest
 import torch
 
-from benchmarks import decode, record, seconds_to_target, training
+from benchmarks import decode, prune_to, record, seconds_to_target, training
 from mobilellm_lab.model import ModelConfig
 from mobilellm_lab.tasks import make
 from mobilellm_lab.training import TrainConfig
@@ -71,6 +71,18 @@ def test_seconds_to_target_stops_at_the_target_or_never_arrives(monkeypatch):
         ):
             assert (seconds < float("inf")) == arrives
             assert updates == (3 if arrives else 6)
+
+
+def test_prune_to_keeps_every_run(results, monkeypatch, capsys):
+    small = ModelConfig(vocab_size=40, dim=32, n_layers=2, n_heads=2, n_kv_heads=1, hidden_dim=1024, max_seq_len=64)
+    monkeypatch.setattr(prune_to, "ASKED", {"small": 1.2})
+    monkeypatch.setitem(prune_to.CROSSOVER_SIZES, "small", small)
+    monkeypatch.setattr(prune_to, "PAIRS", 6)
+    prune_to.main()
+    runs = written(results, "prune_to")["samples"]["small"]
+    assert len(runs) == 5 and all(len(run["dense_ms"]) == len(run["pruned_ms"]) == 6 for run in runs)
+    assert all(0 <= run["amount"] <= 0.95 and run["trials"] for run in runs)
+    assert "median run" in capsys.readouterr().out
 
 
 def test_provenance_says_where_the_numbers_come_from():

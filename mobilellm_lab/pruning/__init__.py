@@ -3,7 +3,7 @@
 import lazy_loader
 
 _HOMES = {
-    "budget": ["Budgeted", "Trial", "prune_to", "pruning_to"],
+    "budget": ["Budgeted", "Trial", "by_sensitivity", "prune_to", "pruning_to", "uniformly"],
     "calibration": ["DATA", "pruning_data"],
     "combined": ["quantize_pruned", "with_zeros", "zeros_in_backend", "zeros_kept"],
     "controls": ["equal_updates", "kept_parameters", "small_twin"],
@@ -46,6 +46,7 @@ __all__ = [
     "apply",
     "article_sparsity",
     "block_influence",
+    "by_sensitivity",
     "choose_layers",
     "compare_csr",
     "count_zeros",
@@ -79,6 +80,7 @@ __all__ = [
     "small_twin",
     "smaller_from",
     "theoretical_bytes",
+    "uniformly",
     "with_csr",
     "with_zeros",
     "zeros_in_backend",

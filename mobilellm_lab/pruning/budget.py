@@ -2,13 +2,17 @@
 
 import math
 import time
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass, replace
 
+from mobilellm_lab.layout import for_decoding
 from mobilellm_lab.measuring import Comparison, Theoretical
 from mobilellm_lab.measuring.latency import Clock
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.pruning.kernels import PAIRS, in_pairs
+from mobilellm_lab.pruning.sensitivity import LayerCost, allocate
+from mobilellm_lab.pruning.shrinking import Structure, shrink
+from mobilellm_lab.pruning.structured import BY_BLOCK, prune_structured
 from mobilellm_lab.quantization.study.crossover import decode_steps
 
 TOLERANCE = 0.05  # of the asked speedup: the whole interval must lie in it
@@ -65,6 +69,50 @@ class Budgeted:
         return f"{said}: {self.final.speedup:.3g}x ({low:.3g} to {high:.3g}), {self.speedup:g}x was asked"
 
 
+def uniformly(model: Transformer, *, granularity: str = "neuron", **how) -> Smaller:
+    """Amount -> the model without this share of each block's neurons or heads, or of the channels or layers.
+
+    `how` are the options of `prune_structured`, importance among them. The weights lie in memory as those of `model`.
+    """
+
+    def smaller(amount: float) -> Transformer:
+        return _laid_out_like(model, shrink(model, prune_structured(model, amount, granularity=granularity, **how)))
+
+    return smaller
+
+
+def by_sensitivity(model: Transformer, costs: Iterable[LayerCost], **how) -> Smaller:
+    """Amount -> the model without this share of the scanned weights, taken where the loss increases least.
+
+    `costs` are what `scan` found of neurons, of heads or of both. Amounts beyond the largest scanned ones stay there.
+
+    Raises:
+        ValueError: what `allocate` refuses.
+    """
+    costs = list(costs)
+    kept: dict[str, list[int]] = {}
+    for cost in costs:
+        kept.setdefault(cost.layer, []).append(cost.kept)
+    most, least = (sum(choose(own) for own in kept.values()) for choose in (max, min))
+    allocate(costs, most)
+
+    def smaller(amount: float) -> Transformer:
+        amounts = allocate(costs, max(least, most - math.floor(amount * most)))
+        structure = Structure.whole(model.config)
+        for granularity, field in (("neuron", "neurons"), ("head", "kv_heads")):
+            if own := {name: amounts[name] for name in amounts if name.endswith(BY_BLOCK[granularity])}:
+                found = prune_structured(model, own, granularity=granularity, **how)
+                structure = replace(structure, **{field: getattr(found, field)})
+        return _laid_out_like(model, shrink(model, structure))
+
+    return smaller
+
+
+def _laid_out_like(model: Transformer, small: Transformer) -> Transformer:
+    """The smaller model `for_decoding` where the other one is, so that neither is timed in a slower layout."""
+    return small if all(p.is_contiguous() for p in model.parameters()) else for_decoding(small)
+
+
 def prune_to(model: Transformer, smaller: Smaller, **budget) -> Budgeted:
     """The smaller model that `pruning_to` ends in, with its budget and options; `model` stays as it is."""
     search = pruning_to(model, smaller, **budget)
@@ -91,7 +139,7 @@ def pruning_to(
 
     Give one budget: `bytes` of the float32 weights at most, or `speedup` of the work, by default a decode step, over
     `model` on this machine. Amounts go up to `most`. Time is taken to fall in a straight line with the amount: each
-    measurement moves the next amount. The chosen one is measured anew, since the search stopped where luck helped. On
+    measurement moves the next amount. The chosen one is measured anew, since a search ends at favourable noise. On
     a noisy machine the interval is wide, and the result says *not reached*.
 
     Raises:
@@ -102,10 +150,12 @@ def pruning_to(
         raise ValueError(f"bytes={bytes}, speedup={speedup}: give one of them as the budget")
     if not 0 < most < 1:
         raise ValueError(f"most={most}: give the largest amount to try, between 0 and 1")
-    if bytes is not None:
-        return _to_bytes(smaller, bytes, most)
-    if not 1 <= speedup < math.inf:
+    if speedup is not None and not 1 <= speedup < math.inf:
         raise ValueError(f"speedup={speedup}: give how many times as fast, 1 or more")
+    least = smaller(most)  # now, so that an amount that cannot be is refused before anything is timed
+    if bytes is not None:
+        return _to_bytes(smaller, bytes, most, least)
+    del least
     share, dense = 1 / speedup, work(model)
     trials, amount, slow, fast = [], min(most, 1 - share), (0.0, 1.0), None
     for _ in range(ROUNDS):
@@ -151,11 +201,11 @@ def _between(slow: tuple[float, float], fast: tuple[float, float] | None, share:
     return min(most, max(0.0, a + (b - a) * (above - share) / (above - below)))
 
 
-def _to_bytes(smaller: Smaller, asked: int, most: float) -> Budgeted:
+def _to_bytes(smaller: Smaller, asked: int, most: float, least: Transformer) -> Budgeted:
     """The model of the smallest amount that takes at most as many bytes, found by halving; nothing is timed."""
-    low, high, chosen = 0.0, most, smaller(most)
-    if (least := weight_bytes(chosen).bytes) > asked:
-        raise ValueError(f"bytes={asked}: {least} are left at the largest amount, {most:g}; give as many")
+    low, high, chosen = 0.0, most, least
+    if (fewest := weight_bytes(least).bytes) > asked:
+        raise ValueError(f"bytes={asked}: {fewest} are left at the largest amount, {most:g}; give as many")
     if weight_bytes(whole := smaller(0.0)).bytes <= asked:
         high, chosen = 0.0, whole
     for _ in range(STEPS if high else 0):

@@ -6,8 +6,10 @@ import pytest
 import torch
 from test_model import config_of
 
+from mobilellm_lab.checkpoints import shapes
+from mobilellm_lab.layout import for_decoding
 from mobilellm_lab.model import Transformer
-from mobilellm_lab.pruning import prune_to, pruning_to
+from mobilellm_lab.pruning import LayerCost, by_sensitivity, prune_to, pruning_to, uniformly
 from mobilellm_lab.pruning.budget import ROUNDS, weight_bytes
 from mobilellm_lab.pruning.study.speed import smaller_config
 
@@ -133,6 +135,69 @@ def test_a_real_clock_measures_a_real_model():
 def test_bad_input_is_named(budget, message):
     with pytest.raises(ValueError, match=message):
         prune_to(Transformer(CONFIG), smaller, **budget)
+
+
+@pytest.mark.parametrize("granularity", ["neuron", "head", "width", "layer"])
+def test_uniform_amounts_make_the_shape_that_the_sweep_times(granularity):
+    config = config_of(dim=32, n_heads=8, n_kv_heads=4, head_dim=8, hidden_dim=80, n_layers=4)
+    dense = for_decoding(Transformer(config))
+    for amount in (0.0, 0.25, 0.5):
+        small = uniformly(dense, granularity=granularity)(amount)
+        wanted = smaller_config(config, granularity, amount)
+        assert shapes(small.config) == shapes(wanted)
+        assert small.blocks[0].ffn.up.weight.is_contiguous() == dense.blocks[0].ffn.up.weight.is_contiguous()
+    assert uniformly(Transformer(config), granularity=granularity)(0.5).blocks[0].ffn.up.weight.is_contiguous()
+
+
+def test_sensitive_blocks_keep_their_neurons():
+    size = 3 * CONFIG.dim
+    costs = [
+        LayerCost(
+            layer=f"blocks.{i}.ffn",
+            amount=amount,
+            loss_increase_nats=amount * (1 + 9 * i),
+            kept=round((1 - amount) * 400) * size,
+        )
+        for i in range(2)
+        for amount in (0.0, 0.25, 0.5, 0.75)
+    ]
+    smaller = by_sensitivity(Transformer(CONFIG), costs)
+    assert [neurons(smaller(amount)) for amount in (0.0, 0.125, 0.375, 0.5)] == [
+        [400, 400],
+        [300, 400],
+        [100, 400],
+        [100, 300],
+    ]
+    assert neurons(smaller(0.9)) == [100, 100]  # the largest that were scanned
+    bytes = weight_bytes(smaller(0.375)).bytes
+    assert neurons(prune_to(Transformer(CONFIG), smaller, bytes=bytes).model) == [100, 400]
+    with pytest.raises(ValueError, match="costs is empty"):
+        by_sensitivity(Transformer(CONFIG), [])
+
+
+def test_neurons_and_heads_may_be_weighed_together():
+    dense = Transformer(config_of(n_heads=4, n_kv_heads=2))
+    costs = [
+        LayerCost(
+            layer=f"blocks.1.{part}", amount=amount, loss_increase_nats=amount * nats, kept=round(100 * (1 - amount))
+        )
+        for part, nats in (("ffn", 1.0), ("attention", 0.1))
+        for amount in (0.0, 0.5)
+    ]
+    for amount, heads, left in ((0.0, 2, 88), (0.25, 1, 88), (0.5, 1, 44)):
+        block = by_sensitivity(dense, costs)(amount).blocks[1]
+        assert (block.attention.n_kv_heads, block.ffn.down.in_features) == (heads, left)
+
+
+def neurons(model: Transformer) -> list[int]:
+    return [block.ffn.down.in_features for block in model.blocks]
+
+
+def test_an_amount_that_cannot_be_is_refused_before_anything_is_timed():
+    dense, clock = Transformer(CONFIG), Clock()
+    with pytest.raises(ValueError, match="amount=0.95 .*head.* all 1: choose less"):
+        prune_to(dense, uniformly(dense, granularity="head"), speedup=1.2, work=clock.work, clock=clock)
+    assert clock.now == 0
 
 
 def test_the_model_stays_as_it_is():
