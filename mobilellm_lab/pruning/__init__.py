@@ -19,6 +19,8 @@ _HOMES = {
     "shrinking": ["Structure", "masked", "shrink", "shrunk_config"],
     "storage": ["FORMATS", "Shares", "matrix_bytes", "shares", "smaller_from", "theoretical_bytes"],
     "structured": ["GROUPED", "STRUCTURES", "group_scores", "prune_structured"],
+    "study.recipe": ["Recipe"],
+    "study.run": ["Result", "Run"],
     "unstructured": ["prune"],
 }
 __getattr__, __dir__, _ = lazy_loader.attach(__name__, submod_attrs=_HOMES)
@@ -38,7 +40,10 @@ __all__ = [
     "LayerCost",
     "Masks",
     "PrunedModel",
+    "Recipe",
     "RecoveryRun",
+    "Result",
+    "Run",
     "Shares",
     "Structure",
     "Trial",

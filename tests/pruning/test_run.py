@@ -5,12 +5,16 @@ import torch
 
 from mobilellm_lab.checkpoints import fingerprint
 from mobilellm_lab.measuring.evaluation import EvalSet
+from mobilellm_lab.pruning.layers import LAYER_CHOICES
+from mobilellm_lab.pruning.structured import STRUCTURES
+from mobilellm_lab.pruning.study.predicted import predicted_bytes
 from mobilellm_lab.pruning.study.recipe import BITS, FLOAT, Recipe, plain
 from mobilellm_lab.pruning.study.run import Run, seen_key
 from mobilellm_lab.pruning.unstructured import prune
 from mobilellm_lab.quantization.quantized import matrices, select
 from mobilellm_lab.reference import ReferenceModel, load_model
 
+HOW = ({"amount": 0}, {}, {"bits": 4})
 IMPORTANCES = ("random", "l1", "l2", "taylor", "wanda", "sparsegpt")
 
 
@@ -34,7 +38,7 @@ def carried_out(reference, eval_set, **changes) -> Run:
 def test_an_amount_of_zero_is_the_dense_model(reference, eval_set):
     result = carried_out(reference, eval_set, amount=0).result()
     assert result.evaluation == eval_set.float_evaluation and result.evaluation.agreement == 1
-    assert (result.sparsity, result.of_all, result.zeros) == (0, 0, {})
+    assert (result.zeros.sparsity, result.zeros.of_all, result.zeros.by_matrix) == (0, 0, {})
 
 
 @pytest.mark.parametrize("importance", IMPORTANCES)
@@ -42,14 +46,16 @@ def test_every_importance_leaves_the_dense_model_and_removes_its_share(reference
     before = fingerprint(reference.model)
     result = carried_out(reference, eval_set, importance=importance).result()
     assert result.loss_nats > eval_set.float_evaluation.loss_nats
-    assert result.sparsity == pytest.approx(0.5) and set(result.zeros) == set(select(reference.model, "blocks"))
-    assert 0 < result.of_all < result.sparsity
+    assert result.zeros.sparsity == pytest.approx(0.5) and set(result.zeros.by_matrix) == set(
+        select(reference.model, "blocks")
+    )
+    assert 0 < result.zeros.of_all < result.zeros.sparsity
     assert fingerprint(reference.model) == before
 
 
 def test_magnitude_is_what_prune_gives_and_is_better_than_chance(reference, eval_set):
     run, chance = (carried_out(reference, eval_set, importance=importance) for importance in ("l1", "random"))
-    assert fingerprint(run.pruned.model) == fingerprint(prune(reference.model, 0.5).model)
+    assert fingerprint(run.made.masked.model) == fingerprint(prune(reference.model, 0.5).model)
     assert run.result().loss_nats < chance.result().loss_nats
 
 
@@ -61,9 +67,11 @@ def test_the_loss_rises_with_the_amount(reference, eval_set):
 @pytest.mark.parametrize("changes", [{"compare": "matrix"}, {"scope": "global"}, {"granularity": "2:4"}], ids=str)
 def test_the_weights_that_compete_make_another_mask_of_the_same_share(reference, eval_set, changes):
     plain_run, other = carried_out(reference, eval_set), carried_out(reference, eval_set, **changes)
-    assert other.result().sparsity == pytest.approx(plain_run.result().sparsity, abs=1e-3)
-    assert fingerprint(other.pruned.model) != fingerprint(plain_run.pruned.model)
-    rows = [(w == 0).float().mean(1) for w in (matrices(other.pruned.model)[name] for name in other.pruned.masks)]
+    assert other.result().zeros.sparsity == pytest.approx(plain_run.result().zeros.sparsity, abs=1e-3)
+    assert fingerprint(other.made.masked.model) != fingerprint(plain_run.made.masked.model)
+    rows = [
+        (w == 0).float().mean(1) for w in (matrices(other.made.masked.model)[name] for name in other.made.masked.masks)
+    ]
     assert all((row == 0.5).all() for row in rows) == ("granularity" in changes)
 
 
@@ -73,18 +81,71 @@ def test_amounts_by_sensitivity_differ_and_add_up(reference, eval_set):
     run = Run(recipe, model, task, eval_set=eval_set, seen=seen)
     assert {progress.phase for progress in run} == {"scanning", "pruning", "evaluating"}
     result = run.result()
-    assert 0.6 <= result.sparsity < 0.7 and len({round(share, 2) for share in result.zeros.values()}) > 1
+    assert (
+        0.6 <= result.zeros.sparsity < 0.7 and len({round(share, 2) for share in result.zeros.by_matrix.values()}) > 1
+    )
     again = Run(recipe, model, task, eval_set=eval_set, seen=seen)
     assert "scanning" not in {progress.phase for progress in again} and again.evaluation == run.evaluation
+
+
+@pytest.mark.parametrize("granularity", STRUCTURES)
+def test_whole_groups_leave_a_smaller_model_that_answers_as_its_masked_twin(reference, eval_set, granularity):
+    run = carried_out(reference, eval_set, granularity=granularity)
+    made, dense = run.made, sum(p.numel() for p in reference.model.parameters())
+    assert run.made.answering is made.small and sum(p.numel() for p in made.small.parameters()) < dense
+    tokens = eval_set.batches[0].tokens
+    assert (made.small(tokens) - made.masked.model(tokens)).abs().max() < 1e-4
+    result = run.result()
+    assert result.zeros.sparsity > 0.4 and (result.sizes.stored_as, set(result.sizes.theory)) == ("dense", {"dense"})
+    assert result.sizes.theory["dense"].bytes == predicted_bytes(reference.model, run.recipe)["smaller model"]
+
+
+@pytest.mark.parametrize("choice", LAYER_CHOICES)
+def test_every_choice_of_layers_removes_as_many(reference, eval_set, choice):
+    small = carried_out(reference, eval_set, granularity="layer", choice=choice).made.small
+    assert small.config.n_layers == 1 < reference.model.config.n_layers
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"amount": 0},
+        {},
+        {"amount": 0.7, "compare": "matrix"},
+        {"layers": "ffn"},
+        {"granularity": "2:4"},
+        {"bits": 4},
+        {"granularity": "width", "amount": 0.25},
+        {"granularity": "head", "bits": 8},
+    ],
+    ids=str,
+)
+def test_bytes_are_known_before_anything_is_removed(reference, eval_set, changes):
+    run = carried_out(reference, eval_set, **changes)
+    theory, predicted = run.result().sizes.theory, predicted_bytes(reference.model, run.recipe)
+    if run.made.small is not None:
+        predicted = {form: predicted["smaller model"] for form in theory}
+    if run.recipe.bits != FLOAT and run.made.small is None:  # rounding adds zeros, and packs each row by itself
+        assert theory["bitmap"].bytes == pytest.approx(predicted["bitmap"], rel=0.05)
+        return
+    assert {form: size.bytes for form, size in theory.items()} == {form: predicted[form] for form in theory}
 
 
 @pytest.mark.parametrize("bits", [bits for bits in BITS if bits != FLOAT])
 def test_what_is_rounded_afterwards_keeps_its_zeros(reference, eval_set, bits):
     run = carried_out(reference, eval_set, bits=bits)
     result = run.result()
-    assert result.sparsity >= 0.5 and run.answering is run.quantized.model
-    for name, mask in run.pruned.masks.items():
-        assert not matrices(run.answering)[name][~mask].any()
+    assert result.zeros.sparsity >= 0.5 and run.made.answering is run.made.quantized.model
+    for name, mask in run.made.masked.masks.items():
+        assert not matrices(run.made.answering)[name][~mask].any()
+
+
+def test_fewer_weights_are_fewer_bytes_and_zeros_alone_are_none(reference, eval_set):
+    dense, half, four = (carried_out(reference, eval_set, **how).result().sizes for how in HOW)
+    assert (dense.stored_as, half.stored_as, four.stored_as) == ("dense", "bitmap", "bitmap")
+    assert dense.theory["dense"] == half.theory["dense"] > half.theory["bitmap"] > four.theory["bitmap"]
+    for sizes in (dense, half, four):
+        assert 0 < sizes.on_disk.bytes - sizes.theory[sizes.stored_as].bytes < 20_000  # names, shapes and hashes
 
 
 def test_the_same_recipe_gives_the_same_twice_and_another_seed_another_calibration(reference, eval_set):
@@ -124,5 +185,5 @@ def test_without_an_evaluation_set_a_run_makes_one(reference):
 def test_pruned_and_dense_share_no_weights(reference, eval_set):
     run = carried_out(reference, eval_set, amount=0)
     with torch.no_grad():
-        run.pruned.model.norm.weight.zero_()
+        run.made.masked.model.norm.weight.zero_()
     assert reference.model.norm.weight.all()

@@ -13,9 +13,19 @@ from mobilellm_lab import checkpoints
 from mobilellm_lab.arms import missing, run_plan
 from mobilellm_lab.model import ModelConfig, Transformer
 from mobilellm_lab.pruning.study import sweep as plans
-from mobilellm_lab.pruning.study.recipe import COMPARED, DATA_DRIVEN, Recipe
-from mobilellm_lab.pruning.study.run import SCANNED
-from mobilellm_lab.pruning.study.sweep import AMOUNTS, DEEP, RANKED, SEEDS, SEQUENCES, WIDE, plan, studies
+from mobilellm_lab.pruning.study.recipe import COMPARED, DATA_DRIVEN, SCAN_AMOUNTS, Recipe
+from mobilellm_lab.pruning.study.sweep import (
+    AMOUNTS,
+    DEEP,
+    GRAIN_AMOUNTS,
+    GRAINS,
+    RANKED,
+    SEEDS,
+    SEQUENCES,
+    WIDE,
+    plan,
+    studies,
+)
 from mobilellm_lab.stored import as_stored
 from mobilellm_lab.sweeps import Store, key
 from mobilellm_lab.tasks import make
@@ -57,11 +67,12 @@ def test_the_studies_answer_the_questions_of_the_chapter():
     found = studies()
     assert [recipe.model for recipe in found["dense"]] == list(DEEP + WIDE)
     assert {(r.importance, r.sequences) for r in found["sequences"]} == set(product(DATA_DRIVEN, SEQUENCES))
-    assert {(r.importance, r.data) for r in found["data"]} == set(
-        product(DATA_DRIVEN, ("own", "other", "random", "self"))
-    )
+    assert {r.data for r in found["data"]} == {"own", "other", "random", "self"}
     assert {r.scope for r in found["scope"]} == {"uniform", "global", "sensitivity"}
-    assert {r.model for r in found["shapes"]} == set(DEEP + WIDE)
+    assert {r.choice for r in found["layers"]} == {"measured", "influence", "consecutive", "last", "random"}
+    assert {(r.granularity, r.amount) for r in found["grains"]} == set(product(GRAINS, GRAIN_AMOUNTS))
+    deep, wide = ([replace(r, model="") for r in found["shapes"] if kind in r.model] for kind in ("deep", "wide"))
+    assert sorted(deep, key=key) == sorted(wide, key=key)  # each has its counterpart
 
 
 def test_a_seed_is_given_where_it_makes_a_difference_and_nowhere_else():
@@ -79,7 +90,7 @@ def test_the_plan_holds_every_recipe_once_and_one_model_after_the_other():
     assert {recipe for study in studies().values() for recipe in study} == set(items)
     order = [item.model for item in items]
     assert order == sorted(order, key=(DEEP + WIDE).index)
-    assert len(items) < 750  # about a second each
+    assert len(items) < 620  # about a second each
 
 
 @pytest.mark.parametrize(
@@ -89,8 +100,10 @@ def test_the_plan_holds_every_recipe_once_and_one_model_after_the_other():
         Recipe(model="text-deep", importance="taylor", data="self", sequences=2),
         Recipe(model="stories-wide", scope="sensitivity"),
         Recipe(model="stories-deep", amount=0),
+        Recipe(model="text-wide", granularity="neuron", importance="wanda"),
+        Recipe(model="stories-wide", granularity="layer", choice="measured", sequences=2),
     ],
-    ids=lambda recipe: f"{recipe.model} {recipe.amount} {recipe.importance} {recipe.scope}",
+    ids=lambda recipe: f"{recipe.model} {recipe.amount} {recipe.importance} {recipe.granularity}",
 )
 def test_a_row_is_plain_values_and_comes_out_the_same_again(recipe, folder):
     row = plans.make_row(recipe, folder=folder)
@@ -102,7 +115,7 @@ def test_a_row_is_plain_values_and_comes_out_the_same_again(recipe, folder):
     assert row["exam"] == {"split": "test", "sequences": 256}
     assert row["provenance"]["command"] == "mobilellm-lab sweep pruning" and row["provenance"]["threads"] == 1
     assert ("scan" in row) == (recipe.scope == "sensitivity")
-    assert all(len(increases) == len(SCANNED) for increases in row.get("scan", {}).values())
+    assert all(len(increases) == len(SCAN_AMOUNTS) for increases in row.get("scan", {}).values())
 
 
 def test_a_plan_is_carried_out_once_and_goes_on_where_it_was(folder, tmp_path, monkeypatch):

@@ -1,7 +1,7 @@
 """Pruning run: from a recipe and a dense model to an evaluated model, step by step"""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
@@ -9,18 +9,20 @@ from mobilellm_lab.measuring.evaluation import EvalResult, EvalSet
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.pruning.calibration import pruning_data
 from mobilellm_lab.pruning.importance import gradients
-from mobilellm_lab.pruning.masks import PrunedModel, apply
+from mobilellm_lab.pruning.layers import choose_layers
+from mobilellm_lab.pruning.masks import apply
 from mobilellm_lab.pruning.sensitivity import LayerCost, allocate, scan
-from mobilellm_lab.pruning.study.recipe import FLOAT, Recipe
+from mobilellm_lab.pruning.shrinking import Structure, masked, shrink
+from mobilellm_lab.pruning.structured import prune_structured
+from mobilellm_lab.pruning.study.made import Made, Sizes, Zeros
+from mobilellm_lab.pruning.study.recipe import FLOAT, SCAN_AMOUNTS, SINGLE, Recipe
 from mobilellm_lab.pruning.unstructured import prune
 from mobilellm_lab.quantization.calibration import Calibration, calibrate
-from mobilellm_lab.quantization.ptq import quantize
-from mobilellm_lab.quantization.quantized import QuantizedModel, matrices, select
+from mobilellm_lab.quantization.quantized import select
 from mobilellm_lab.tasks import Batch, Task
 
-SCANNED = (0.3, 0.5, 0.7, 0.9)  # amounts that a sensitivity scan tries for every matrix alone ...
-SCAN_SEQUENCES = 32  # ... on so many validation sequences
-Seen = Calibration | dict[str, Tensor] | list[LayerCost]  # inputs of every matrix, gradients, or a scan
+SCAN_SEQUENCES = 32  # of the validation part, on which every matrix alone is tried
+Seen = Calibration | dict[str, Tensor] | list[Batch] | list[LayerCost]  # inputs, gradients, sequences, or a scan
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +40,8 @@ class Result:
 
     recipe: Recipe
     evaluation: EvalResult
-    zeros: dict[str, float]  # share of each matrix of the model that answers, counted after any rounding
-    sparsity: float  # share of zeros among the prunable weights
-    of_all: float  # share of the same zeros among all weights
+    zeros: Zeros
+    sizes: Sizes
 
     @property
     def loss_nats(self) -> float:
@@ -67,18 +68,12 @@ class Run:
     eval_set: EvalSet | None = None
     seen: dict[tuple, Seen] = field(default_factory=dict)
     costs: list[LayerCost] = field(init=False, default_factory=list)  # of a sensitivity scan
-    pruned: PrunedModel | None = field(init=False, default=None)
-    quantized: QuantizedModel | None = field(init=False, default=None)  # where the recipe asks for fewer bits
+    made: Made | None = field(init=False, default=None)
     evaluation: EvalResult | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         if self.eval_set is None:
             self.eval_set = EvalSet(self.model, self.task)
-
-    @property
-    def answering(self) -> Transformer:
-        """The model that is evaluated: pruned, and rounded where the recipe says so."""
-        return self.pruned.model if self.quantized is None else self.quantized.model
 
     def __iter__(self) -> Iterator[Progress]:
         recipe = self.recipe
@@ -88,12 +83,12 @@ class Run:
         if recipe.scope == "sensitivity":
             yield from self._scan()
         yield Progress(phase="pruning", share=0.3)
-        self.pruned = self._prune()
+        self.made = self._prune()
         if recipe.bits != FLOAT:
             yield Progress(phase="quantizing", share=0.4)
-            self.quantized = quantize(self.pruned.model, recipe.grid)
+            self.made = self.made.rounded(recipe.grid)
         yield Progress(phase="evaluating", share=0.5)
-        evaluations, total = self.eval_set.evaluate(self.answering), len(self.eval_set.batches)
+        evaluations, total = self.eval_set.evaluate(self.made.answering), len(self.eval_set.batches)
         for number in range(total):
             for _ in self.eval_set.prepare(number + 1):
                 yield Progress(phase="evaluating", share=0.5 + 0.5 * number / total, evaluation=self.evaluation)
@@ -101,78 +96,87 @@ class Run:
             yield Progress(phase="evaluating", share=0.5 + 0.5 * (number + 1) / total, evaluation=self.evaluation)
 
     def _scan(self) -> Iterator[Progress]:
-        """Fills `costs` with the loss increase of every matrix alone, unless an earlier run has."""
+        """Fills `costs` with the loss increase of every layer alone, unless an earlier run has."""
         key = scan_key(self.recipe)
         if key not in self.seen:
-            found, total = [], (1 + len(SCANNED)) * len(select(self.model, self.recipe.layers))
-            options = {"batch_size": SCAN_SEQUENCES, "compare": self.recipe.compare, **self._how()}
-            for cost in scan(self.model, self.task, SCANNED, **options):
+            recipe, found = self.recipe, []
+            options = {"granularity": recipe.granularity, "batch_size": SCAN_SEQUENCES, **self._how()}
+            if recipe.granularity == "weight":
+                options |= {"compare": recipe.compare, "layers": recipe.layers}
+            parts = (
+                len(select(self.model, recipe.layers)) if recipe.granularity == "weight" else self.model.config.n_layers
+            )
+            for cost in scan(self.model, self.task, SCAN_AMOUNTS, **options):
                 found.append(cost)
-                yield Progress(phase="scanning", share=0.1 + 0.2 * len(found) / total)
+                yield Progress(phase="scanning", share=0.1 + 0.2 * len(found) / (1 + len(SCAN_AMOUNTS)) / parts)
             self.seen[key] = found
         self.costs = self.seen[key]
 
     def _look(self) -> Seen:
-        batches = self._batches()
-        return gradients(self.model, batches) if self.recipe.importance == "taylor" else calibrate(self.model, batches)
-
-    def _batches(self) -> list[Batch]:
+        """What this recipe sees of the model: sequences for whole layers, else gradients or inputs on them."""
         recipe = self.recipe
         options = {"sequences": recipe.sequences, "length": recipe.length or None, "seed": recipe.seed}
-        return pruning_data(self.task, recipe.data, model=self.model, **options)
+        batches = pruning_data(self.task, recipe.data, model=self.model, **options)
+        if recipe.granularity == "layer":
+            return batches
+        return gradients(self.model, batches) if recipe.importance == "taylor" else calibrate(self.model, batches)
 
-    def _prune(self) -> PrunedModel:
-        recipe, amount = self.recipe, self.recipe.amount
-        if not amount:
-            return apply(self.model, {})
-        if self.costs:
-            weights = sum(p.numel() for p in select(self.model, recipe.layers).values())
-            amount = allocate(self.costs, round((1 - amount) * weights))
-        compare = "global" if recipe.scope == "global" else recipe.compare
-        pattern = recipe.granularity if recipe.granularity == "2:4" else ""
-        return prune(self.model, amount, compare=compare, pattern=pattern, **self._how())
+    def _prune(self) -> Made:
+        recipe = self.recipe
+        if not recipe.amount:
+            return Made(masked=apply(self.model, {}))
+        if recipe.granularity in SINGLE:
+            compare = "global" if recipe.scope == "global" else recipe.compare
+            pattern = recipe.granularity if recipe.granularity == "2:4" else ""
+            options = {"compare": compare, "pattern": pattern, "layers": recipe.layers, **self._how()}
+            return Made(masked=prune(self.model, self._amount(), **options))
+        if recipe.granularity == "layer":
+            batches = self.seen[seen_key(recipe)] if recipe.calibrates else ()
+            count = round(recipe.amount * self.model.config.n_layers)
+            kept = choose_layers(self.model, count, recipe.choice, batches=batches, seed=recipe.seed)
+            structure = replace(Structure.whole(self.model.config), layers=kept)
+        else:
+            scope = "global" if recipe.scope == "global" else "uniform"
+            options = {"granularity": recipe.granularity, "scope": scope, **self._how()}
+            structure = prune_structured(self.model, self._amount(), **options)
+        return Made(masked=masked(self.model, structure), small=shrink(self.model, structure))
+
+    def _amount(self) -> float | dict[str, float]:
+        """The recipe's amount, or that of each layer by its costs."""
+        if not self.costs:
+            return self.recipe.amount
+        dense = sum(cost.kept for cost in self.costs if not cost.amount)
+        return allocate(self.costs, round((1 - self.recipe.amount) * dense))
 
     def _how(self) -> dict:
-        """How single weights are ranked, as `prune` and `scan` take it."""
+        """How weights or groups are ranked, as `prune`, `prune_structured` and `scan` take it."""
         recipe = self.recipe
         found = self.seen[seen_key(recipe)] if recipe.calibrates else None
         return {
             "importance": recipe.importance,
-            "layers": recipe.layers,
             "calibration": found if isinstance(found, Calibration) else None,
             "gradients": found if isinstance(found, dict) else None,
             "seed": recipe.seed,
         }
 
     def result(self) -> Result:
-        """Zeros of the model that answers, and its evaluation so far.
+        """Zeros and bytes of the model, and its evaluation so far.
 
         Raises:
             ValueError: there is none yet.
         """
         if self.evaluation is None:
             raise ValueError("nothing was evaluated yet: iterate over the run before asking for its result")
-        return Result(recipe=self.recipe, evaluation=self.evaluation, **count_zeros(self.answering, self.pruned))
-
-
-def count_zeros(model: Transformer, pruned: PrunedModel) -> dict:
-    """Zeros of the matrices that were pruned, as fields of `Result`; of a rounded model, those that are left."""
-    own = matrices(model)
-    zeros = {name: (own[name] == 0).sum().item() for name in pruned.masks}
-    prunable = sum(own[name].numel() for name in zeros)
-    return {
-        "zeros": {name: count / own[name].numel() for name, count in zeros.items()},
-        "sparsity": sum(zeros.values()) / max(1, prunable),
-        "of_all": sum(zeros.values()) / sum(p.numel() for p in model.parameters()),
-    }
+        measured = {"zeros": self.made.zeros, "sizes": self.made.sizes()}
+        return Result(recipe=self.recipe, evaluation=self.evaluation, **measured)
 
 
 def seen_key(recipe: Recipe) -> tuple:
     """What decides what is seen of the model; recipes with the same key may share it."""
-    kind = "gradients" if recipe.importance == "taylor" else "inputs"
+    kind = "sequences" if recipe.granularity == "layer" else "gradients" if recipe.importance == "taylor" else "inputs"
     return (recipe.model, kind, recipe.data, recipe.sequences, recipe.length, recipe.seed)
 
 
 def scan_key(recipe: Recipe) -> tuple:
     """What decides the sensitivity of single matrices."""
-    return ("scan", recipe.importance, recipe.compare, recipe.layers, *seen_key(recipe))
+    return ("scan", recipe.granularity, recipe.importance, recipe.compare, recipe.layers, *seen_key(recipe))
