@@ -10,7 +10,7 @@ from matplotlib.text import Text
 from mobilellm_lab.charts import paper
 from mobilellm_lab.charts.printed import POINTS, svg
 
-CHAPTERS = ("constraints", "deep_narrow", "metrics", "quantization")
+CHAPTERS = ("constraints", "deep_narrow", "metrics", "pruning", "quantization")
 FIGURES = {
     f"{chapter} {name}": draw
     for chapter in CHAPTERS

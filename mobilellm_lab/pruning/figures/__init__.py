@@ -1,0 +1,1 @@
+"""Figures of chapter 4, printed, live and replayed"""
