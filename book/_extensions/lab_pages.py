@@ -4,6 +4,7 @@ It edits the finished HTML, because what it corrects stands in templates of the 
 
 - FontAwesome, 0.7 MB of every first visit, is replaced by a stylesheet with the dozen icons that the pages show.
 - MathJax, 0.3 MB, stays only where a page has a formula.
+- An address that is shown may break behind a slash, so that a phone does not break it inside a word.
 - The arrows that fold the table of contents get a name; lists of references lose roles that their content breaks.
 """
 
@@ -25,6 +26,7 @@ MATHJAX = re.compile(
     r"[ \t]*<script[^>]*>window\.MathJax = .*?</script>\n?|[ \t]*<script[^>]*/mathjax/[^>]*></script>\n?"
 )
 FORMULA = re.compile(r'class="[^"]*\bmath\b')
+ADDRESS = re.compile(r'(<a [^>]*href="https?://[^>]*>https?://)([^<]*)</a>')
 FOLD = re.compile(r'(<a class="[^"]*reference internal" href="[^"]*">(.*?)</a><details[^>]*><summary)>')
 
 
@@ -35,6 +37,7 @@ def corrected(page: str, icons_version: str) -> str:
     if not FORMULA.search(page):
         page = MATHJAX.sub("", page)
     page = FOLD.sub(_named_fold, page)
+    page = ADDRESS.sub(lambda link: f"{link[1]}{re.sub('/(?=.)', '/<wbr>', link[2])}</a>", page)
     # docutils: the list contains links back, which a list must not; the role of its entries is deprecated.
     return page.replace('<div role="list" class="citation-list">', '<div class="citation-list">').replace(
         ' role="doc-biblioentry"', ""

@@ -39,6 +39,13 @@ def test_what_folds_has_a_name():
     assert lab_pages.corrected(once, "1") == once
 
 
+def test_an_address_may_break_behind_a_slash():
+    link = '<a class="reference external" href="https://a.b/c/d/">https://a.b/c/d/</a> <a href="https://a.b/c">a/b</a>'
+    once = lab_pages.corrected(link, "1")
+    assert once == link.replace(">https://a.b/c/d/", ">https://a.b/<wbr>c/<wbr>d/")
+    assert lab_pages.corrected(once, "1") == once
+
+
 def test_icons_of_a_page_are_found_and_drawn_in_the_solid_style():
     page = '<i class="fas fa-file"></i><i class="theme-switch fa-solid fa-bars   fa-lg"></i><i class="fa-other"></i>'
     assert lab_pages.icons(page) == {"file", "bars"}

@@ -98,7 +98,9 @@ def test_the_watch_itself(browser, address):
         "<div style='overflow: auto'><p style='width: 500px'>scrolls</p></div>"
         "<h2>fast?<a class='headerlink' style='display: block'>#</a></h2><h2>fast?<a class='headerlink'>#</a></h2>"
         "<div class='math'><mjx-container style='display: block; overflow: auto'><p style='width: 500px'>x</p>"
-        "</mjx-container></div></article>"
+        "</mjx-container></div>"
+        f"<p style='width: 300px; overflow-wrap: break-word'><a>https://a.invalid/{'long' * 20}</a> "
+        f"<a>https://a.invalid/<wbr>{'long' * 5}/<wbr>{'long' * 5}/</a></p></article>"
         "<script src='https://cdn.invalid/x.js'></script><script>throw Error('thrown')</script>"
     )
     page.wait_for_load_state("networkidle")
@@ -107,6 +109,6 @@ def test_the_watch_itself(browser, address):
     assert any("thrown" in error for error in seen.errors)
     assert page.evaluate("document.documentElement.scrollWidth") > PHONE["width"]
     assert len(page.evaluate(TOO_WIDE)) == 1
-    assert len(page.evaluate(CUT)) == 2
+    assert len(page.evaluate(CUT)) == 3
     assert len(page.evaluate(SILENT)) == 2
     page.close()

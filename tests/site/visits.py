@@ -33,7 +33,8 @@ SILENT = """() => [
         && !e.getAttribute('aria-label') && !e.querySelector('title')),
 ].map(e => e.outerHTML.slice(0, 200))"""
 
-# Formulas that their column cuts, and headings below whose words the mark that links to them has a line of its own.
+# Formulas that their column cuts, headings below whose words the mark that links to them has a line of its own, and
+# addresses that break inside a word.
 CUT = """async () => {
     await window.MathJax?.startup?.promise;
     const below = (link) => {
@@ -42,7 +43,21 @@ CUT = """async () => {
         words.setEndBefore(link);
         return link.getBoundingClientRect().top >= words.getBoundingClientRect().bottom;
     };
+    const inWord = (link) => {
+        const nodes = document.createTreeWalker(link, NodeFilter.SHOW_TEXT), spot = document.createRange();
+        let before = '', top = null;
+        for (let node = nodes.nextNode(); node; node = nodes.nextNode())
+            for (let i = 0; i < node.length; i++) {
+                spot.setStart(node, i);
+                spot.setEnd(node, i + 1);
+                const box = spot.getBoundingClientRect();
+                if (top !== null && box.top > top + box.height / 2 && /\\w\\w/.test(before + node.data[i])) return true;
+                [before, top] = [node.data[i], box.top];
+            }
+        return false;
+    };
     return [
+        ...[...document.querySelectorAll('article a')].filter(e => /^https?:/.test(e.textContent) && inWord(e)),
         ...[...document.querySelectorAll('div.math mjx-container')].filter(e => e.scrollWidth > e.clientWidth + 1),
         ...[...document.querySelectorAll('article .headerlink')].filter(below),
     ].map(e => e.parentElement.outerHTML.slice(0, 200));
@@ -64,7 +79,7 @@ class Visit:
     styled: str  # the theme's first color; empty without its style sheet
     width: int  # of the document in pixels
     too_wide: list[str] = field(default_factory=list)
-    cut: list[str] = field(default_factory=list)  # formulas, and headings with a blank line
+    cut: list[str] = field(default_factory=list)  # formulas, addresses, and headings with a blank line
     silent: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)  # addresses of pictures that did not load
     sizes: dict[str, int] = field(default_factory=dict)  # bytes over the wire of all that was loaded, by path
