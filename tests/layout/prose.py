@@ -12,6 +12,7 @@ LINES = re.compile(
     r"^(?:\(.*\)=|:{3,}.*|\|.*|:[\w-]+:.*|\{.*\}|#.*)$", re.MULTILINE
 )  # labels, fences, tables, headings
 NUMBER = re.compile(r"(?<![\w.-])[-+±]?\d[\d,]*(?:\.\d+)?(?![\w-]*[A-Za-z])|\bN\b")
+SPREAD = re.compile(r"(?<=\d) \(-?[\d.,]+ to -?[\d.,]+\)")  # of a measured value, right behind it
 
 
 def paragraphs(text: str) -> Iterator[str]:
@@ -61,6 +62,11 @@ def faults(text: str) -> list[str]:
         if (count := len(re.findall(r":(?=\s|$)", paragraph))) > COLONS:
             found.append(f"{count} colons: {paragraph}")
     return found
+
+
+def faults_of_finding(text: str) -> list[str]:
+    """`faults` of what a claim reports, where a value and its spread in brackets are one number."""
+    return faults(SPREAD.sub("", text))
 
 
 def text_of(path: Path) -> str:

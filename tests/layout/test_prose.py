@@ -44,3 +44,11 @@ def test_sentences_are_short_and_hold_three_numbers_at_most(path):
 def test_what_breaks_a_rule_is_found_and_nothing_else(text, fault):
     found = prose.faults(PAGE.format(text=text))
     assert found[0].startswith(fault) if fault else not found
+
+
+def test_in_a_finding_a_value_and_its_spread_are_one_number():
+    """On a page they are three: there a table is at hand."""
+    text = "At 2 bits one loses 0.5 (0.4 to 0.6) nats, the other -0.1 (-0.2 to 0.1)."
+    assert prose.faults(text) == [f"7 numbers: {text}"]
+    assert not prose.faults_of_finding(text)
+    assert prose.faults_of_finding(text.replace("one loses", "one of 3 loses"))[0].startswith("4 numbers")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from layout import prose
 
 from mobilellm_lab.deep_narrow.study.evidence import reported
 from mobilellm_lab.reference import FOLDER, open_sweep, origin
@@ -100,6 +101,8 @@ def test_at_most_twelve_claims_are_a_chapters_own(chapter):
 def test_the_verdict_follows_from_the_evidence(claim: Claim):
     assert claim.derive().verdict is claim.verdict
     found = claim.found()
+    said = (claim.said, claim.condition, found.finding, found.flips, found.smallest)
+    assert not [fault for text in said for fault in prose.faults_of_finding(text)]
     for text in (found.finding, found.flips):
         assert text.strip().endswith(".") and "{" not in text and "nan" not in text.split()
     assert claim.row()

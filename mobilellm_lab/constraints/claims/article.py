@@ -22,10 +22,10 @@ def arithmetic() -> Evidence:
     prefill, decode = gpu.prefill_per_s / cpu.prefill_per_s, gpu.decode_per_s / cpu.decode_per_s
     return Evidence(
         verdict=graded([prefill > 1.5, decode > 1.5]),
-        finding="On a Galaxy S24 Ultra with a 4-bit model of 1B parameters, the GPU runs prefill "
-        f"{prefill:.1f} times as fast as the CPU and decode {decode:.2f} times as fast, as the runtime's authors "
-        "report. Prefill uses each weight for many tokens and is compute-bound. Decode reads every weight for one "
-        "token, from a memory that both processors share.",
+        finding="The runtime's authors report a 4-bit model of 1B parameters on a Galaxy S24 Ultra. The GPU runs "
+        f"prefill {prefill:.1f} times as fast as the CPU, and decode {decode:.2f} times as fast. Prefill uses each "
+        "weight for many tokens and is compute-bound. Decode reads every weight for one token, from a memory that both "
+        "processors share.",
         line=f"A GPU is {prefill:.1f} times as fast as the CPU in prefill, and {decode:.2f} times in decode.",
     )
 
@@ -56,7 +56,8 @@ def memory() -> Evidence:
         verdict=graded(weights > share for weights in large.values() for share in shares.values()),
         finding=f"In 4 bits, 7B parameters take {large[4] / 2**30:.1f} GiB. A share of "
         f"{100 * APP_SHARE.value:.0f} % of the memory is at most {max(shares.values()) / 2**30:.1f} GiB on the phones "
-        f"of this chapter. MobileLLM-1B fits on {fits[4]} of {len(phones)} in 4 bits, and on {fits[16]} in 16.",
+        f"of this chapter. In 4 bits, MobileLLM-1B fits on {fits[4]} of {len(phones)}. In 16 bits it fits on "
+        f"{fits[16]}.",
         line=f"The 4-bit weights take {large[4] / 2**30:.1f} GiB; a tenth of the largest DRAM here is "
         f"{max(shares.values()) / 2**30:.1f} GiB.",
         flips=f"with the share. The whole memory of {whole} of these phones is larger than the 4-bit weights.",

@@ -27,8 +27,8 @@ def one_block() -> Evidence:
     return Evidence(
         verdict=graded(fits[16] + fits[8]),
         finding=f"One block takes {2 * smallest / 1e6:.1f} MB in MobileLLM-125M and {2 * largest / 1e6:.1f} MB in "
-        f"MobileLLM-1B, in 16 bits. In 16 bits a block fits in {sum(fits[16])} of {len(blocks)} models, in 8 bits in "
-        f"{sum(fits[8])}.",
+        f"MobileLLM-1B, in 16 bits. A block of 16 bits fits in {sum(fits[16])} of {len(blocks)} models. One of 8 "
+        f"bits fits in {sum(fits[8])}.",
         line=f"A 16-bit block takes {2 * smallest / 1e6:.1f} MB in the smallest and {2 * largest / 1e6:.1f} MB in the "
         "largest model.",
     )
@@ -148,9 +148,9 @@ def local_layers() -> Evidence:
     sizes = [each.kv_bytes / 2**20 for each in work]
     return Evidence(
         verdict=graded(round(size) == printed for size, printed in zip(sizes, PRO_KV_MB.values(), strict=True)),
-        finding=f"At {work[0].context:,} tokens in 8 bits, {work[0].config.n_layers} global layers keep "
-        f"{sizes[0]:.1f} MiB. With {work[1].window_layers} of them local they keep {sizes[1]:.1f} MiB. The authors "
-        "print MB; their numbers agree if they count an MB as 2**20 bytes, which is a MiB.",
+        finding=f"The cache of {work[0].context:,} tokens has 8 bits. With {work[0].config.n_layers} global layers it "
+        f"takes {sizes[0]:.1f} MiB. With {work[1].window_layers} of them local it takes {sizes[1]:.1f} MiB. The "
+        "authors print MB; their numbers agree if they count an MB as 2**20 bytes, which is a MiB.",
         line=f"By formula {sizes[0]:.1f} and {sizes[1]:.1f} MiB at {work[0].context:,} tokens; the authors call a MiB "
         "an MB.",
         flips=f"in short conversations: up to {work[1].window} tokens both caches are the same.",

@@ -57,8 +57,8 @@ def a_fifth_of_a_percent() -> Evidence:
     drained = drain_percent(TOKENS, j_per_token=paper_j_per_token(SEVEN_BILLION))
     return Evidence(
         verdict=Verdict.HOLDS if abs(drained / PRINTED_PERCENT - 1) < 0.1 else Verdict.DOES_NOT_HOLD,
-        finding=f"By the paper's own numbers 64 tokens take {TOKENS * paper_j_per_token(SEVEN_BILLION):.1f} J, which "
-        f"is {drained:.2f} % of 50 kJ. The two hours beside it are right. One of the exercises finds the slip.",
+        finding=f"By the paper's own numbers 64 tokens take {TOKENS * paper_j_per_token(SEVEN_BILLION):.1f} J. Of "
+        f"50 kJ that is {drained:.2f} %. The two hours beside it are right. One of the exercises finds the slip.",
         line=f"{drained:.2f} % by the paper's own numbers.",
         flips=f"with {TOKENS * PRINTED_PERCENT / drained:.0f} tokens instead of 64, or with more than twice the "
         "energy per token.",

@@ -77,8 +77,8 @@ def computes_less(store: Store) -> Evidence:
         line=f"At equal parameters {deep} layers need {100 * min(more):.0f} to {100 * max(more):.0f} % more arithmetic "
         "than one.",
         finding="Every stored weight is used once for each token, so equal parameters are about equal arithmetic. "
-        f"With {deep} layers instead of {shallow} it is {100 * min(more):.0f} to {100 * max(more):.0f} % *more* on "
-        "the shell game, mostly by attention over its positions. At 60,000 parameters and 2,048 positions it is "
+        f"With {deep} layers instead of one it is {100 * min(more):.0f} to {100 * max(more):.0f} % *more* on the shell "
+        "game, mostly by attention over its positions. At 60,000 parameters and 2,048 positions it is "
         f"{long[1] / long[0]:.1f} times as much. A layer is narrower, the model is not.",
         flips="when quality is held equal instead of size, on a task that rewards depth. One layer of "
         f"{large:,} parameters computes {flops[large, shallow] / flops[small, 8]:.1f} times as much as eight layers of "

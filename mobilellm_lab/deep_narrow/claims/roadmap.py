@@ -214,7 +214,7 @@ LAYERS_TWICE_LATENCY = Claim(
     source=PAPER.format("its profile on an iPhone 13"),
     verdict=Verdict.ONLY_QUOTED,
     line="On an iPhone 13 the second run of every block adds 0.4 ms to 15.6 ms.",
-    finding="In 16 bits with ExecuTorch, 30 layers take 15.6 ms, and the same layers run twice take 16.0 ms. Sixty "
+    finding="In 16 bits with ExecuTorch, thirty layers take 15.6 ms, and the same layers run twice take 16.0 ms. Sixty "
     "layers of their own take 29.0 ms. By formula the arithmetic of the layers doubles in both. The time follows the "
     "bytes of the weights, 1.85 times as many for 60 layers and 1.86 times the time.",
     flips="where arithmetic or starting operations takes the time and not reading weights, as in the tiny models of "

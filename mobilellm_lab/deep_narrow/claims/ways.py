@@ -113,9 +113,9 @@ def smaller_hidden_size(runs_store: Store, cost_store: Store) -> Evidence:
         f"{min(more):.1f} to {max(more):.1f} points.",
         finding="At every depth the narrower model computes less and decodes faster. The speed follows only in part. "
         f"Eight layers with {sizes[1] / sizes[0]:.0f} times fewer weights decode {speed:.1f} times faster, where "
-        f"starting operations takes the time. It also costs accuracy on the shell game, from {large:,} to {small:,} "
-        f"parameters {min(more):.1f} to {max(more):.1f} points with two layers or more. One layer, which had no use "
-        f"for the width, loses {lost[1]:.1f}.",
+        f"starting operations takes the time. On the shell game we go from {large:,} to {small:,} parameters. That "
+        f"costs {min(more):.1f} to {max(more):.1f} points of accuracy with two layers or more. One layer, which had no "
+        f"use for the width, loses {lost[1]:.1f}.",
     )
 
 

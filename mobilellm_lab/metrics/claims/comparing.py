@@ -24,7 +24,7 @@ def repeats_are_enough(store: Store) -> Evidence:
         verdict=graded(means <= SELDOM),
         line=f"On a busy machine the means of {most} runs are wrong in {100 * means[0]:.0f} of 100 duels of equals",
         finding=f"Beside a busy neighbour the means of {most} runs give a false verdict in {100 * means[0]:.0f} of 100 "
-        f"duels of equal variants. At a true slowdown of 5 % they do so in {100 * means[5]:.0f}, and at 20 % in "
+        f"duels of equal variants. At a true slowdown of 5 % they do so in {100 * means[5]:.0f}. At 20 % it is "
         f"{100 * means[20]:.0f}. The interval of the same pairs does so in {100 * interval[0]:.0f}, "
         f"{100 * interval[5]:.0f} and {100 * interval[20]:.0f}.",
     )
@@ -81,8 +81,8 @@ def lower_perplexity(store: Store) -> Evidence:
         verdict=graded(found["wrong"] <= found["right"]),
         line=f"A BPE model has {digits(found['wrong'].median())} times a byte model's perplexity and "
         f"{digits(found['right'].median())} times its bits per byte",
-        finding=f"Of two models of equal size, trained on the same text, the one with BPE tokens has {wrong} times the "
-        f"perplexity of the one with bytes. It needs {right} times its bits per byte.",
+        finding="Two models of equal size are trained on the same text. The one with BPE tokens has "
+        f"{wrong} times the perplexity of the one with bytes. It needs {right} times its bits per byte.",
     )
 
 

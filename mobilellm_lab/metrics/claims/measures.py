@@ -69,9 +69,9 @@ def one_request(store: Store) -> Evidence:
         line=f"One shot each calls equal variants different in {100 * one[0]:.0f} of 100 duels, the interval in "
         f"{100 * many[0]:.0f}",
         finding=f"On a quiet machine one shot each sees a difference in {100 * one[0]:.0f} of 100 duels of equal "
-        f"variants. It names the wrong winner in {100 * one[5]:.0f} at a true slowdown of 5 %, and in "
-        f"{100 * one[20]:.0f} at 20 %. The interval of {PAIRS} pairs gives false verdicts in {100 * many[0]:.0f}, "
-        f"{100 * many[5]:.0f} and {100 * many[20]:.0f}.",
+        f"variants. It names the wrong winner in {100 * one[5]:.0f} at a true slowdown of 5 %. At 20 % it does so in "
+        f"{100 * one[20]:.0f}. The interval of {PAIRS} pairs gives {100 * many[0]:.0f} false verdicts on equals. At "
+        f"5 % it gives {100 * many[5]:.0f}. At 20 % it gives {100 * many[20]:.0f}.",
     )
 
 
@@ -101,10 +101,10 @@ def memory_footprint() -> Evidence:
         verdict=graded(part >= 1 - NEAR for part in share.values()),
         line=f"After 2,048 tokens the 4-bit weights of MobileLLM-125M are {100 * share[4, 2048]:.0f} % of weights and "
         "KV cache",
-        finding=f"MobileLLM-125M has {weights[16] / 2**20:.0f} MiB of weights in 16 bits and {weights[4] / 2**20:.0f} "
-        f"MiB in 4. Its KV cache, which is no part of the model, has {cache[128] / 2**20:.0f} MiB after 128 tokens. "
-        f"After 2,048 tokens it has {cache[2048] / 2**20:.0f} MiB, and the weights are {100 * share[16, 2048]:.0f} % "
-        f"of both in 16 bits and {100 * share[4, 2048]:.0f} % in 4.",
+        finding=f"MobileLLM-125M has {weights[16] / 2**20:.0f} MiB of weights in 16 bits. In 4 bits it has "
+        f"{weights[4] / 2**20:.0f} MiB. Its KV cache, which is no part of the model, has {cache[128] / 2**20:.0f} MiB "
+        f"after 128 tokens. After 2,048 tokens it has {cache[2048] / 2**20:.0f} MiB. Weights of 16 bits are then "
+        f"{100 * share[16, 2048]:.0f} % of both. Weights of 4 bits are {100 * share[4, 2048]:.0f} %.",
     )
 
 
@@ -159,10 +159,10 @@ def accuracy() -> Evidence:
     return Evidence(
         verdict=graded(points <= 1 for points in half.values()),
         line=f"With 1,000 questions the 95 % interval is ± {half[1000]:.2g} points wide",
-        finding=f"Where half of the answers are right, the 95 % interval has {half[100]:.2g} points on either side "
-        f"with 100 questions, and {half[1000]:.2g} with 1,000. With 10,000 it has {half[10000]:.2g}, and with 100,000 "
-        f"{half[100000]:.2g}. The MobileLLM paper reports steps of 0.2 to 1.3 points for its recipe, which is less "
-        "than 1,000 questions of their own can show.",
+        finding="Suppose that half of the answers are right. With 100 questions, the 95 % interval then has "
+        f"{half[100]:.2g} points on either side. With 1,000 it has {half[1000]:.2g}. With 10,000 it has "
+        f"{half[10000]:.2g}, and with ten times more {half[100000]:.2g}. The MobileLLM paper reports steps of 0.2 to "
+        "1.3 points for its recipe, which is less than 1,000 questions of their own can show.",
     )
 
 

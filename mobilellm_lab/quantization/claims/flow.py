@@ -88,8 +88,8 @@ def sample_works() -> Evidence:
         verdict=graded(not error for error in said.values()),
         line=f"On a language model it fails in {len(happens)} ways, and the interface is deprecated",
         finding=f"On a language model the sample fails in {len(happens)} ways, each provoked anew for this page. With "
-        f"the embedding: `{said['embedding']}`. Without it: `{said['no stubs']}`. The interface is deprecated as "
-        "well, and says that it will be removed.",
+        f"the embedding it raises `{said['embedding']}`, and without it `{said['no stubs']}`. The interface is "
+        "deprecated as well, and says that it will be removed.",
     )
 
 

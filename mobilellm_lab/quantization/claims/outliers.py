@@ -76,8 +76,8 @@ def rotation_cures(store: Store) -> Evidence:
     return Evidence(
         verdict=graded(wins.values()),
         line=f"It helps in {sum(injected)} of {len(injected)} cases with outliers, and in {sum(nothing)} without",
-        finding=f"All seeds gain in {sum(injected)} of {len(injected)} cases with outliers, and in {sum(nothing)} of "
-        f"{len(nothing)} without. Below, four channels before each `down` are {FACTORS[-1]} times as large, "
+        finding=f"All seeds gain in {sum(injected)} of {len(injected)} cases with outliers. Without, they gain in "
+        f"{sum(nothing)} of {len(nothing)}. Below, four channels before each `down` are {FACTORS[-1]} times as large, "
         "activations have 8 bits, and costs are in nats. "
         + " ".join(
             f"{words} on {name} they cost {cost[kind]}. Rotated, they cost {cost[f'{kind}_rotated']}."
