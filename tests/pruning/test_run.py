@@ -75,9 +75,10 @@ def test_the_weights_that_compete_make_another_mask_of_the_same_share(reference,
     assert all((row == 0.5).all() for row in rows) == ("granularity" in changes)
 
 
-def test_amounts_by_sensitivity_differ_and_add_up(reference, eval_set):
+@pytest.mark.parametrize("granularity", ["weight", "neuron"])
+def test_amounts_by_sensitivity_differ_and_add_up(reference, eval_set, granularity):
     seen, model, task = {}, reference.model, reference.task
-    recipe = Recipe(model="student-tiny", amount=0.6, scope="sensitivity")
+    recipe = Recipe(model="student-tiny", amount=0.6, scope="sensitivity", granularity=granularity)
     run = Run(recipe, model, task, eval_set=eval_set, seen=seen)
     assert {progress.phase for progress in run} == {"scanning", "pruning", "evaluating"}
     result = run.result()

@@ -62,7 +62,7 @@ def studies() -> dict[str, list[Recipe]]:
         ]
         + [
             Recipe(model=model, granularity="neuron", importance="l2", amount=amount, scope=scope)
-            for model, amount, scope in product(DEEP, SHARED_AMOUNTS, ("uniform", "global"))
+            for model, amount, scope in product(DEEP, SHARED_AMOUNTS, SCOPES)
         ],
         "layers": [
             Recipe(model=model, granularity="layer", amount=amount, choice=choice)
