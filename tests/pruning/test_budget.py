@@ -43,8 +43,7 @@ def smaller(amount: float) -> Transformer:
     return Transformer(smaller_config(CONFIG, "neuron", amount))
 
 
-@pytest.mark.parametrize("speedup", [1, 1.05, 1.3, 1.6])
-@pytest.mark.parametrize("noise", [0.0, 0.02])
+@pytest.mark.parametrize(("speedup", "noise"), [(1, 0.0), (1.05, 0.02), (1.3, 0.0), (1.6, 0.02)])
 def test_the_asked_speedup_is_found(speedup, noise):
     dense, clock = Transformer(CONFIG), Clock(noise)
     found = prune_to(dense, smaller, speedup=speedup, work=clock.work, clock=clock)
@@ -106,7 +105,7 @@ def test_the_same_clock_gives_the_same_answer():
 def test_bytes_are_kept_to_the_last_neuron():
     whole, least = weight_bytes(smaller(0.0)).bytes, weight_bytes(smaller(0.95)).bytes
     neuron = 4 * CONFIG.n_layers * 3 * CONFIG.dim  # bytes of one in every layer
-    for asked in (whole, whole - 1, round(0.7 * whole), least + 1, least):
+    for asked in (whole, round(0.7 * whole), least):
         found = prune_to(Transformer(CONFIG), smaller, bytes=asked)
         assert asked - neuron < found.bytes.bytes <= asked
         assert found.reached and str(found).startswith("reached: ") and not found.trials
@@ -114,7 +113,7 @@ def test_bytes_are_kept_to_the_last_neuron():
 
 
 def test_a_real_clock_measures_a_real_model():
-    config = config_of(dim=64, n_heads=2, n_kv_heads=1, head_dim=8, hidden_dim=2048, n_layers=2)
+    config = config_of(dim=64, n_heads=2, n_kv_heads=1, head_dim=8, hidden_dim=1024, n_layers=1)
     found = prune_to(
         Transformer(config), lambda amount: Transformer(smaller_config(config, "neuron", amount)), speedup=1.5, pairs=6
     )
