@@ -8,11 +8,10 @@ from functools import partial
 import pytest
 
 from mobilellm_lab import checkpoints
-from mobilellm_lab.arms import SEEDS, missing, run_plan
+from mobilellm_lab.arms import missing, run_plan
 from mobilellm_lab.footprint import flops_per_token, parameters
 from mobilellm_lab.measuring.start import start
 from mobilellm_lab.model import ModelConfig, Transformer
-from mobilellm_lab.pruning.study import recovery
 from mobilellm_lab.pruning.study.recovery import (
     ARMS,
     PACE,
@@ -21,7 +20,6 @@ from mobilellm_lab.pruning.study.recovery import (
     STEPS,
     RecoveryRecipe,
     arms,
-    damage_left,
     recovery_row,
 )
 from mobilellm_lab.sweeps import Store, key
@@ -47,18 +45,18 @@ def row(folder) -> dict:
 
 def test_every_amount_has_its_dense_arm_and_its_twin_for_as_long():
     recipes = [arm.recipe for arm in arms()]
-    assert len(set(recipes)) == len(recipes)
-    assert {(r.steps, r.batch_size, r.importance, r.compare) for r in recipes} == {(STEPS, 16, "wanda", "row")}
+    assert len(set(recipes)) == len(recipes) and {r.arm for r in recipes} == set(ARMS)
+    assert {(r.steps, r.batch_size, r.compare) for r in recipes} == {(STEPS, 16, "row")}
     for model in RATES:
-        lines = {(r.arm, r.amount) for r in recipes if r.model == model and r.masks == "held"}
-        assert {amount for arm, amount in lines if arm == "one-shot"} == {0.0, *PACE[model]}
-        assert {amount for arm, amount in lines if arm == "scratch: seconds"} == set(PACE[model])
-    assert {r.arm for r in recipes} == set(ARMS)
+        lines = [(r.arm, r.granularity, r.amount) for r in recipes if r.model == model and r.masks == "held"]
+        pruned = {line[1:] for line in lines if line[0] == "one-shot"}
+        assert {line[1:] for line in lines if line[0] == "scratch: seconds"} == pruned - {("weight", 0.0)} < pruned
+        assert {amount for granularity, amount in pruned if granularity == "weight"} == {0.0, *PACE[model]}
 
 
 def test_a_key_stays_what_it_is():
     # Another key, and every stored run is orphaned.
-    assert key(RecoveryRecipe()) == "3e2b1451229690da"
+    assert key(RecoveryRecipe()) == "341cf12f3f915b8b"
     assert key(replace(TINY, amount=0)) == key(replace(TINY, amount=0.0))
 
 
@@ -100,22 +98,32 @@ def test_a_twin_has_the_kept_parameters_and_updates_of_the_same_price(row, folde
         assert spent == pytest.approx(updates * flops_per_token(begin.model.config, context=64), rel=0.02)
 
 
-def test_a_plan_is_carried_out_once_and_damage_is_measured_against_the_dense_arm(folder, tmp_path, monkeypatch):
-    base = replace(TINY, steps=2)
-    one, rates = arms()[0], (1e-4, 1e-2)
-    plan = [replace(one, recipe=replace(base, amount=amount), rates=rates) for amount in (0, 0.5)]
-    plan += [replace(plan[1], recipe=replace(base, arm="gradual"))]
+STRUCTURES = {"neuron": "taylor", "layer": "measured"}
+
+
+@pytest.mark.parametrize("granularity", STRUCTURES)
+def test_a_structure_leaves_a_smaller_model_and_its_twin_has_the_same_shape(row, folder, granularity):
+    recipe = replace(TINY, granularity=granularity, importance=STRUCTURES[granularity])
+    smaller, twin = (recovery_row(replace(recipe, arm=arm), folder=folder) for arm in (ARMS[0], ARMS[2]))
+    assert smaller["shape"] == {"dim": 32, "hidden_dim": 64, "n_layers": 2} | (
+        {"hidden_dim": 32} if granularity == "neuron" else {"n_layers": 1}
+    )
+    assert smaller["zeros"] == 0 and smaller["before"]["loss_nats"] != smaller["start"]["loss_nats"]
+    assert (twin["shape"], twin["parameters"]) == (smaller["shape"], smaller["parameters"])
+    assert (smaller["steps"], twin["steps"], twin["before"]) == (3, 3 + PRUNING_UPDATES, None)
+
+
+def test_a_plan_is_carried_out_once_each_line_at_its_best_rate(folder, tmp_path):
+    base, rates = replace(TINY, steps=2), (1e-4, 1e-2)
+    plan = [replace(arms()[0], recipe=replace(base, amount=amount), rates=rates) for amount in (0, 0.5)]
     store, run = Store(tmp_path / "sweep.jsonl"), partial(recovery_row, folder=folder)
     with ThreadPoolExecutor(1) as executor:
-        assert len(list(run_plan(run, plan, store=store, executor=executor))) == 3 * (2 + 3)
-        assert missing(plan, store) == 0
-    monkeypatch.setattr(recovery, "arms", lambda: plan)
-    tuned, pruned = ([store[r] for r in arm.reported(store)] for arm in plan[:2])
-    by_hand = [
-        (p["loss_nats"] - t["loss_nats"]) / (p["before"]["loss_nats"] - p["start"]["loss_nats"])
-        for p, t in zip(pruned, tuned, strict=True)
-    ]
-    assert damage_left(store, plan[1]) == by_hand and len(damage_left(store, plan[2])) == len(SEEDS)
+        assert len(list(run_plan(run, plan, store=store, executor=executor))) == 2 * (2 + 3)
+        assert list(run_plan(run, plan, store=Store(store.path), executor=executor)) == []
+    assert missing(plan, store) == 0
+    for arm in plan:
+        losses = {recipe.lr: store[recipe]["validation_loss_nats"] for recipe in arm.candidates()}
+        assert {recipe.lr for recipe in arm.reported(store)} == {min(losses, key=losses.get)}
 
 
 @pytest.mark.parametrize(
@@ -123,6 +131,10 @@ def test_a_plan_is_carried_out_once_and_damage_is_measured_against_the_dense_arm
     [
         ({"arm": "oneshot"}, "arm='oneshot': did you mean one-shot"),
         ({"importance": "taylor"}, "importance='taylor'"),
+        ({"granularity": "neurons"}, "granularity='neurons': did you mean neuron"),
+        ({"granularity": "layer"}, "importance='wanda': choose one of measured"),
+        ({"granularity": "layer", "importance": "measured", "arm": "gradual"}, "arm='gradual'"),
+        ({"granularity": "layer", "importance": "measured", "masks": "none"}, "masks='none'"),
         ({"compare": "rows"}, "compare='rows': did you mean row"),
         ({"masks": "helt"}, "masks='helt': did you mean held"),
         ({"amount": 1}, "amount=1.0"),

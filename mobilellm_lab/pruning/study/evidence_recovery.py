@@ -28,7 +28,8 @@ def recoveries(store: Store) -> pd.DataFrame:
     stored = {recipe: found(store, recipe, COMMAND) for recipe in plan}
     dense = {(recipe.model, recipe.seed): row["loss_nats"] for recipe, row in stored.items() if not recipe.amount}
     cost = {
-        (recipe.model, recipe.seed, recipe.amount): row["before"]["loss_nats"] - row["start"]["loss_nats"]
+        (recipe.model, recipe.seed, recipe.granularity, recipe.amount): row["before"]["loss_nats"]
+        - row["start"]["loss_nats"]
         for recipe, row in stored.items()
         if row["before"] is not None
     }
@@ -37,7 +38,7 @@ def recoveries(store: Store) -> pd.DataFrame:
         own = {name: row[name] for name in ("loss_nats", "steps", "zeros", "parameters", "train_s")}
         own |= {"score": score(row), "start_nats": row["start"]["loss_nats"]}
         own |= {"damage_nats": row["loss_nats"] - dense[recipe.model, recipe.seed]}
-        own |= {"cost_nats": cost.get((recipe.model, recipe.seed, recipe.amount), math.nan)}
+        own |= {"cost_nats": cost.get((recipe.model, recipe.seed, recipe.granularity, recipe.amount), math.nan)}
         rows.append(asdict(recipe) | own)
     return pd.DataFrame(rows).assign(left=lambda frame: frame["damage_nats"] / frame["cost_nats"])
 
@@ -45,9 +46,10 @@ def recoveries(store: Store) -> pd.DataFrame:
 def no_longer_pays(runs: pd.DataFrame, model: str, arm: str = "scratch: seconds") -> float | None:
     """The smallest amount from which on a small model from random weights always ends below the pruned one.
 
-    In all seeds; None where there is no such amount. `runs` are `recoveries`.
+    Of single weights, in all seeds; None where there is no such amount. `runs` are `recoveries`.
     """
-    runs, found = runs[(runs["model"] == model) & (runs["masks"] == "held")], None
+    single = (runs["model"] == model) & (runs["granularity"] == "weight") & (runs["masks"] == "held")
+    runs, found = runs[single], None
     for amount in sorted(runs.loc[runs["arm"] == arm, "amount"].unique(), reverse=True):
         twin, pruned = (seeds(runs, "loss_nats", amount=amount, arm=each) for each in (arm, "one-shot"))
         if not apart(pruned, twin):

@@ -13,32 +13,36 @@ from mobilellm_lab.measuring.start import Start, start
 from mobilellm_lab.model import ModelConfig, Transformer
 from mobilellm_lab.pruning.calibration import pruning_data
 from mobilellm_lab.pruning.controls import equal_updates, kept_parameters, small_twin
+from mobilellm_lab.pruning.importance import gradients
+from mobilellm_lab.pruning.layers import choose_layers
 from mobilellm_lab.pruning.masks import PrunedModel
 from mobilellm_lab.pruning.recovery import HOLDS, Gradual, RecoveryRun
 from mobilellm_lab.pruning.selection import COMPARE
+from mobilellm_lab.pruning.shrinking import Structure, shrink
+from mobilellm_lab.pruning.structured import prune_structured
 from mobilellm_lab.pruning.unstructured import prune
 from mobilellm_lab.quantization.calibration import calibrate
 from mobilellm_lab.quantization.quantized import select
 from mobilellm_lab.reference.models import FOLDER
-from mobilellm_lab.sweeps import Store
 from mobilellm_lab.tasks import Task
 
 COMMAND = "mobilellm-lab sweep pruning_recovery"
 ARMS = ("one-shot", "gradual", "scratch: seconds", "scratch: operations")
-IMPORTANCES = ("l1", "wanda")  # that newly grown masks can be ranked by at any step, without gradients
+IMPORTANCES = {"weight": ("l1", "wanda"), "neuron": ("taylor",), "layer": ("measured",)}  # by granularity
 STEPS = 40  # updates of every recovery
-PRUNING_UPDATES = 1  # that pruning with Wanda takes the time of, calibration included
+PRUNING_UPDATES = 1  # that pruning takes the time of, calibration included
 # Seconds of an update of the small twin by those of the dense model: CPU time in turns, one thread, median of six.
 PACE = {
     "stories-deep": {0.5: 0.65, 0.7: 0.56, 0.8: 0.52, 0.9: 0.37},
     "text-deep": {0.5: 0.66, 0.7: 0.60, 0.8: 0.47, 0.9: 0.45},
 }
 DENSE_RATES = (1e-4, 1e-3)
-RATES = {  # by model and amount
-    "stories-deep": {0.5: (3e-4, 1e-3), 0.7: (3e-4, 1e-3), 0.8: (1e-3, 2e-3), 0.9: (2e-3, 4e-3)},
+RATES = {  # by model and amount; with rates around them, the validation loss is higher
+    "stories-deep": {0.5: (1e-4, 3e-4), 0.7: (3e-4, 1e-3), 0.8: (1e-3, 2e-3), 0.9: (3e-3, 6e-3)},
     "text-deep": {0.5: (1e-3, 2e-3), 0.7: (2e-3, 4e-3), 0.8: (2e-3, 4e-3), 0.9: (4e-3, 8e-3)},
 }
-SCRATCH_RATES = {0.5: (4e-3,), 0.7: (4e-3,), 0.8: (4e-3, 1e-2), 0.9: (4e-3, 1e-2)}  # 0.5 is lost at any rate
+SCRATCH_RATES = {0.5: (1e-2,), 0.7: (1e-2,), 0.8: (4e-3, 1e-2), 0.9: (4e-3, 1e-2)}  # at 0.5 any rate is far behind
+STRUCTURES = {("neuron", 0.25): (1e-4, 3e-4), ("neuron", 0.5): (3e-4, 1e-3), ("layer", 0.25): (1e-4, 3e-4)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +55,9 @@ class RecoveryRecipe:
 
     model: str = "stories-deep"  # name of the dense model, which is passed beside the recipe
     arm: str = "one-shot"  # one of ARMS; "scratch" is a dense twin of as many parameters from random weights
-    amount: int | float = 0.5  # share of the blocks' weights that go; 0 is the dense arm
-    importance: str = "wanda"  # one of IMPORTANCES
+    granularity: str = "weight"  # or "neuron", "layer", which leave a smaller model without masks
+    amount: int | float = 0.5  # share of the blocks' weights, neurons or layers that go; 0 is the dense arm
+    importance: str = "wanda"  # one of IMPORTANCES of the granularity
     compare: str = "row"
     masks: str = "held"  # one of HOLDS
     steps: int = STEPS  # updates of the recovery; a twin makes as many more as take as long
@@ -61,7 +66,10 @@ class RecoveryRecipe:
     seed: int = 0  # of training and calibration sequences, and of random weights
 
     def __post_init__(self) -> None:
-        offered = {"arm": ARMS, "importance": IMPORTANCES, "compare": COMPARE, "masks": HOLDS}
+        offered = {"granularity": tuple(IMPORTANCES), "compare": COMPARE}
+        single = self.granularity == "weight"
+        offered |= {"arm": ARMS if single else (ARMS[0], ARMS[2]), "masks": HOLDS if single else ("held",)}
+        offered |= {"importance": IMPORTANCES.get(self.granularity, ())}
         for name, values in offered.items():
             if (value := getattr(self, name)) not in values:
                 raise ValueError(f"{name}={value!r}: {advice(value, values)}")
@@ -69,7 +77,7 @@ class RecoveryRecipe:
         if not (math.isfinite(self.amount) and 0 <= self.amount < 1):
             raise ValueError(f"amount={self.amount}: the share to remove, give 0 or more and less than 1")
         paces = PACE.get(self.model, {})
-        if self.arm == "scratch: seconds" and self.amount not in paces:
+        if single and self.arm == "scratch: seconds" and self.amount not in paces:
             raise ValueError(
                 f"arm={self.arm!r} at amount={self.amount} of {self.model}: its pace was not measured; "
                 f"choose one of {', '.join(map(str, paces)) or 'the operations'}"
@@ -79,28 +87,45 @@ class RecoveryRecipe:
         """The training, ready to be iterated; `model` is the dense one, and stays as it is."""
         options = {"batch_size": self.batch_size, "lr": self.lr, "seed": self.seed}
         if self.arm.startswith("scratch"):
-            twin = small_twin(model.config, kept_parameters(self.prune(model, task)))
+            twin = self.twin(model, task)
             steps = self.twin_updates(model.config, twin, task)
             return RecoveryRun(Transformer(twin, seed=self.seed), task, steps=steps, **options)
         options |= {"steps": self.steps, "masks": self.masks}
-        if not self.amount:
-            return RecoveryRun(model, task, **options)
         if self.arm == "gradual":
             gradual = Gradual(amount=self.amount, masks=lambda now, amount: self.prune(now, task, amount).masks)
             return RecoveryRun(model, task, gradual=gradual, **options)
-        return RecoveryRun(self.prune(model, task), task, **options)
+        if not self.amount:
+            return RecoveryRun(model, task, **options)
+        start = self.prune(model, task, self.amount) if self.granularity == "weight" else self.shrunk(model, task)
+        return RecoveryRun(start, task, **options)
 
-    def prune(self, model: Transformer, task: Task, amount: int | float | None = None) -> PrunedModel:
-        """The model without this amount (None: the recipe's) of its least important weights."""
+    def prune(self, model: Transformer, task: Task, amount: int | float) -> PrunedModel:
+        """The model without this amount of its least important weights."""
         calibration = None
         if self.importance == "wanda":
             calibration = calibrate(model, pruning_data(task, seed=self.seed))
-        how = {"importance": self.importance, "compare": self.compare, "calibration": calibration}
-        return prune(model, self.amount if amount is None else amount, **how)
+        return prune(model, amount, importance=self.importance, compare=self.compare, calibration=calibration)
+
+    def shrunk(self, model: Transformer, task: Task) -> Transformer:
+        """The smaller model without the amount of its least important neurons or layers."""
+        batches = pruning_data(task, seed=self.seed)
+        if self.granularity == "layer":
+            layers = choose_layers(model, round(self.amount * model.config.n_layers), self.importance, batches=batches)
+            return shrink(model, replace(Structure.whole(model.config), layers=layers))
+        how = {"granularity": self.granularity, "importance": self.importance}
+        return shrink(model, prune_structured(model, self.amount, gradients=gradients(model, batches), **how))
+
+    def twin(self, model: Transformer, task: Task) -> ModelConfig:
+        """The shape from random weights: the shrunk one, or a narrower one with as many parameters as masks keep."""
+        if self.granularity != "weight":
+            return self.shrunk(model, task).config
+        return small_twin(model.config, kept_parameters(self.prune(model, task, self.amount)))
 
     def twin_updates(self, config: ModelConfig, twin: ModelConfig, task: Task) -> int:
         """Updates of the twin for the seconds, or the operations, of pruning and recovery."""
         updates = self.steps + PRUNING_UPDATES
+        if self.granularity != "weight":
+            return updates  # of the same shape
         if self.arm == "scratch: seconds":
             return round(updates / PACE[self.model][self.amount])
         return equal_updates(updates, config, twin, context=task.seq_len)
@@ -122,6 +147,10 @@ def arms() -> list[Arm]:
             lines += [(replace(base, amount=0.9, arm="gradual"), rates[0.9])]
             lines += [(replace(base, amount=0.7, masks=masks), rates[0.7][-1:]) for masks in ("weights", "none")]
             lines += [(replace(base, amount=a, arm="scratch: operations"), SCRATCH_RATES[a]) for a in (0.8, 0.9)]
+            for (granularity, amount), own_rates in STRUCTURES.items():
+                (importance,) = IMPORTANCES[granularity]
+                own = replace(base, granularity=granularity, amount=amount, importance=importance)
+                lines += [(own, own_rates), (replace(own, arm="scratch: seconds"), SCRATCH_RATES[0.5])]
         plan += [Arm(study="recovery", recipe=recipe, rates=own) for recipe, own in lines]
     return plan
 
@@ -131,7 +160,7 @@ def recovery_row(recipe: RecoveryRecipe, *, folder: Path = FOLDER) -> dict:
     torch.set_num_threads(1)
     begin = start(folder, recipe.model)
     run = recipe.run(begin.model, begin.task)
-    before = _evaluated(begin, run.start.model) if isinstance(run.start, PrunedModel) else None
+    before = _evaluated(begin, run.result().model) if recipe.arm == "one-shot" and recipe.amount else None
     *_, last = run
     result = run.result()
     blocks = select(result.model, "blocks").values()
@@ -148,20 +177,6 @@ def recovery_row(recipe: RecoveryRecipe, *, folder: Path = FOLDER) -> dict:
         "shape": {name: getattr(result.model.config, name) for name in ("dim", "hidden_dim", "n_layers")},
         **begin.says(COMMAND),
     }
-
-
-def damage_left(store: Store, arm: Arm) -> list[float]:
-    """Share of what pruning costs that is left after an arm, for each seed: 0 nothing, 1 all of it.
-
-    What an arm can hope for is the dense model with the same training, at its own best rate: below 0 is better.
-    """
-    found = {each.recipe: each for each in arms()}
-    dense, pruned = (replace(arm.recipe, arm="one-shot", masks="held", amount=a) for a in (0.0, arm.recipe.amount))
-    arms_of_rows = (arm, found[dense], found[pruned])
-    return [
-        (own["loss_nats"] - tuned["loss_nats"]) / (once["before"]["loss_nats"] - once["start"]["loss_nats"])
-        for own, tuned, once in zip(*([store[r] for r in each.reported(store)] for each in arms_of_rows), strict=True)
-    ]
 
 
 def _evaluated(begin: Start, model: Transformer) -> dict:
