@@ -114,11 +114,10 @@ def test_a_structure_leaves_a_smaller_model_and_its_twin_has_the_same_shape(row,
 
 
 def test_a_plan_is_carried_out_once_each_line_at_its_best_rate(folder, tmp_path):
-    base, rates = replace(TINY, steps=2), (1e-4, 1e-2)
-    plan = [replace(arms()[0], recipe=replace(base, amount=amount), rates=rates) for amount in (0, 0.5)]
+    plan = [replace(arms()[0], recipe=replace(TINY, steps=2), rates=(1e-4, 1e-2))]
     store, run = Store(tmp_path / "sweep.jsonl"), partial(recovery_row, folder=folder)
     with ThreadPoolExecutor(1) as executor:
-        assert len(list(run_plan(run, plan, store=store, executor=executor))) == 2 * (2 + 3)
+        assert len(list(run_plan(run, plan, store=store, executor=executor))) == 2 + 3
         assert list(run_plan(run, plan, store=Store(store.path), executor=executor)) == []
     assert missing(plan, store) == 0
     for arm in plan:
