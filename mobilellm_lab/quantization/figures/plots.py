@@ -10,7 +10,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator, ScalarFormatter
+from matplotlib.ticker import LogLocator, NullLocator, ScalarFormatter
 from torch import Tensor
 
 from mobilellm_lab.charts import paper
@@ -21,6 +21,11 @@ from mobilellm_lab.quantization.histogram import histogram
 from mobilellm_lab.quantization.study.recipe import FLOAT
 
 INCREASE = "loss increase over float (nats)"
+KEYS = {
+    "position": "keys per position",
+    "delayed": "per position, newest in float",
+    "channel": "per channel, newest in float",
+}
 ONCE = ("loss_increase_nats", "loss_increase_low_nats", "loss_increase_high_nats")  # of one run: its parts
 
 
@@ -105,12 +110,17 @@ def sensitivity(frame: pd.DataFrame) -> Figure:
 def kv(frame: pd.DataFrame) -> Figure:
     """Loss increase by context, and the bytes of the cache; `frame` is `evidence.kv_by_context` of a model.
 
-    A line per number of bits, and per kind of keys if there are several; the cache in float is in the lower panel.
+    A line per number of bits, or per kind of keys if there are several; the cache in float is in the lower panel.
+
+    Raises:
+        ValueError: several numbers of bits, and several kinds of keys.
     """
     figure, (above, below) = paper.panels(rows=2, sharex=True, figsize=(paper.SIZE[0], 1.6 * paper.SIZE[1]))
     whole, few = frame[frame["kv_bits"] == FLOAT], frame[frame["kv_bits"] != FLOAT]
-    keys = ", keys per " + few["keys"] if few["keys"].nunique() > 1 else ""
-    few = few.assign(kib=few["bytes"] / 1024, line=few["kv_bits"].astype(str) + " bits" + keys)
+    bits = few["kv_bits"].astype(str) + " bits"
+    if few["keys"].nunique() > 1 and few["kv_bits"].nunique() > 1:
+        raise ValueError(f"kv_bits={few['kv_bits'].unique()}, keys={few['keys'].unique()}: keep one of either")
+    few = few.assign(kib=few["bytes"] / 1024, line=few["keys"].map(KEYS) if few["keys"].nunique() > 1 else bits)
     few["loss_increase_nats"] = few["loss_increase_nats"].clip(lower=LEAST_INCREASE)
     paper.lines(above, few, "context", "loss_increase_nats", "line")
     paper.lines(below, few, "context", "kib", "line")
@@ -118,6 +128,8 @@ def kv(frame: pd.DataFrame) -> Figure:
     below.annotate("float", (whole["context"].iloc[0], whole["bytes"].iloc[0] / 1024), (0, 9), fontsize=paper.TEXT,
                    textcoords="offset points", color="0.3")  # fmt: skip
     above.set_yscale("log")
+    if few["loss_increase_nats"].max() < 10 * few["loss_increase_nats"].min():
+        above.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))  # else a single number would stand there
     paper.plain(above.yaxis)
     above.set(ylabel="loss increase in the\nsecond half (nats)")
     below.set(xlabel="context (tokens)", ylabel="KiB of the cache")

@@ -118,9 +118,12 @@ def test_the_cache_has_its_loss_increase_above_and_its_bytes_below():
     figure = ALL["kv"]()
     above, below = figure.axes
     assert len(lines(above)) == 2 and len(lines(below)) == 3  # float has no loss increase
-    assert legend(figure) == ["4 bits, keys per position", "4 bits, keys per channel"]
+    assert legend(figure) == ["keys per position", "per channel, newest in float"]
     assert [word.get_text() for word in below.texts] == ["float"] and above.get_yscale() == "log"
+    assert {"0.005", "0.01", "0.02"} <= {label.get_text() for label in above.get_yticklabels()}
     alone = figures.kv(CACHE[CACHE["keys"] == "position"])
     assert legend(alone) == ["4 bits"]
     assert points(lines(below)[2]) == [(16, 4), (64, 16)] and points(lines(above)[0]) == [(16, 0.01), (64, 0.02)]
     assert points(lines(below)[0]) == [(16, 0.625), (64, 2.5)]
+    with pytest.raises(ValueError, match="keep one of either"):  # so many lines say nothing
+        figures.kv(pd.concat([CACHE, CACHE[CACHE["kv_bits"] == 4].assign(kv_bits=2)]))
