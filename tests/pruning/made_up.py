@@ -1,5 +1,7 @@
 """A store of chapter 4 whose every number is known: losses rise with the amount, a little more for each seed."""
 
+from pruning import made_up_combined
+
 from mobilellm_lab.pruning.study.recipe import SCAN_AMOUNTS, Recipe
 from mobilellm_lab.pruning.study.sweep import plan
 from mobilellm_lab.stored import as_stored
@@ -17,7 +19,7 @@ def loss_increase_nats(recipe: Recipe) -> float:
 
 
 def row(recipe: Recipe) -> dict:
-    """The row of anything in the plan of the sweep `pruning`."""
+    """The row of a recipe of one-shot pruning."""
     loss_nats = 0.6 + loss_increase_nats(recipe)
     scores = {"two-hop": 0.9, "one-hop": 0.95} if "stories" in recipe.model else {"bits_per_byte": 1.5, "accuracy": 0.6}
     parts = [loss_nats - 0.1, loss_nats + 0.1, loss_nats - 0.2, loss_nats + 0.2]
@@ -35,5 +37,7 @@ def row(recipe: Recipe) -> dict:
 def store(folder) -> Store:
     """The whole sweep."""
     made = Store(folder / "pruning.jsonl")
-    made.rows = {key(recipe): {"key": key(recipe), "recipe": as_stored(recipe), **row(recipe)} for recipe in plan()}
+    rows = [(recipe, row(recipe)) for recipe in plan()]
+    rows += [(item, made_up_combined.row(item)) for item in made_up_combined.items()]
+    made.rows = {key(item): {"key": key(item), "recipe": as_stored(item), **found} for item, found in rows}
     return made

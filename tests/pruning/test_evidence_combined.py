@@ -3,24 +3,17 @@
 import math
 
 import pytest
-from pruning.made_up_combined import items, row
+from pruning import made_up
 
 from mobilellm_lab.pruning.study import evidence_combined as evidence
 from mobilellm_lab.pruning.study.combined import EQUAL, ORDERS
 from mobilellm_lab.pruning.study.outliers import FACTORS, WAYS
-from mobilellm_lab.pruning.study.recipe import Recipe
-from mobilellm_lab.stored import as_stored
-from mobilellm_lab.sweeps import Store, key
+from mobilellm_lab.sweeps import Store
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory) -> Store:
-    made = Store(tmp_path_factory.mktemp("rows") / "pruning.jsonl")
-    rows = [(item, row(item)) for item in items()]
-    dense = {"loss_nats": 0.6, "parts": [0.55, 0.65, 0.55, 0.65]}
-    rows += [(Recipe(model=model, amount=0), dense) for model in ("stories-deep", "text-deep")]
-    made.rows = {key(item): {"key": key(item), "recipe": as_stored(item), **found} for item, found in rows}
-    return made
+    return made_up.store(tmp_path_factory.mktemp("rows"))
 
 
 def test_every_factor_seed_and_way_has_its_increase(store):
