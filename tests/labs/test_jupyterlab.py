@@ -35,7 +35,7 @@ ASK = Prediction(name="speed", question="How many?", unit="times", low=1, high=2
 predict(ASK)
 """
 COMPARE = "ASK.compare(5.5)"
-QUIZ = "from mobilellm_lab.deep_narrow.exercises import LEAK, QUIZ\nQUIZ"
+QUIZ = "from mobilellm_lab.deep_narrow.exercises import BELIEFS, LEAK, QUIZ\ndisplay(BELIEFS)\nQUIZ"
 CHECK = "LEAK.check(lambda model, tokens: 1 / 0)"
 REPLAY = """
 from mobilellm_lab.deep_narrow.figures.replay import quality_replay
@@ -170,6 +170,15 @@ def test_a_quiz_answers_in_jupyterlab_and_keeps_its_keys(page):
     assert said.startswith(("Right. ", "Not right. "))
     assert "1 of 5 answered" in quiz.locator(".lab-score").inner_text()
     assert page.evaluate(cells) == before
+
+
+def test_beliefs_are_ticked_in_jupyterlab(page):
+    box = page.locator(".lab-beliefs[data-ready] input").first
+    box.focus()
+    page.keyboard.press("Space")  # in a notebook it scrolls
+    assert box.is_checked()
+    kept = page.evaluate("localStorage.getItem('mobilellm-lab:beliefs:deep_narrow')")
+    assert kept == '["loss"]'
 
 
 def test_a_failing_answer_is_shown_and_not_raised(page):
