@@ -39,7 +39,6 @@ SEQUENCES = (1, 2, 4, 8, 16, 32, 64, 128)
 SECONDS = (5, 10, 20, 60)
 RECOVER, SHRINK = "Recover", "Make it smaller"
 OPENS_AT = 0.7  # where pruning hurts, and importances differ
-RATE = 2e-3  # peak of a recovery's learning rate
 NAMES = ("stories-deep", "stories-wide", "text-deep", "text-wide")
 GROUPS = {
     "Model": ("model", "tokens"),
@@ -95,7 +94,7 @@ class PruningPanel(RecipePanel):
         return Pruning(self.session, recipe, tokens=values["tokens"])
 
     def _recover(self, recipe: Recipe, values: Values) -> Recovering:
-        return Recovering(self.session, recipe, tokens=values["tokens"], seconds=values["seconds"], lr=RATE)
+        return Recovering(self.session, recipe, tokens=values["tokens"], seconds=values["seconds"])
 
     def _shrink(self, recipe: Recipe, values: Values) -> Shrinking:
         return Shrinking(self.session, recipe, tokens=values["tokens"])

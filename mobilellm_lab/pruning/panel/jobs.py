@@ -1,5 +1,6 @@
 """A dense model pruned, or pruned and recovered: the jobs behind two buttons of chapter 4's panel"""
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from statistics import mean
@@ -18,6 +19,7 @@ from mobilellm_lab.training import Step
 
 TRAIN_TOKENS = 512  # of one update, so that Stop is answered in time
 MOST_STEPS = 1_000_000  # the clock ends a recovery, not these
+RATES = {0.05: 5e-4, 0.5: 1e-3, math.inf: 2e-3}  # peak by nats lost: the more is broken, the more has to change
 SMOOTH = 20  # updates of the running mean that is drawn over the raw loss
 
 
@@ -71,10 +73,10 @@ class Pruning:
 class Recovering:
     """A pruned model fine-tuned with its masks held, beside itself before: the job behind the second button."""
 
-    def __init__(self, session: Session, recipe: Recipe, *, tokens: int, seconds: int | float, lr: float):
+    def __init__(self, session: Session, recipe: Recipe, *, tokens: int, seconds: int | float):
         if not recipe.amount:
             raise ValueError("amount=0: nothing is pruned that could recover, choose more")
-        self.start, self.recipe, self.seconds, self.lr = session.start(recipe.model, tokens), recipe, seconds, lr
+        self.start, self.recipe, self.seconds = session.start(recipe.model, tokens), recipe, seconds
         self.shown = Shown(session, self.start)
         shared = {"eval_set": self.start.eval_set, "seen": self.start.calibrations}
         whole = replace(recipe, bits=FLOAT)  # rounded when it has recovered
@@ -91,9 +93,9 @@ class Recovering:
             yield 0.2 * progress.share
         self.phase, made, task = "recovering", self.run.made, self.start.task
         limits = {"steps": MOST_STEPS, "seconds": float(self.seconds)}
-        size = max(1, TRAIN_TOKENS // task.seq_len)
+        limits["batch_size"] = max(1, TRAIN_TOKENS // task.seq_len)
         start = made.masked if made.small is None else made.small
-        self.training = RecoveryRun(start, task, batch_size=size, lr=self.lr, seed=self.recipe.seed, **limits)
+        self.training = RecoveryRun(start, task, lr=self.rate(), seed=self.recipe.seed, **limits)
         for self.last in self.training:
             self.points.append((self.last.elapsed_s, self.last.loss_nats))
             yield 0.2 + 0.5 * self.last.progress
@@ -105,6 +107,11 @@ class Recovering:
             yield 0.75 + 0.25 * share
         self.phase = "recovered"
         yield 1.0
+
+    def rate(self) -> float:
+        """Peak of the learning rate, by how much pruning has cost."""
+        lost_nats = self.run.evaluation.loss_nats - self.start.eval_set.float_evaluation.loss_nats
+        return next(rate for most_nats, rate in RATES.items() if lost_nats <= most_nats)
 
     def _take(self) -> None:
         """Shows the recovered model, rounded where the recipe says so, and no evaluation yet."""
@@ -130,7 +137,7 @@ class Recovering:
         if self.last is None:
             return self.phase
         limit = f"{self.last.elapsed_s:.1f} of {self.seconds:g} s"
-        rate = f"learning rate {self.lr:g}"
+        rate = f"learning rate {self.training.lr:g}"
         return (
             f"{self.phase} · {limit}, update {self.last.step:,}, {rate} · training loss {self.last.loss_nats:.3f} nats"
         )

@@ -91,7 +91,7 @@ class Shown:
         if self.sizes is None:
             return [("On disk", "…", "")]
         size, whole = self.sizes.on_disk, self.start.on_disk
-        note = f"{self.sizes.stored_as}; dense {digits(whole.bytes / 1024)}: {whole / size:.2f} ×"
+        note = f"as {self.sizes.stored_as}; dense model {digits(whole.bytes / 1024)}: {whole / size:.2f} ×"
         formulas = ", ".join(f"{form} {digits(n.bytes / 1024)}" for form, n in self.sizes.theory.items())
         return [("On disk", f"{digits(size.bytes / 1024)} KiB", note), ("By formula", formulas, "KiB")]
 

@@ -22,7 +22,7 @@ from mobilellm_lab.pruning.study.recipe import FLOAT, SINGLE, Recipe, plain
 from mobilellm_lab.reference.models import FOLDER
 from mobilellm_lab.sweeps import Store
 
-OWN = FOLDER / "student-small"  # four small layers, so that a run takes a tenth of a second
+OWN = FOLDER / "student-tiny"  # two small layers, so that a run takes a tenth of a second
 WIDGETS_ONLY = ("seconds", "tokens", "model")  # looked at in tests of their own
 STORED = Store(FOLDER / "no such file.jsonl")
 
@@ -125,7 +125,8 @@ def test_joint_settings(panel, number):
 
 
 @pytest.mark.parametrize("model", NAMES)
-def test_every_model_is_pruned_and_answers(panel, model):
+def test_every_model_is_pruned_and_answers(model):
+    panel = make(tokens=2048)
     panel.controls["model"].value = model
     entry = run(panel)
     assert entry.loss_increase_nats > 0
@@ -163,7 +164,7 @@ def test_what_cannot_be_says_so_in_words_and_cannot_be_run(panel):
 
 def test_an_amount_that_leaves_nothing_is_refused_before_the_run(panel):
     panel.controls["granularity"].value, panel.controls["amount"].value = "head", 0.95
-    assert "Not possible" in panel.preview.value and "removes the last head" in panel.preview.value
+    assert "Not possible" in panel.preview.value and "removes all 2" in panel.preview.value
 
 
 def test_more_test_tokens_are_more_sequences(panel):
@@ -183,6 +184,15 @@ def test_recovery_takes_back_what_pruning_costs(granularity):
     pruned = run(panel)
     assert entry.loss_increase_nats < pruned.loss_increase_nats
     assert entry.theory == pruned.theory and entry.sparsity == pytest.approx(pruned.sparsity)  # no zero grew back
+
+
+@pytest.mark.parametrize(("lost_nats", "rate"), [(-0.01, 5e-4), (0.2, 1e-3), (3.0, 2e-3)])
+def test_the_learning_rate_follows_the_damage(panel, monkeypatch, lost_nats, rate):
+    job = panel.actions[RECOVER](panel.values)
+    dense, pruned = (EvalResult(loss_nats=1.0 + lost, losses=(), agreement=1.0) for lost in (0.0, lost_nats))
+    monkeypatch.setattr(job.start.eval_set, "float_evaluation", dense)
+    job.run.evaluation = pruned
+    assert job.rate() == rate
 
 
 def test_a_recovered_model_is_rounded_at_last():
