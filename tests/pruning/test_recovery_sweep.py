@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from mobilellm_lab import checkpoints
-from mobilellm_lab.arms import missing, run_plan
+from mobilellm_lab.arms import VALIDATION_SEED, missing, run_plan
 from mobilellm_lab.footprint import flops_per_token, parameters
 from mobilellm_lab.measuring.start import start
 from mobilellm_lab.model import ModelConfig, Transformer
@@ -74,6 +74,8 @@ def test_a_row_says_what_was_pruned_and_what_is_left(row, folder):
 def test_the_dense_arm_has_no_zeros_and_what_nothing_holds_loses_them(row, folder):
     dense = recovery_row(replace(TINY, amount=0), folder=folder)
     assert (dense["zeros"], dense["before"], dense["start"]) == (0, None, row["start"])
+    choosing = recovery_row(replace(TINY, seed=VALIDATION_SEED), folder=folder)
+    assert (choosing["zeros"], choosing["before"]) == (0.5, None)
     loose = recovery_row(replace(TINY, masks="none"), folder=folder)
     assert loose["zeros"] < 0.01 and loose["before"] == row["before"]
 
