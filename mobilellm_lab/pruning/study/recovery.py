@@ -24,6 +24,7 @@ from mobilellm_lab.pruning.unstructured import prune
 from mobilellm_lab.quantization.calibration import calibrate
 from mobilellm_lab.quantization.quantized import select
 from mobilellm_lab.reference.models import FOLDER
+from mobilellm_lab.stored import added
 from mobilellm_lab.tasks import Task
 
 COMMAND = "mobilellm-lab sweep pruning_recovery"
@@ -56,7 +57,7 @@ class RecoveryRecipe:
 
     model: str = "stories-deep"  # name of the dense model, which is passed beside the recipe
     arm: str = "one-shot"  # one of ARMS; "scratch" is a dense twin of as many parameters from random weights
-    granularity: str = "weight"  # or "neuron", "layer", which leave a smaller model without masks
+    granularity: str = added("weight")  # or "neuron", "layer", which leave a smaller model without masks
     amount: int | float = 0.5  # share of the blocks' weights, neurons or layers that go; 0 is the dense arm
     importance: str = "wanda"  # one of IMPORTANCES of the granularity
     compare: str = "row"
