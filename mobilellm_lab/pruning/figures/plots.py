@@ -44,10 +44,8 @@ def calibrated_on(frame: pd.DataFrame) -> Figure:
     """
     figure, axes = paper.axes(INCREASE, "")
     rows = frame.assign(row=frame["importance"].map(IMPORTANCE_WORDS) + ": " + frame["data"].map(DATA_WORDS))
-    rows["nats"] = rows["loss_increase_nats"].clip(lower=LEAST_INCREASE)
-    paper.seeds(axes, rows, "nats", "row")
-    axes.set_xscale("log")
-    paper.plain(axes.xaxis)
+    paper.seeds(axes, rows, "loss_increase_nats", "row")
+    axes.set_xlim(left=0)
     return figure
 
 

@@ -88,7 +88,11 @@ def granularity_replay(store: Store) -> Replay:
     )
     model, amount, granularity = sliders
     base = _base(rows, [*setting, "kib"]).transform_filter(model.chosen)
-    sizes = alt.X("kib:Q", scale=alt.Scale(zero=False, padding=10), axis=_axis("KiB on disk", "~s"))
+    sizes = alt.X(
+        "kib:Q",
+        scale=alt.Scale(zero=False, padding=10),
+        axis=alt.Axis(title="KiB on disk", grid=False, format=",d", tickCount=5),
+    )
     top = rows["high"].max()
     return Replay(
         (
