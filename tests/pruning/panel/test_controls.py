@@ -177,7 +177,7 @@ def test_more_test_tokens_are_more_sequences(panel):
 
 @pytest.mark.parametrize("granularity", ["weight", "neuron"])
 def test_recovery_takes_back_what_pruning_costs(granularity):
-    panel = make(amount=0.75, granularity=granularity, seconds=1.5)
+    panel = make(amount=0.75, granularity=granularity, seconds=0.8)
     entry = press(panel, RECOVER)
     assert entry is panel.history[-1] and re.search(r"recovered \d\.\d s", entry.label)
     assert "Damage left" in panel.numbers.value and "seconds of training" in panel.chart.value
