@@ -110,4 +110,4 @@ def test_every_cost_is_of_the_shape_solved_now():
 
 def test_the_rows_stay_small():
     sizes = [path.stat().st_size for path in FOLDER.glob("*.jsonl")]
-    assert max(sizes) < 2**20 and sum(sizes) < 2.5 * 2**20
+    assert max(sizes) < 2**20 and sum(sizes) < 4 * 2**20  # eight chapters, of which five are there

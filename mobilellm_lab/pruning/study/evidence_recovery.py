@@ -9,7 +9,6 @@ from mobilellm_lab.pruning.study.recovery import COMMAND, arms
 from mobilellm_lab.quantization.study.evidence import found, score
 from mobilellm_lab.reference.rows import seeds
 from mobilellm_lab.sweeps import Store
-from mobilellm_lab.teaching.rules import apart
 
 
 def recoveries(store: Store) -> pd.DataFrame:
@@ -52,7 +51,7 @@ def no_longer_pays(runs: pd.DataFrame, model: str, arm: str = "scratch: seconds"
     runs, found = runs[single], None
     for amount in sorted(runs.loc[runs["arm"] == arm, "amount"].unique(), reverse=True):
         twin, pruned = (seeds(runs, "loss_nats", amount=amount, arm=each) for each in (arm, "one-shot"))
-        if not apart(pruned, twin):
+        if pruned.min() <= twin.max():
             break
         found = float(amount)
     return found
