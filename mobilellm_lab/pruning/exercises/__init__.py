@@ -1,7 +1,8 @@
-"""Exercises, quiz and predictions of chapter 4"""
+"""Exercises, quiz, predictions and beliefs of chapter 4"""
 
 from pathlib import Path
 
+from mobilellm_lab.pruning.exercises.beliefs import BELIEFS, BELIEFS_MORE
 from mobilellm_lab.pruning.exercises.grown import GROWN, grown_example
 from mobilellm_lab.pruning.exercises.hold import HOLD
 from mobilellm_lab.pruning.exercises.magnitude import MAGNITUDE
@@ -14,6 +15,8 @@ EXERCISES = (MAGNITUDE, WANDA, GROWN, HOLD, SPEND)
 QUIZ = read_quiz(Path(__file__).with_name("quiz.md"), name="pruning")
 
 __all__ = [
+    "BELIEFS",
+    "BELIEFS_MORE",
     "EXERCISES",
     "FEWER_NEURONS",
     "FROM_SCRATCH",
