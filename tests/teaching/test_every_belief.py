@@ -58,7 +58,7 @@ TURNS = {
     "pruning_more.channel": ((1e-5, 2.1), (1e-5, 2e-5)),
     "pruning_more.alone": ((0.151, 0.043), (0.043, 0.043)),
     "pruning_more.faster": ((1.16,), (1.33,)),
-    "pruning_more.csr": ((0.1,), (0.8,)),
+    "pruning_more.csr": ((0.77, 1.24), (1.1, 1.24)),
     "pruning_more.even": ((0.159, 0.103), (0.159, 0.16)),
     "pruning_more.keep": ((1.0, 0.97, 0.01), (1.0, 1.0, 1.0)),
     "pruning_more.smallest": ((0.72, 0.018), (0.018, 0.018)),
