@@ -72,7 +72,8 @@ BELIEFS = Beliefs(
 
 def pattern(free_nats: Number, pattern_nats: Number) -> tuple[bool, str]:
     return pattern_nats > 1.5 * free_nats, (
-        f"Half of each row costs {free_nats:.3f} nats where it is chosen freely, and {pattern_nats:.3f} as 2:4."
+        f"Without a free half of each row the loss increase is {free_nats:.3f} nats, and with the pattern "
+        f"{pattern_nats:.3f}."
     )
 
 
@@ -129,7 +130,7 @@ def smallest(magnitude_nats: Number, wanda_nats: Number) -> tuple[bool, str]:
 BELIEFS_MORE = Beliefs(
     "pruning_more",
     (
-        Belief(text="Two of every four neighbours cost more than half of a row.", section=1, rule=pattern),
+        Belief(text="Two of every four neighbours cost more than a free half of each row.", section=1, rule=pattern),
         Belief(text="Whole neurons cost more than as many single weights.", section=2, rule=neurons),
         Belief(text="Channels that are 0 can be cut out, and the output stays the same.", section=2, rule=channel),
         Belief(text="The best layers to remove are those that each cost least alone.", section=3, rule=alone),
