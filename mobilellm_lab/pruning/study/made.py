@@ -55,9 +55,10 @@ class Made:
 
     def rounded(self, grid: Grid) -> "Made":
         """This with the weights of its blocks on a grid by RTN, its zeros kept."""
-        if self.small is None:
+        if self.small is None and self.masked.masks:
             return Made(masked=self.masked, quantized=quantize_pruned(self.masked, grid))
-        return Made(masked=self.masked, small=self.small, quantized=quantize(self.small, grid, layers="blocks"))
+        dense = self.masked.model if self.small is None else self.small
+        return Made(masked=self.masked, small=self.small, quantized=quantize(dense, grid, layers="blocks"))
 
     def recovered(self, trained: PrunedModel) -> "Made":
         """This after fine-tuning: what was trained in the place of the masked model, or of the smaller one."""

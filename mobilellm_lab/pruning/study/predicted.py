@@ -21,6 +21,10 @@ def predicted_bytes(model: Transformer, recipe: Recipe) -> dict[str, int]:
     """
     if recipe.amount and recipe.granularity not in SINGLE:
         return {"smaller model": _smaller(model, recipe)}
+    if not recipe.amount and recipe.bits != FLOAT:
+        rounded = select(model, "blocks")
+        rest = sum(4 * p.numel() for name, p in model.named_parameters() if name not in rounded)
+        return {"packed": rest + sum(recipe.grid.nbytes(tuple(p.shape)) for p in rounded.values())}
     chosen = select(model, recipe.layers) if recipe.amount else {}
     rest = sum(4 * p.numel() for name, p in model.named_parameters() if name not in chosen)
     bits, scales = recipe.bits, 0
