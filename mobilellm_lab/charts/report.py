@@ -21,7 +21,7 @@ pre.lab-says { font: 13px/1.4 ui-monospace, monospace; white-space: pre-wrap; ov
 .lab-table th, .lab-table td { padding: 3px 10px; text-align: right; white-space: nowrap; color: inherit;
   border-bottom: 1px solid color-mix(in srgb, currentColor 20%, transparent); }
 .lab-table th { white-space: normal; vertical-align: bottom; }
-.lab-table .words { text-align: left; }
+.lab-table .words { text-align: left; white-space: normal; min-width: 11rem; }
 .lab-table .newest { font-weight: 600; }
 </style>"""
 

@@ -11,7 +11,9 @@ from mobilellm_lab.measuring import OnDisk, Theoretical
 from mobilellm_lab.measuring.evaluation import EvalResult
 from mobilellm_lab.measuring.start import Start
 
-COLUMNS = "run, perplexity, loss increase, answers, as float, KiB on disk, by formula, tokens/s, float".split(", ")
+COLUMNS = (
+    "run, perplexity, loss increase (nats), answers, as float, KiB on disk, KiB by formula, tokens/s, float tokens/s"
+).split(", ")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -104,6 +104,7 @@ class Live:
         self._newest: _Run | None = None
         self._warming: threading.Thread | None = None
         self._lock = threading.Lock()  # around "am I still the newest run?" and what follows from it
+        self.headings: dict[str, W.HTML] = {}
         self.buttons = {}
         for name in self.actions:
             style = "primary" if not self.buttons else ""
@@ -290,7 +291,8 @@ class Live:
         column = []
         for heading, names in groups.items():
             if heading:
-                column.append(W.HTML(f'<div class="heading">{escape(heading)}</div>'))
+                self.headings[heading] = W.HTML(f'<div class="heading">{escape(heading)}</div>')
+                column.append(self.headings[heading])
             column += [self.controls[name] for name in names]
         buttons = W.Box([*self.buttons.values(), self.stop_button, self.bar], layout={"flex_flow": "row wrap"})
         live = [self.preview, buttons, self.status, *below, self.chart, self.numbers]

@@ -22,7 +22,7 @@ class RecipePanel(Live):
         controls: as in `Live`; one that is no field of the recipe reaches `actions` and `preview` in the values.
         actions: button -> from recipe and values to a `Job`, which then runs on one torch thread.
         preview: as in `Live`, from recipe and values.
-        counts: which controls count, by name; the others are hidden.
+        counts: which controls count, by name; the others are hidden, and so is a heading over none that counts.
         warm_up: as in `Live`; what it returns is iterated to its end.
         options: all others of `Live`.
     """
@@ -41,6 +41,7 @@ class RecipePanel(Live):
     ):
         self.base, self.session, self.job = base, session, None
         self._counts, self._fields = counts, {field.name for field in fields(base)}
+        self._groups = options.get("groups") or {}
         super().__init__(
             controls,
             {name: partial(self._start, make) for name, make in actions.items()},
@@ -67,6 +68,9 @@ class RecipePanel(Live):
         super().update_preview()
         for name, counts in self._counts(self.values).items():
             self.controls[name].layout.display = "" if counts else "none"
+        for heading, names in self._groups.items():
+            counts = any(self.controls[name].layout.display != "none" for name in names)
+            self.headings[heading].layout.display = "" if counts else "none"
 
     def _start(self, make: Callable[[Any, Values], Job], values: Values) -> Job:
         torch.set_num_threads(1)  # of the worker thread, which makes and runs the job
