@@ -8,7 +8,8 @@ from mobilellm_lab.charts.svg import BOTTOM, CHAR, HEIGHT, TOP, WIDTH, outlined,
 COLOR = "#0072b2"  # as opaque as there are zeros, so that the ground of the page is 0 %
 MATRIX = re.compile(r"blocks\.(\d+)\.\w+\.(\w+)\.weight")
 LEFT, RIGHT = 62, WIDTH - 8
-NUMBERED = 3.4 * CHAR  # the width of a cell that a number fits in
+NUMBERED = 3.4 * CHAR  # the width of a cell that two digits fit in
+ROOMY = 5 * CHAR  # the same of three with the outline around them, which a narrower cell has in smaller print
 
 
 def zeros_svg(shares: Mapping[str, float]) -> str:
@@ -21,8 +22,8 @@ def zeros_svg(shares: Mapping[str, float]) -> str:
     rows = list(dict.fromkeys(match[2] if match else name.removesuffix(".weight") for name, match in found.items()))
     parts = [words(LEFT, 14, "zeros of each matrix (%), by block", weight=600)]
     if not shares:
-        parts.append(words((LEFT + RIGHT) / 2, HEIGHT / 2, "nothing pruned yet", "middle", opacity=0.6))
-        return picture("zeros of each matrix", "nothing pruned yet", parts)
+        parts.append(words((LEFT + RIGHT) / 2, HEIGHT / 2, "nothing pruned", "middle", opacity=0.6))
+        return picture("zeros of each matrix", "nothing pruned", parts)
     height, width = (HEIGHT - TOP - BOTTOM) / len(rows), (RIGHT - LEFT) / max(1, len(blocks))
     for row, name in enumerate(rows):
         parts.append(words(LEFT - 6, TOP + (row + 0.5) * height + 5, name, "end"))
@@ -41,6 +42,8 @@ def zeros_svg(shares: Mapping[str, float]) -> str:
             f'fill-opacity="{share:.3f}" stroke="currentColor" stroke-opacity="0.25" class="cell"/>'
         )
         if across >= NUMBERED:
-            parts.append(outlined(x + across / 2, y + height / 2 + 5, f"{100 * share:.0f}", "middle"))
+            percent = f"{100 * share:.0f}"
+            number = outlined(x + across / 2, y + height / 2 + 5, percent, "middle")
+            parts.append(f'<g font-size="11">{number}</g>' if len(percent) == 3 and across < ROOMY else number)
     said = "; ".join(f"{name.removesuffix('.weight')} {100 * share:.0f} %" for name, share in shares.items())
     return picture("zeros of each matrix", said, parts)

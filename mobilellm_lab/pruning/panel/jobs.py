@@ -9,7 +9,7 @@ from mobilellm_lab.charts import report
 from mobilellm_lab.charts.live import curve_svg
 from mobilellm_lab.live.compressed import Session
 from mobilellm_lab.measuring.evaluation import EvalResult
-from mobilellm_lab.pruning.panel.labels import label, removed
+from mobilellm_lab.pruning.panel.labels import label, removed, short
 from mobilellm_lab.pruning.panel.shown import PrunedEntry, Shown
 from mobilellm_lab.pruning.recovery import RecoveryRun
 from mobilellm_lab.pruning.study.recipe import FLOAT, Recipe
@@ -45,7 +45,7 @@ class Pruning:
 
     def result(self) -> PrunedEntry | None:
         """None where it was stopped before the pruned model was evaluated."""
-        return self.shown.keep(label(self.recipe), removed(self.recipe)) if self.shown.evaluation else None
+        return self.shown.keep(label(self.recipe), short(self.recipe)) if self.shown.evaluation else None
 
     def status(self) -> str:
         eval_set = self.start.eval_set
@@ -131,7 +131,7 @@ class Recovering:
         if self.shown.evaluation is None:
             self.shown.evaluation = next(self.start.eval_set.evaluate(self.shown.made.answering))
         name = f"{label(self.recipe)}, recovered {self.last.elapsed_s:.1f} s"
-        return self.shown.keep(name, f"{removed(self.recipe)}, recovered")
+        return self.shown.keep(name, f"{short(self.recipe)}, recovered")
 
     def status(self) -> str:
         if self.last is None:

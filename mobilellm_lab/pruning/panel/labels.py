@@ -15,10 +15,19 @@ from mobilellm_lab.pruning.study.recipe import FLOAT, Recipe, idle
 def removed(recipe: Recipe) -> str:
     """What a recipe removes: 70 % of the single weights."""
     if not recipe.amount:
-        return "nothing"
+        return "not pruned"
     if recipe.granularity == "2:4":
         return GRANULARITY_WORDS["2:4"]
     return f"{percent(recipe.amount)} of the {GRANULARITY_WORDS[recipe.granularity]}"
+
+
+def short(recipe: Recipe) -> str:
+    """The same beside a point of a picture: 70 % weights."""
+    if not recipe.amount:
+        return "not pruned"
+    if recipe.granularity == "2:4":
+        return "2:4"
+    return f"{percent(recipe.amount)} {GRANULARITY_WORDS[recipe.granularity].split()[-1]}"
 
 
 def ranked(recipe: Recipe) -> str:

@@ -72,13 +72,13 @@ class Shown:
             return [("Loss", "…", "after pruning")]
         loss_increase_nats = self.evaluation.loss_nats - mean(before.losses[: len(self.evaluation.losses)])
         rows = [
-            ("Loss", f"{self.evaluation.loss_nats:.3f} nats", f"{loss_increase_nats:+.4f} over dense"),
+            ("Loss", f"{self.evaluation.loss_nats:.3f} nats", f"{loss_increase_nats:+.4f} nats over dense"),
             ("Perplexity", digits(self.evaluation.perplexity), f"dense {digits(before.perplexity)}"),
         ]
         for name, value in self.evaluation.scores.items():
             note = f"dense {before.scores[name]:.3f}" if name in before.scores else ""
             rows.append((name.replace("_", " ").capitalize(), f"{value:.3f}", note))
-        return [*rows, ("Says what dense says", f"{100 * self.evaluation.agreement:.1f} %", "likeliest token")]
+        return [*rows, ("Agreement", f"{100 * self.evaluation.agreement:.1f} %", "same likeliest token as dense")]
 
     def _zeros(self) -> list[tuple[str, str, str]]:
         if self.made is None:
@@ -92,8 +92,10 @@ class Shown:
             return [("On disk", "…", "")]
         size, whole = self.sizes.on_disk, self.start.on_disk
         note = f"as {self.sizes.stored_as}; dense model {digits(whole.bytes / 1024)}: {whole / size:.2f} ×"
-        formulas = ", ".join(f"{form} {digits(n.bytes / 1024)}" for form, n in self.sizes.theory.items())
-        return [("On disk", f"{digits(size.bytes / 1024)} KiB", note), ("By formula", formulas, "KiB")]
+        kib = {form: digits(n.bytes / 1024) for form, n in self.sizes.theory.items()}
+        formula = f"{kib.pop(self.sizes.stored_as)} KiB"
+        others = ", ".join(f"{form} {number}" for form, number in kib.items())
+        return [("On disk", f"{digits(size.bytes / 1024)} KiB", note), ("By formula", formula, others)]
 
     def _speed(self) -> list[tuple[str, str, str]]:
         if not self.pruned_ms:

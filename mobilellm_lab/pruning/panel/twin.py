@@ -16,7 +16,7 @@ from mobilellm_lab.live.compressed import Session
 from mobilellm_lab.measuring.latency import Clock, Comparison, compare_samples
 from mobilellm_lab.model import Transformer
 from mobilellm_lab.pruning.panel.jobs import Pruning
-from mobilellm_lab.pruning.panel.labels import label, removed
+from mobilellm_lab.pruning.panel.labels import label, removed, short
 from mobilellm_lab.pruning.panel.shown import PrunedEntry
 from mobilellm_lab.pruning.study.recipe import SINGLE, Recipe
 
@@ -87,7 +87,7 @@ class Shrinking(Pruning):
         """None where it was stopped before the smaller model was evaluated."""
         if self.shown.evaluation is None:
             return None
-        return self.shown.keep(f"{label(self.recipe)}, smaller", f"{removed(self.recipe)}, smaller")
+        return self.shown.keep(f"{label(self.recipe)}, smaller", f"{short(self.recipe)}, smaller")
 
     def chart(self) -> str:
         if not self.dense_ms:

@@ -50,4 +50,11 @@ def test_the_words_for_who_does_not_see_it_hold_every_number():
 
 
 def test_nothing_pruned_is_said():
-    assert "nothing pruned yet" in words(zeros_svg({})) and not cells(zeros_svg({}))
+    assert "nothing pruned" in words(zeros_svg({})) and not cells(zeros_svg({}))
+
+
+def test_three_digits_are_smaller_where_the_cells_are_narrow():
+    def small(blocks: int, share: float) -> bool:
+        return 'font-size="11"' in zeros_svg({f"blocks.{i}.ffn.up.weight": share for i in range(blocks)})
+
+    assert small(12, 1.0) and not small(12, 0.7) and not small(6, 1.0)

@@ -11,14 +11,15 @@ import pytest
 from live.panel_harness import choices, press, press_and_stop, shared_panel, turn
 
 from mobilellm_lab import checkpoints
+from mobilellm_lab.charts.report import digits
 from mobilellm_lab.measuring.evaluation import EvalResult
 from mobilellm_lab.pruning.panel import pruning_panel
-from mobilellm_lab.pruning.panel.controls import NAMES, OPENS_AT, RECOVER, SHRINK, PruningPanel
+from mobilellm_lab.pruning.panel.controls import GROUPS, NAMES, OPENS_AT, RECOVER, SHRINK, PruningPanel
 from mobilellm_lab.pruning.panel.jobs import Pruning, Recovering, damage_left
-from mobilellm_lab.pruning.panel.labels import label, ranked, removed
+from mobilellm_lab.pruning.panel.labels import label, ranked, removed, short
 from mobilellm_lab.pruning.panel.shown import PrunedEntry
 from mobilellm_lab.pruning.panel.twin import PAIRS, Shrinking
-from mobilellm_lab.pruning.study.recipe import FLOAT, SINGLE, Recipe, plain
+from mobilellm_lab.pruning.study.recipe import FLOAT, GRANULARITIES, SINGLE, Recipe, plain
 from mobilellm_lab.reference.models import FOLDER
 from mobilellm_lab.sweeps import Store
 
@@ -41,11 +42,11 @@ def run(panel: PruningPanel) -> PrunedEntry:
     entry = press(panel)
     assert entry is panel.history[-1] and entry.model == recipe.model
     assert math.isfinite(entry.evaluation.loss_nats) and 0 <= entry.evaluation.agreement <= 1
-    kib = re.search(r"(?:bitmap|smaller model) ([\d.,]+)", preview)[1]
+    kib = re.search(r"(?:bitmap|packed|smaller model) ([\d.,]+)", preview)[1]
     if recipe.amount and recipe.scope != "sensitivity":
         assert float(kib.replace(",", "")) == pytest.approx(entry.theory.bytes / 1024, rel=0.05)
     assert entry.theory.bytes < entry.on_disk.bytes and entry.per_s > 0 and entry.float_per_s > 0
-    assert f"{entry.loss_increase_nats:+.4f} over dense" in panel.numbers.value
+    assert f"{entry.loss_increase_nats:+.4f} nats over dense" in panel.numbers.value
     assert panel.chart.value.count('class="curve"') == 2  # pruned and dense
     assert "zeros of each matrix" in panel.report.value and "What the pruned model writes" in panel.report.value
     return entry
@@ -325,7 +326,7 @@ def test_a_default_that_no_control_offers_is_offered():
 
 
 def test_labels_name_what_is_unusual():
-    assert label(Recipe(amount=0)) == "stories-deep, nothing"
+    assert label(Recipe(amount=0)) == "stories-deep, not pruned"
     assert label(Recipe(amount=0.7)) == "stories-deep, 70 % of the single weights, magnitude (L1), per output row"
     unusual = Recipe(importance="wanda", scope="global", data="random", sequences=1, bits=4)
     assert label(unusual) == (
@@ -333,3 +334,35 @@ def test_labels_name_what_is_unusual():
     )
     assert label(Recipe(granularity="2:4", layers="ffn")) == "stories-deep, 2:4 pattern, magnitude (L1), in ffn"
     assert ranked(Recipe(granularity="layer", choice="last")) == "the last" and FLOAT == Recipe().bits
+
+
+def test_a_point_of_a_picture_has_a_short_label():
+    assert [short(Recipe(granularity=each)) for each in GRANULARITIES] == [
+        *("50 % weights", "2:4", "50 % neurons", "50 % heads", "50 % channels", "50 % layers")
+    ]
+    assert short(Recipe(amount=0)) == "not pruned"
+
+
+def test_an_unpruned_model_is_rounded_too(panel):
+    panel.controls["amount"].value, panel.controls["bits"].value = 0, 4
+    entry = run(panel)
+    dense = panel.session.start(OWN.name, 4096)
+    assert entry.theory.bytes < sum(p.nbytes for p in dense.model.parameters()) / 4 and entry.loss_increase_nats != 0
+    assert f"packed {digits(entry.theory.bytes / 1024)} KiB" in panel.preview.value
+
+
+def test_bytes_by_formula_have_their_unit_beside_what_is_stored(panel):
+    entry = run(panel)
+    assert f"<b>{digits(entry.theory.bytes / 1024)} KiB</b>" in panel.numbers.value
+    assert "csr int32" in panel.numbers.value.split("By formula")[1]
+
+
+def test_no_heading_stands_over_nothing(panel):
+    def headings() -> list[str]:
+        return [heading for heading, widget in panel.headings.items() if widget.layout.display == ""]
+
+    assert headings() == ["Model", "Removed", "Chosen by", "Afterwards"]
+    panel.controls["importance"].value = "wanda"
+    assert headings() == list(GROUPS)
+    panel.controls["amount"].value = 0
+    assert headings() == ["Model", "Removed", "Afterwards"]
