@@ -76,6 +76,28 @@ def sensitivity(frame: pd.DataFrame) -> Figure:
     return figure
 
 
+def recovered(frame: pd.DataFrame) -> Figure:
+    """Loss above the dense model with the same training: single weights pruned, then fine-tuned, and small models.
+
+    `frame` is `study.evidence_recovery.recoveries` of one model.
+    """
+    held = frame[(frame["granularity"] == "weight") & (frame["masks"] == "held") & (frame["amount"] > 0)]
+    once = held[held["arm"] == "one-shot"]
+    before = once.assign(damage_nats=once["damage_nats"] + once["start_nats"] + once["cost_nats"] - once["loss_nats"])
+    twins = held[held["arm"] == "scratch: seconds"]
+    gradual = held[held["arm"] == "gradual"]
+    named = {"pruned": before, "fine-tuned": once, "gradually pruned": gradual, "small, from random weights": twins}
+    drawn = pd.concat([own.assign(line=name) for name, own in named.items()])
+    figure, axes = paper.axes("removed", "above the dense model with the same training (nats)")
+    paper.lines(axes, drawn.assign(nats=drawn["damage_nats"].clip(lower=LEAST_INCREASE)), "amount", "nats", "line")
+    axes.set_yscale("log")
+    paper.plain(axes.yaxis)
+    ticks = sorted(held["amount"].unique())
+    axes.set_xticks(ticks, [percent(tick) for tick in ticks])
+    paper.legend(axes)
+    return figure
+
+
 def _heat_map(table: pd.DataFrame, *, label: str, **colors: object) -> Figure:
     figure, axes = paper.axes("", "")
     sns.heatmap(table, cmap="flare", cbar_kws={"location": "top"}, ax=axes, **colors)

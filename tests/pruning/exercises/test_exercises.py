@@ -224,18 +224,18 @@ def test_the_check_prunes_as_the_chapter_does():
 
 def test_from_scratch_pairs_the_seeds_of_both_arms_at_their_best_rates(tmp_path, monkeypatch):
     store = Store(tmp_path / "pruning_recovery.jsonl")
-    losses = {"one-shot": (0.5, 0.6, 0.8), "scratch: seconds": (1.0, 1.5, 1.2)}
+    answers = {"one-shot": (0.5, 0.6, 0.8), "scratch: seconds": (0.1, 0.3, 0.2)}
     for arm in recovery.arms():
         if (arm.recipe.model, arm.recipe.amount, arm.recipe.masks) == ("stories-deep", 0.8, "held"):
             for place, candidate in enumerate(arm.candidates()):  # the second rate is the best
-                chosen = {"validation_loss_nats": 1.0 - place, "loss_nats": 9.0}
+                chosen = {"validation_loss_nats": 1.0 - place, "scores": {"two-hop": 0.9}}
                 store.add(candidate, chosen | {"provenance": provenance("made up")})
             for recipe in arm.reported(store):
-                own = losses.get(arm.recipe.arm, (9.0, 9.0, 9.0))[recipe.seed]
-                store.add(recipe, {"loss_nats": own, "provenance": provenance("made up")})
+                own = answers.get(arm.recipe.arm, (0.9, 0.9, 0.9))[recipe.seed]
+                store.add(recipe, {"scores": {"two-hop": own}, "provenance": provenance("made up")})
     monkeypatch.setattr(predictions, "open_sweep", {"pruning_recovery": store}.__getitem__)
     found = FROM_SCRATCH.reference()
-    assert (found.low, found.median, found.high) == pytest.approx((1.5, 2.0, 2.5))
+    assert (found.low, found.median, found.high) == pytest.approx((0.2, 0.25, 0.5))
 
 
 def test_fewer_neurons_reads_one_row(tmp_path, monkeypatch):

@@ -1,5 +1,7 @@
 """Chapter 4's printed figures: lines of medians in bands, every setting in its place, and the data left alone."""
 
+import math
+
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
@@ -43,6 +45,20 @@ SHARES = {"embed.weight": 0.1} | {
 SCAN = pd.DataFrame(
     {"layer": ["blocks.0.attention.qkv.weight", "blocks.1.ffn.up.weight"] * 2, "amount": [0.5, 0.5, 0.9, 0.9]}
 ).assign(loss_increase_nats=[0.02, -1e-6, 0.3, 0.1])
+RECOVERED = pd.DataFrame(
+    [
+        ("one-shot", "held", 0.5, 0.02, 0.1),
+        ("one-shot", "held", 0.8, 0.1, 0.9),
+        ("one-shot", "none", 0.8, 0.05, 0.9),
+        ("gradual", "held", 0.8, 0.2, 0.9),
+        ("scratch: seconds", "held", 0.5, 0.4, 0.1),
+        ("scratch: seconds", "held", 0.8, 0.3, 0.9),
+        ("scratch: operations", "held", 0.8, 0.2, 0.9),
+        ("one-shot", "held", 0.0, 0.0, math.nan),
+    ],
+    columns=["arm", "masks", "amount", "damage_nats", "cost_nats"],
+).assign(granularity="weight", start_nats=1.05)  # the dense model comes to 1 with the same training
+RECOVERED["loss_nats"] = 1 + RECOVERED["damage_nats"]
 
 ALL = {
     "importances": lambda: figures.by_amount(RANKED),
@@ -50,8 +66,9 @@ ALL = {
     "calibrated_on": lambda: figures.calibrated_on(DATA),
     "zeros": lambda: figures.zeros(SHARES),
     "sensitivity": lambda: figures.sensitivity(SCAN),
+    "recovered": lambda: figures.recovered(RECOVERED),
 }
-FRAMES = (RANKED, GRAINS, DATA, SCAN)
+FRAMES = (RANKED, GRAINS, DATA, SCAN, RECOVERED)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -105,3 +122,14 @@ def test_the_most_sensitive_matrix_is_named():
     assert cells.get_array().tolist() == [[0.02, LEAST_INCREASE], [0.3, 0.1]]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["50 %", "90 %"]
     assert axes.get_title() == "most sensitive: blocks.0.attention.qkv" and bar.get_xscale() == "log"
+
+
+def test_a_recovery_is_drawn_beside_what_it_started_from_and_its_control():
+    figure = ALL["recovered"]()
+    (axes,) = figure.axes
+    assert legend(figure) == ["pruned", "fine-tuned", "gradually pruned", "small, from random weights"]
+    pruned, tuned, gradual, small = lines(axes)
+    assert points(pruned) == [(0.5, pytest.approx(0.15)), (0.8, pytest.approx(0.95))]  # from 1.05 + 0.1, above 1
+    assert points(tuned) == [(0.5, pytest.approx(0.02)), (0.8, pytest.approx(0.1))]
+    assert points(gradual) == [(0.8, pytest.approx(0.2))]
+    assert points(small) == [(0.5, pytest.approx(0.4)), (0.8, pytest.approx(0.3))]
