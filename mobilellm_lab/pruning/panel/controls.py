@@ -87,7 +87,7 @@ class PruningPanel(RecipePanel):
         formats = ", ".join(f"{name} {digits(size / 1024)}" for name, size in sizes.items())
         words = [f"{sum(p.numel() for p in start.model.parameters()):,} parameters", removed(recipe), ranked(recipe)]
         words += [f"by formula {formats} KiB"]
-        words += ["tries every layer alone first"] * (recipe.scope == "sensitivity")
+        words += ["prunes and evaluates every layer alone first"] * (recipe.scope == "sensitivity")
         return " · ".join(filter(None, words))
 
     def _prune(self, recipe: Recipe, values: Values) -> Pruning:

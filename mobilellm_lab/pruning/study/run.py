@@ -106,9 +106,10 @@ class Run:
             parts = (
                 len(select(self.model, recipe.layers)) if recipe.granularity == "weight" else self.model.config.n_layers
             )
-            for cost in scan(self.model, self.task, SCAN_AMOUNTS, **options):
+            costs = (1 + len(SCAN_AMOUNTS)) * parts
+            for number, cost in enumerate(scan(self.model, self.task, SCAN_AMOUNTS, **options), 1):
                 found.append(cost)
-                yield Progress(phase="scanning", share=0.1 + 0.2 * len(found) / (1 + len(SCAN_AMOUNTS)) / parts)
+                yield Progress(phase=f"scanning {number} of {costs}", share=0.1 + 0.2 * number / costs)
             self.seen[key] = found
         self.costs = self.seen[key]
 
