@@ -300,4 +300,4 @@ def test_an_answer_takes_less_than_a_frame_of_a_slider():
         start = time.process_time()
         assert isinstance(solve(budget, n_layers, **shape), ModelConfig)
         times_ms.append(1000 * (time.process_time() - start))
-    assert sorted(times_ms)[190] < 5
+    assert sorted(times_ms)[190] < 16

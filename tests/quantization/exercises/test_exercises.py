@@ -451,8 +451,8 @@ def test_rounding_costs_from_the_bits_that_the_claim_names():
 
 def test_the_sample_card_quotes_the_errors_of_this_torch():
     found = claim("sample-works").derive().finding
-    assert "Without it: `NotImplementedError: Could not run 'quantized::linear'" in found
-    assert "With the embedding: `AssertionError: Embedding quantization is only supported" in found
+    assert "without it `NotImplementedError: Could not run 'quantized::linear'" in found
+    assert "With the embedding it raises `AssertionError: Embedding quantization is only supported" in found
     assert f"fails in {len(FAILURES)} ways" in found
 
 
