@@ -81,7 +81,7 @@ def masked(model: Transformer, structure: Structure) -> PrunedModel:
 
 @torch.no_grad()
 def shrink(model: Transformer, structure: Structure) -> Transformer:
-    """A smaller dense model with the logits of `masked(model, structure)` within 1e-5; `model` stays as it is.
+    """A smaller dense model; logits as of `masked(model, structure)` to 1e-5 of the largest. `model` stays as it is.
 
     Neurons, heads and layers leave what remains as it was. The width does not: RMSNorm divides by the root of the mean
     square over all D channels. With zeros in the removed ones the masked twin's mean is S / D, for a sum S of squares;
