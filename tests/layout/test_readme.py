@@ -50,4 +50,6 @@ def test_depth_buys_what_the_paper_reports_and_costs_a_phone_little():
 
 def test_forty_lines_are_read_before_the_tree():
     text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    assert len(text.split("## What is where")[0].splitlines()) <= 42
+    first = text.split("## What is where")[0]
+    assert len(first.splitlines()) <= 42
+    assert "Three of its results" in first and first.count("\n- **") == 3  # a merge once left two of one
