@@ -1,4 +1,4 @@
-"""Which single weights are idle: half of them, by magnitude, gradient, inputs, second order and comparison group"""
+"""Claims on single weights: half of them removed, by magnitude, gradient, inputs, second order and comparison group"""
 
 import math
 from itertools import product
