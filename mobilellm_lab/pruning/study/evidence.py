@@ -64,14 +64,11 @@ def scans(store: Store) -> pd.DataFrame:
 def answers() -> dict[str, str]:
     """The numbers of the chapter's opening and its recipe, as text without a unit."""
     store, trained, timed = (open_sweep(f"pruning{name}") for name in ("", "_recovery", "_speed"))
-    grid, recovered, times = runs(store, "grid"), recoveries(trained), model_speeds(timed)
-    half = grid[(grid["amount"] == 0.5) & (grid["compare"] == "row")]
-    lost = {name: seeds(half, INCREASE, model=m, importance="sparsegpt").median() for name, m in NAMED.items()}
+    recovered, times = recoveries(trained), model_speeds(timed)
     once = recovered[(recovered["arm"] == "one-shot") & (recovered["masks"] == "held")]
     single, neurons = (once[once["granularity"] == kind] for kind in ("weight", "neuron"))
     scope = runs(store, "scope").query("granularity == 'weight' and importance == 'l1' and amount == 0.5")
     by_scope = {how: one(scope, model=NAMED["text"], scope=how)[INCREASE] for how in ("uniform", "sensitivity")}
-    written = one(half, model=NAMED["text"], importance="l1")
     fewer = one(times, size="125M", granularity="neuron", amount=0.25, work="decode")
     zeros = one(times, size="125M", granularity="dense with zeros", amount=0.5, work="decode")
     csr = one(times, size="125M", granularity="csr int32", amount=0.9, work="decode")
@@ -79,8 +76,6 @@ def answers() -> dict[str, str]:
     together = together[together["order"] == "prune, quantize"]
     alone, both = (together.loc[together["bits"] == bits, INCREASE].median() for bits in (3, 4))
     return {
-        "prune_stories": f"{lost['stories']:.3f}",  # nats that half of the blocks' weights cost by SparseGPT
-        "prune_text": f"{lost['text']:.3f}",
         "prune_uniform": f"{by_scope['uniform']:.2f}",  # nats on text by magnitude at 50 %, the same for every matrix
         "prune_sensitivity": f"{by_scope['sensitivity']:.2f}",  # amounts by sensitivity
         "prune_updates": f"{once['steps'].max()}",  # of a recovery
@@ -90,7 +85,6 @@ def answers() -> dict[str, str]:
         "prune_neurons_speed": f"{fewer['speedup']:.2f}",  # times as fast
         "prune_zeros_speed": f"{zeros['speedup']:.2f}",  # with half zeros in dense matrices
         "prune_csr_speed": f"{csr['speedup']:.1f}",  # with 90 % zeros as CSR
-        "prune_bitmap": f"{100 * written['on_disk_bytes'] / written['float_bytes']:.0f}",  # % of the file at half zeros
         "prune_alone": f"{alone:.3f}",  # nats on text in 3 bits
         "prune_both": f"{both:.3f}",  # of half zeros in 4 bits and as many bytes
         "prune_largest": f"{100 * single['amount'].max():.0f}",  # % at which pruning was still better than the control
